@@ -1,0 +1,4 @@
+@main
+struct Slipway {
+    static func main() {}
+}

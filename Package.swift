@@ -1,0 +1,144 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// One list for every target: the language mode is Swift 6 (from the tools version), and these features
+/// are what the next one will turn on.
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+        .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+        .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+/// Warnings are errors where the project is developed (`make test` and CI set this), never for its users.
+var strict: Bool { Context.environment["SLIPWAY_STRICT"] != nil }
+/// The documentation plugin is resolved only for `make docs`, so that users of the libraries do not fetch it.
+var documentation: Bool { Context.environment["SLIPWAY_DOCS"] != nil }
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let collections = product(name: "DequeModule", package: "swift-collections")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let metrics = product(name: "CoreMetrics", package: "swift-metrics")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
+    static let system = product(name: "SystemPackage", package: "swift-system")
+    static let toml = product(name: "TOMLKit", package: "TOMLKit")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+let blocks: [Target] = [
+    // Source tree -> built application.
+    .target(
+        name: "BuildpackKit",
+        dependencies: [.logging, .subprocess, .system, .toml, .yams],
+        swiftSettings: settings),
+    // Built application <-> stored slug.
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .target(
+        name: "SlugStore",
+        dependencies: ["CArchive", "CZstd", .crypto, .logging, .system],
+        swiftSettings: settings),
+    // Slug + config -> running instances.
+    .target(name: "CProcessLauncher"),
+    .target(
+        name: "ProcessSupervisor",
+        dependencies: ["CProcessLauncher", .collections, .logging, .serviceLifecycle, .system],
+        swiftSettings: settings),
+    // Request -> healthy instance.
+    .target(
+        name: "RouterCore",
+        dependencies: [.collections, .logging, .nioCore, .nioPosix, .serviceLifecycle],
+        swiftSettings: settings),
+    // Events -> signals, logs, objectives.
+    .target(
+        name: "MetricsCore",
+        dependencies: [.collections, .logging, .metrics, .system],
+        swiftSettings: settings),
+    // Git push and fetch over HTTP.
+    .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(
+        name: "GitReceiver",
+        dependencies: ["CLibgit2", "CZlib", .logging, .system],
+        swiftSettings: settings),
+]
+
+let platform: [Target] = [
+    // The values that the API, its client and the control plane share.
+    .target(name: "PlatformWire", swiftSettings: settings),
+    // The control plane.
+    .target(
+        name: "PlatformKit",
+        dependencies: [
+            "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformWire", "ProcessSupervisor", "RouterCore",
+            "SlugStore", .crypto, .grdb, .logging, .metrics, .serviceLifecycle, .system,
+        ],
+        swiftSettings: settings),
+    // Its faces: HTTP API, git endpoint and dashboard; and the client of that API.
+    .target(
+        name: "PlatformAPI",
+        dependencies: [
+            "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .hummingbird, .logging, .nioCore,
+            .serviceLifecycle, .system,
+        ],
+        swiftSettings: settings),
+    .target(
+        name: "PlatformClient",
+        dependencies: ["PlatformWire", .asyncHTTPClient, .nioCore],
+        swiftSettings: settings),
+]
+
+let examples: [Target] = [
+    .executableTarget(
+        name: "slipway",
+        dependencies: [
+            "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", .argumentParser, .logging, .serviceLifecycle,
+            .system,
+        ],
+        path: "Examples/slipway",
+        swiftSettings: settings)
+]
+
+let package = Package(
+    name: "slipway",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "BuildpackKit", targets: ["BuildpackKit"]),
+        .library(name: "SlugStore", targets: ["SlugStore"]),
+        .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
+        .library(name: "RouterCore", targets: ["RouterCore"]),
+        .library(name: "MetricsCore", targets: ["MetricsCore"]),
+        .library(name: "GitReceiver", targets: ["GitReceiver"]),
+        .library(name: "PlatformKit", targets: ["PlatformKit"]),
+        .library(name: "PlatformAPI", targets: ["PlatformAPI"]),
+        .library(name: "PlatformClient", targets: ["PlatformClient"]),
+        .executable(name: "slipway", targets: ["slipway"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ] + (documentation ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
+    targets: blocks + platform + examples
+)
