@@ -109,6 +109,45 @@ let examples: [Target] = [
         swiftSettings: settings)
 ]
 
+let testing: [Target] = [
+    // Public fakes and conformance suites, one target per library.
+    .target(name: "BuildpackKitTesting", dependencies: ["BuildpackKit", .system], swiftSettings: settings),
+    .target(name: "SlugStoreTesting", dependencies: ["SlugStore", .system], swiftSettings: settings),
+    .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
+    // What every test target needs and no user does: a clock that tests move, temporary directories.
+    .target(name: "TestSupport", dependencies: [.system], path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(
+        name: "BuildpackKitTests",
+        dependencies: ["BuildpackKit", "BuildpackKitTesting", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+    .testTarget(
+        name: "SlugStoreTests",
+        dependencies: ["SlugStore", "SlugStoreTesting", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+    .testTarget(
+        name: "ProcessSupervisorTests",
+        dependencies: [
+            "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport", .logging, .serviceLifecycle, .system,
+        ],
+        swiftSettings: settings),
+    .testTarget(
+        name: "RouterCoreTests",
+        dependencies: ["RouterCore", "TestSupport", .logging, .nioCore, .nioPosix, .serviceLifecycle],
+        swiftSettings: settings),
+    .testTarget(
+        name: "MetricsCoreTests",
+        dependencies: ["MetricsCore", "TestSupport", .logging, .metrics, .system],
+        swiftSettings: settings),
+    .testTarget(
+        name: "GitReceiverTests",
+        dependencies: ["GitReceiver", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+    .testTarget(
+        name: "PlatformKitTests",
+        dependencies: ["PlatformKit", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+]
+
 let package = Package(
     name: "slipway",
     platforms: [.macOS(.v15)],
@@ -140,5 +179,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ] + (documentation ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")] : []),
-    targets: blocks + platform + examples
+    targets: blocks + platform + examples + testing
 )

@@ -1,0 +1,17 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+public import SystemPackage
+
+/// Runs `body` with a fresh directory and removes it afterwards, whatever happened.
+public func withTemporaryDirectory<R>(
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (FilePath) async throws -> R
+) async throws -> R {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("slipway-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    return try await body(FilePath(directory.path))
+}
