@@ -145,7 +145,7 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
+            "PlatformWire", "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
         ],
         swiftSettings: settings),
     .testTarget(
