@@ -36,7 +36,7 @@ public final class SignalRecorder: Sendable {
 
         var scale: SignalScale {
             func nanoseconds(_ duration: Duration) -> Int64 {
-                Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4
+                min(Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4, .max / 4)
             }
             let bucket = max(nanoseconds(self.bucket), 1_000_000)
             return SignalScale(
@@ -175,7 +175,8 @@ public final class SignalRecorder: Sendable {
         let start = history.windowStart(now: now, since: since)
         let unit = self.scale.bucket * (coarse ? self.scale.finePerCoarse : 1)
         let units = (now - start) / unit + 1
-        let step = (units + Int64(points) - 1) / Int64(points) * unit
+        let points = min(Int64(points), units)
+        let step = (units + points - 1) / points * unit
         var buckets = [SignalBucket](repeating: SignalBucket(), count: Int((now - start) / step) + 1)
         history.forEachBucket(from: start, coarse: coarse) { time, bucket in
             let index = Int((time - start) / step)
@@ -205,6 +206,7 @@ public final class SignalRecorder: Sendable {
     }
 
     private static func nanoseconds(_ duration: Duration) -> Int64 {
-        max(0, Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4)
+        let longest = Int64.max / 4
+        return min(max(0, Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? longest), longest)
     }
 }
