@@ -8,13 +8,13 @@ final class SignalHistories: Sendable {
 
     private let scale: SignalScale
     private let maxApplications: Int
-    private let nanoseconds: @Sendable () -> Int64
+    private let clock: SignalClock
     private let state = Mutex(State())
 
-    init(scale: SignalScale, maxApplications: Int, nanoseconds: @escaping @Sendable () -> Int64) {
+    init(scale: SignalScale, maxApplications: Int, clock: SignalClock) {
         self.scale = scale
         self.maxApplications = maxApplications
-        self.nanoseconds = nanoseconds
+        self.clock = clock
     }
 
     /// Begins a history for `application` unless there is one; `false` when there are too many.
@@ -49,7 +49,7 @@ final class SignalHistories: Sendable {
     private func admit(_ application: String, _ histories: inout [String: SignalHistory]) -> Bool {
         if histories[application] != nil { return true }
         guard histories.count < self.maxApplications else { return false }
-        histories[application] = SignalHistory(scale: self.scale, firstSeen: self.nanoseconds())
+        histories[application] = SignalHistory(scale: self.scale, firstSeen: self.clock.nanoseconds)
         return true
     }
 }
