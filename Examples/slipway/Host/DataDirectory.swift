@@ -1,0 +1,58 @@
+import Foundation
+import PlatformKit
+import SystemPackage
+
+/// Where the host keeps what; locked while it runs, so that two hosts never share one.
+struct DataDirectory {
+    let path: FilePath
+    private let lock: FileDescriptor
+
+    var database: FilePath { self.path.appending("slipway.db") }
+    var repositories: FilePath { self.path.appending("repositories") }
+    var slugs: FilePath { self.path.appending("slugs") }
+    var instances: FilePath { self.path.appending("instances") }
+    var logs: FilePath { self.path.appending("logs") }
+    var uploads: FilePath { self.path.appending("uploads") }
+    var adminTokenPath: FilePath { self.path.appending("admin-token") }
+
+    init(path: FilePath) throws {
+        self.path = path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            self.lock = try FileDescriptor.open(
+                path.appending("lock"), .readWrite, options: [.create], permissions: [.ownerReadWrite])
+        } catch {
+            throw PlatformError(.internalError, "cannot use the data directory \(path): \(error)")
+        }
+        guard flock(self.lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw PlatformError(
+                .conflict, "another slipway uses \(path); stop it, or name another directory with --data")
+        }
+        _ = fcntl(self.lock.rawValue, F_SETFD, FD_CLOEXEC)
+        for directory in [self.repositories, self.slugs, self.instances, self.logs, self.uploads] {
+            try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
+        }
+    }
+
+    /// 32 random bytes that seal the config of all applications. Keep a copy: without it the config is lost.
+    func sealingKey() throws -> Data {
+        try SecretFile(path: self.path.appending("secret.key")).read { Self.random(32) }
+    }
+
+    func adminToken() throws -> String {
+        let data = try SecretFile(path: self.adminTokenPath).read {
+            Data((Self.random(24).map { String(format: "%02x", $0) }.joined() + "\n").utf8)
+        }
+        return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static func random(_ count: Int) -> Data {
+        var generator = SystemRandomNumberGenerator()
+        return Data((0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+}
+
+func fflushStandardOutput() {
+    fflush(nil)
+}

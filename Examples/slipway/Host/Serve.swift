@@ -1,0 +1,67 @@
+import ArgumentParser
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the platform.",
+        discussion: """
+            Each option can also be set in a TOML file (--config) under its long name, and by an environment variable: \
+            --https is `https` in the file and SLIPWAY_HTTPS in the environment. The command line wins over the \
+            environment, the environment over the file.
+
+            Ctrl-C and SIGTERM stop the platform and its applications; SIGKILL leaves the applications running, and \
+            the next start takes them over.
+            """)
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let settings = try ServeSettings(options: self.options)
+        try await Host(settings: settings).run()
+    }
+}
+
+/// The options as they stand on the command line; what is missing comes from elsewhere.
+struct ServeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Where everything is kept. (default: ./slipway-data)", valueName: "dir"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Where applications are served. (default: 127.0.0.1:8080)", valueName: "address"))
+    var http: String?
+
+    @Option(
+        help: ArgumentHelp("Where API, git, dashboard and metrics are. (default: 127.0.0.1:8081)", valueName: "address")
+    )
+    var admin: String?
+
+    @Option(help: ArgumentHelp("Applications are found at NAME.DOMAIN. (default: localhost)", valueName: "domain"))
+    var domain: String?
+
+    @Option(help: ArgumentHelp("A file with these options.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("Ports that instances get, as FIRST-LAST. (default: 20000-29999)", valueName: "range"))
+    var instancePorts: String?
+
+    @Option(help: ArgumentHelp("How long instances may take to end after SIGTERM. (default: 30)", valueName: "seconds"))
+    var stopGrace: Int?
+
+    @Option(help: ArgumentHelp("How long instances may take to become ready. (default: 60)", valueName: "seconds"))
+    var bootTimeout: Int?
+
+    @Option(help: ArgumentHelp("How long a build may take. (default: 900)", valueName: "seconds"))
+    var buildTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp("A directory with a buildpack (bin/detect, bin/compile); may be repeated.", valueName: "dir")
+    )
+    var buildpack: [String] = []
+
+    @Flag(help: "Leave the applications running when the host stops.")
+    var leaveRunning = false
+
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error. (default: notice)", valueName: "level"))
+    var logLevel: String?
+
+    @Option(help: .hidden)
+    var killAt: String?
+}

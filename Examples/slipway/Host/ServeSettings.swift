@@ -1,0 +1,106 @@
+import ArgumentParser
+import Foundation
+import Logging
+import SystemPackage
+import TOMLKit
+
+/// What the host runs with: command line over environment over file over default.
+struct ServeSettings {
+    struct Address {
+        var host: String
+        var port: Int
+
+        init(_ text: String, option: String) throws {
+            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+                (0...65_535).contains(port), colon != text.startIndex
+            else { throw ValidationError("--\(option) takes HOST:PORT, such as 127.0.0.1:8080; \(text) is none") }
+            self.host = String(text[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+            self.port = port
+        }
+    }
+
+    var data: FilePath
+    var http: Address
+    var admin: Address
+    var domain: String
+    var instancePorts: ClosedRange<Int>
+    var stopGrace: Duration
+    var bootTimeout: Duration
+    var buildTimeout: Duration
+    var buildpacks: [FilePath]
+    var leaveRunning: Bool
+    var logLevel: Logger.Level
+    var killAt: String?
+    var searchPath: String
+
+    init(options: ServeOptions, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+        let lookup = try Lookup(file: options.config ?? environment["SLIPWAY_CONFIG"], environment: environment)
+        let current = FileManager.default.currentDirectoryPath
+        let data = try lookup.text(options.data, "data") ?? "slipway-data"
+        self.data = FilePath(current).pushing(FilePath(data)).lexicallyNormalized()
+        self.http = try Address(lookup.text(options.http, "http") ?? "127.0.0.1:8080", option: "http")
+        self.admin = try Address(lookup.text(options.admin, "admin") ?? "127.0.0.1:8081", option: "admin")
+        self.domain = try lookup.text(options.domain, "domain") ?? "localhost"
+        let ports = try lookup.text(options.instancePorts, "instance-ports") ?? "20000-29999"
+        let bounds = ports.split(separator: "-").compactMap { Int($0) }
+        guard bounds.count == 2, 1...65_535 ~= bounds[0], bounds[0]...65_535 ~= bounds[1] else {
+            throw ValidationError("--instance-ports takes FIRST-LAST, such as 20000-29999; \(ports) is none")
+        }
+        self.instancePorts = bounds[0]...bounds[1]
+        self.stopGrace = try .seconds(lookup.number(options.stopGrace, "stop-grace") ?? 30)
+        self.bootTimeout = try .seconds(lookup.number(options.bootTimeout, "boot-timeout") ?? 60)
+        self.buildTimeout = try .seconds(lookup.number(options.buildTimeout, "build-timeout") ?? 900)
+        let buildpacks = try options.buildpack.isEmpty ? lookup.list("buildpack") : options.buildpack
+        self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
+        self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
+        let level = try lookup.text(options.logLevel, "log-level") ?? "notice"
+        guard let logLevel = Logger.Level(rawValue: level) else {
+            throw ValidationError("--log-level takes trace, debug, info, notice, warning or error; not \(level)")
+        }
+        self.logLevel = logLevel
+        self.killAt = options.killAt
+        self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+    }
+}
+
+/// Finds an option's value in the three places.
+private struct Lookup {
+    let table: TOMLTable?
+    let environment: [String: String]
+
+    init(file: String?, environment: [String: String]) throws {
+        self.environment = environment
+        guard let file else {
+            self.table = nil
+            return
+        }
+        do {
+            self.table = try TOMLTable(string: String(contentsOfFile: file, encoding: .utf8))
+        } catch {
+            throw ValidationError("cannot read the options in \(file): \(error)")
+        }
+    }
+
+    func text(_ option: String?, _ name: String) throws -> String? {
+        if let option { return option }
+        let variable = "SLIPWAY_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
+        if let value = self.environment[variable], !value.isEmpty { return value }
+        guard let value = self.table?[name] else { return nil }
+        if let text = value.string { return text }
+        if let number = value.int { return "\(number)" }
+        if let flag = value.bool { return "\(flag)" }
+        throw ValidationError("`\(name)` in the options file is neither text nor a number")
+    }
+
+    func number(_ option: Int?, _ name: String) throws -> Int? {
+        if let option { return option }
+        guard let text = try self.text(nil, name) else { return nil }
+        guard let number = Int(text), number >= 0 else { throw ValidationError("\(name) takes a number, not \(text)") }
+        return number
+    }
+
+    func list(_ name: String) throws -> [String] {
+        if let array = self.table?[name]?.array { return array.compactMap { $0.string } }
+        return try self.text(nil, name)?.split(separator: ":").map(String.init) ?? []
+    }
+}

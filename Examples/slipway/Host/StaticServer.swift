@@ -1,0 +1,18 @@
+import ArgumentParser
+import PlatformAPI
+
+struct StaticServer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "static-server", abstract: "Serve a directory of files; what static sites run.",
+        shouldDisplay: false)
+
+    @Option(help: "The port to listen on.")
+    var port: Int
+
+    @Argument(help: "The directory.")
+    var directory: String
+
+    func run() async throws {
+        try await StaticSite(directory: self.directory, host: "127.0.0.1", port: self.port).run()
+    }
+}

@@ -1,0 +1,281 @@
+internal import Dispatch
+public import Logging
+internal import Synchronization
+public import SystemPackage
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// One ordered log per application: what its instances write, what the router, builds, releases and the platform say.
+///
+/// The newest lines are in memory, bounded in number and bytes. With a directory they are also appended to segment files,
+/// so that a restart of the host, even a kill, loses at most what was written within the flush interval.
+/// Writers never wait: not for readers, not for the disk. What does not fit is dropped, counted, and said to be dropped.
+///
+/// Run ``run()`` beside the rest of the host when there is a directory.
+public final class LogHub: Sendable {
+    /// What the hub keeps, and how much of it.
+    public struct Configuration: Sendable {
+        /// The lines of each application that are kept in memory and found by ``LogHub/recent(_:limit:filter:)``. 1,500.
+        public var linesPerApplication = 1_500
+        /// The bytes of text of each application in memory; more long lines mean fewer lines. 2 MiB.
+        public var bytesPerApplication = 2 << 20
+        /// The longest line; longer ones are split. 10,000 bytes.
+        public var lineBytes = 10_000
+        /// Where segments are written; `nil` keeps the logs in memory only.
+        public var directory: FilePath?
+        /// The size at which a segment is closed. 1 MiB.
+        public var segmentBytes = 1 << 20
+        /// The bytes of segments that each application has on disk, give or take a segment. 4 MiB.
+        public var diskBytesPerApplication = 4 << 20
+        /// The bytes of each application that wait for the disk; more are not written, and the file says so. 4 MiB.
+        public var pendingBytes = 4 << 20
+        /// How often lines are written to disk. 200 ms.
+        public var flushInterval: Duration = .milliseconds(200)
+        /// The most applications with a log; entries of further ones are dropped and counted. 10,000.
+        public var maxApplications = 10_000
+        /// The lines that wait for one slow reader before the oldest are dropped. 1,000.
+        public var tailLines = 1_000
+        /// The most readers of one application at a time; further ones are told so. 256.
+        public var tailsPerApplication = 256
+
+        /// The defaults: memory only.
+        public init() {}
+    }
+
+    private struct State {
+        var logs: [String: ApplicationLog] = [:]
+        var refused = 0
+    }
+
+    private let configuration: Configuration
+    private let clock: any Clock<Duration>
+    private let now: @Sendable () -> Date
+    private let logger: Logger
+    private let state: Mutex<State>
+    /// Held while files change. Taken before the locks of `state`, never after.
+    private let disk: Mutex<LogDirectory?>
+    /// Writes happen here, where a slow disk blocks no task.
+    private let queue = DispatchQueue(label: "slipway.log-hub")
+
+    /// Makes a hub and, with a directory, reads the newest lines of every application that has any.
+    ///
+    /// An application whose files cannot be read is logged and begins anew; the others do not notice.
+    ///
+    /// - Parameters:
+    ///   - configuration: Sizes and limits.
+    ///   - clock: What ``run()`` sleeps on.
+    ///   - now: The time of day. Sequence numbers begin with it, so that they grow even if the last lines before a crash
+    ///     never reached the disk.
+    ///   - logger: Told of trouble with the disk.
+    /// - Throws: ``MetricsError`` with the code `storage` when the directory cannot be made or listed, and
+    ///   `invalidConfiguration` when a limit is too small to work with.
+    public init(
+        configuration: Configuration = .init(),
+        clock: any Clock<Duration> = ContinuousClock(),
+        now: @escaping @Sendable () -> Date = { Date() },
+        logger: Logger
+    ) throws(MetricsError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.clock = clock
+        self.now = now
+        self.logger = logger
+        guard let root = configuration.directory else {
+            self.disk = Mutex(nil)
+            self.state = Mutex(State())
+            return
+        }
+        var state = State()
+        do {
+            var directory = try LogDirectory(
+                root: root, segmentBytes: configuration.segmentBytes,
+                applicationBytes: configuration.diskBytesPerApplication)
+            for name in try directory.applications().prefix(configuration.maxApplications) {
+                var lines: [LogLine] = []
+                do {
+                    lines = try directory.load(
+                        name, limit: configuration.linesPerApplication, bytes: configuration.bytesPerApplication)
+                } catch {
+                    logger.error("log not readable", metadata: ["app.name": "\(name)", "error": "\(error)"])
+                }
+                let sequence = Self.firstSequence(now: now(), after: lines.map(\.sequence).max() ?? 0)
+                state.logs[name] = ApplicationLog(configuration: configuration, firstSequence: sequence, lines: lines)
+            }
+            self.disk = Mutex(directory)
+        } catch {
+            throw MetricsError(
+                .storage, "Cannot keep logs in \(root): make it a directory that this process may write to.",
+                cause: error)
+        }
+        self.state = Mutex(state)
+    }
+
+    // MARK: Writing
+
+    /// Adds entries to the application's log, in their order, next to each other. Callable from any thread; never waits.
+    public func append(_ entries: [LogEntry], to application: String) {
+        guard !entries.isEmpty else { return }
+        // A log that is removed between being found and being appended to is looked up again.
+        while let log = self.log(application) {
+            if log.append(entries) { return }
+        }
+        self.state.withLock { $0.refused += entries.count }
+    }
+
+    /// Adds one entry to the application's log.
+    public func append(_ entry: LogEntry, to application: String) {
+        self.append([entry], to: application)
+    }
+
+    /// Adds one entry to the application's log, with the time of now.
+    public func append(_ text: String, source: LogSource, process: String? = nil, to application: String) {
+        self.append(LogEntry(timestamp: self.now(), source: source, process: process, text: text), to: application)
+    }
+
+    /// Replaces these strings by `[redacted]` in everything that is appended from now on.
+    ///
+    /// Strings shorter than 6 bytes are left alone. Each line of a secret of several lines is a secret too.
+    public func setSecrets(_ secrets: Set<String>, for application: String) {
+        self.log(application)?.setRedactor(LogRedactor(secrets: secrets))
+    }
+
+    // MARK: Reading
+
+    /// The last `limit` lines that pass `filter`, oldest first.
+    public func recent(_ application: String, limit: Int, filter: LogFilter = .all) -> [LogLine] {
+        self.state.withLock { $0.logs[application] }?.recent(limit, filter: filter) ?? []
+    }
+
+    /// The last `last` lines that pass `filter`, then every new one that does; see ``LogTail``.
+    ///
+    /// An application without a log yet is waited for. Beyond ``Configuration/maxApplications`` the tail is empty.
+    public func tail(_ application: String, last: Int, filter: LogFilter = .all) -> LogTail {
+        while let log = self.log(application) {
+            if let subscription = log.tail(last: last, filter: filter) { return LogTail(subscription: subscription) }
+        }
+        let buffer = TailBuffer(filter: filter, limit: 0, backlog: [], finished: true)
+        return LogTail(subscription: LogSubscription(buffer: buffer, log: nil))
+    }
+
+    /// The applications that have a log, sorted.
+    public var applications: [String] {
+        self.state.withLock { $0.logs.keys.sorted() }
+    }
+
+    /// How many entries were dropped because there were too many applications.
+    public var refusedEntries: Int { self.state.withLock { $0.refused } }
+
+    // MARK: Life of an application
+
+    /// Forgets the application's log, on disk too, and ends its tails. Waits for a write in progress.
+    public func remove(_ application: String) {
+        self.disk.withLock { disk in
+            self.state.withLock { $0.logs.removeValue(forKey: application) }?.remove()
+            self.report("log not removed", application) { try disk?.remove(application) }
+        }
+    }
+
+    /// Moves the log of `application` to `name`; its tails go on. A log that `name` already has is removed.
+    public func rename(from application: String, to name: String) {
+        guard application != name else { return }
+        self.disk.withLock { disk in
+            let replaced = self.state.withLock { state -> ApplicationLog? in
+                guard let log = state.logs.removeValue(forKey: application) else { return nil }
+                return state.logs.updateValue(log, forKey: name)
+            }
+            replaced?.remove()
+            self.report("log not renamed", application) { try disk?.rename(application, to: name) }
+        }
+    }
+
+    // MARK: Disk
+
+    /// Writes lines to disk every ``Configuration/flushInterval`` until the task is cancelled, and then the rest.
+    public func run() async throws {
+        while !Task.isCancelled {
+            do {
+                try await self.clock.sleep(for: self.configuration.flushInterval)
+            } catch {
+                break
+            }
+            await self.flush()
+        }
+        await self.flush()
+    }
+
+    /// Writes what waits for the disk and returns when the operating system has it. Does so in a cancelled task, too.
+    public func flush() async {
+        guard self.configuration.directory != nil else { return }
+        await withCheckedContinuation { continuation in
+            self.queue.async {
+                self.write()
+                continuation.resume()
+            }
+        }
+    }
+
+    private func write() {
+        self.disk.withLock { disk in
+            let logs = self.state.withLock { $0.logs }
+            for (name, log) in logs where LogDirectory.isStorable(name) {
+                var lines = log.takePending()[...]
+                guard !lines.isEmpty else { continue }
+                do {
+                    try disk?.append(&lines, to: name)
+                } catch {
+                    log.returnPending(lines)
+                    self.logger.warning("log not written", metadata: ["app.name": "\(name)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    private func report(_ message: Logger.Message, _ application: String, _ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            self.logger.warning(message, metadata: ["app.name": "\(application)", "error": "\(error)"])
+        }
+    }
+
+    /// The application's log, made when there is none; `nil` when there are too many.
+    private func log(_ application: String) -> ApplicationLog? {
+        self.state.withLock { state in
+            if let log = state.logs[application] { return log }
+            guard state.logs.count < self.configuration.maxApplications else { return nil }
+            let sequence = Self.firstSequence(now: self.now(), after: 0)
+            let log = ApplicationLog(configuration: self.configuration, firstSequence: sequence)
+            state.logs[application] = log
+            return log
+        }
+    }
+
+    /// Microseconds since 1970: more than the lines any earlier log of the application can have had.
+    private static func firstSequence(now: Date, after last: UInt64) -> UInt64 {
+        let microseconds = (now.timeIntervalSince1970 * 1_000_000).rounded()
+        return max(last + 1, UInt64(exactly: microseconds) ?? 1, 1)
+    }
+}
+
+extension LogHub.Configuration {
+    func validate() throws(MetricsError) {
+        let limits: [(String, Int, Int)] = [
+            ("linesPerApplication", self.linesPerApplication, 1), ("bytesPerApplication", self.bytesPerApplication, 1),
+            ("lineBytes", self.lineBytes, 64), ("segmentBytes", self.segmentBytes, 1),
+            ("diskBytesPerApplication", self.diskBytesPerApplication, 1), ("pendingBytes", self.pendingBytes, 1),
+            ("maxApplications", self.maxApplications, 1), ("tailLines", self.tailLines, 1),
+            ("tailsPerApplication", self.tailsPerApplication, 1),
+        ]
+        for (name, value, least) in limits where value < least {
+            throw MetricsError(
+                .invalidConfiguration, "LogHub.Configuration.\(name) is \(value); it must be at least \(least).")
+        }
+        guard self.flushInterval > .zero else {
+            throw MetricsError(.invalidConfiguration, "LogHub.Configuration.flushInterval must be positive.")
+        }
+    }
+}

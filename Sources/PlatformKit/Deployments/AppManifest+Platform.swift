@@ -1,0 +1,36 @@
+internal import BuildpackKit
+
+/// What the control plane takes from `app.json`.
+extension AppManifest {
+    /// Wanted numbers of the first release.
+    var quantities: [String: Int] {
+        self.formation.compactMapValues { $0.quantity }
+    }
+
+    /// The config with what the file gives defaults for, or wants to be made up.
+    func completing(_ config: [String: String]) -> [String: String] {
+        var config = config
+        for (name, variable) in self.env where config[name] == nil {
+            if let value = variable.value {
+                config[name] = value
+            } else if variable.generator == "secret" {
+                config[name] = (0..<32).map { _ in
+                    let byte = UInt8.random(in: .min ... .max)
+                    return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+                }.joined()
+            }
+        }
+        return config
+    }
+
+    /// How instances of each type are found ready.
+    func readiness(of types: some Sequence<String>, bootTimeout: Duration) -> [String: ReadinessRecord] {
+        var result: [String: ReadinessRecord] = [:]
+        for type in types {
+            let check = self.healthchecks[type]?.first { $0.type == .readiness || $0.type == .startup }
+            guard type == "web" || check != nil else { continue }
+            result[type] = ReadinessRecord(path: check?.path, bootTimeoutSeconds: Int(bootTimeout.components.seconds))
+        }
+        return result
+    }
+}

@@ -1,0 +1,14 @@
+internal import Synchronization
+
+/// The names of applications by their identities, for what people read.
+public final class ApplicationNames: Sendable {
+    private let names = Mutex<[String: String]>([:])
+
+    /// Knows no name yet; the platform fills it.
+    public init() {}
+
+    /// The name, or the identity while the name is unknown.
+    public func name(of id: String) -> String { self.names.withLock { $0[id] } ?? id }
+
+    func set(_ name: String?, of id: String) { self.names.withLock { $0[id] = name } }
+}

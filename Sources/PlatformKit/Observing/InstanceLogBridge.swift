@@ -1,0 +1,18 @@
+public import MetricsCore
+public import ProcessSupervisor
+
+/// Brings the output of instances into the log hub.
+public struct InstanceLogBridge: OutputHandler {
+    private let hub: LogHub
+
+    /// Makes a bridge to the hub.
+    public init(hub: LogHub) { self.hub = hub }
+
+    public func receive(_ lines: [OutputLine], from id: InstanceID, labels: [String: String]) {
+        guard let application = labels[InstanceLabel.application] else { return }
+        let process = InstanceLabel.name(labels)
+        self.hub.append(
+            lines.map { LogEntry(timestamp: $0.timestamp, source: .app, process: process, text: $0.text) },
+            to: application)
+    }
+}

@@ -1,0 +1,252 @@
+internal import BuildpackKit
+internal import GitReceiver
+public import PlatformWire
+internal import SlugStore
+internal import SystemPackage
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+extension Platform {
+    /// Makes an application and its repository.
+    ///
+    /// - Throws: `invalid` for a bad name, `conflict` for one that is taken, `limit` when there are too many.
+    public func createApplication(
+        named name: String, by principal: Principal
+    ) async throws(PlatformError) -> ApplicationInfo {
+        try Self.check(name: name)
+        let application = ApplicationRecord(id: UUID().uuidString.lowercased(), name: name, createdAt: self.now())
+        let maximum = self.configuration.maxApplications
+        let host = "\(name).\(self.configuration.domain)"
+        try await self.writing { records in
+            guard try records.application(named: name) == nil else {
+                throw PlatformError(.conflict, "there is an application \(name) already")
+            }
+            guard try records.domain(host: host) == nil else {
+                throw PlatformError(.conflict, "the host \(host) belongs to another application")
+            }
+            guard try records.applications().count < maximum else {
+                throw PlatformError(.limit, "there are \(maximum) applications, which is the limit")
+            }
+            try records.save(application)
+        }
+        do {
+            try await self.gitServer.createRepository(name)
+        } catch {
+            try await self.writing { try $0.deleteApplication(id: application.id) }
+            throw PlatformError(.internalError, "cannot make the repository of \(name): \(error)", cause: error)
+        }
+        self.names.set(name, of: application.id)
+        try await self.audit("app.create", application, "", by: principal)
+        try await self.refreshRoute(application)
+        return try await self.application(named: name)
+    }
+
+    /// All applications by name.
+    public func applications() async throws(PlatformError) -> [ApplicationInfo] {
+        let applications = try await self.reading { try $0.applications() }
+        var result: [ApplicationInfo] = []
+        for application in applications { result.append(try await self.info(application)) }
+        return result
+    }
+
+    /// One application.
+    public func application(named name: String) async throws(PlatformError) -> ApplicationInfo {
+        try await self.info(try await self.find(name))
+    }
+
+    /// Gives an application another name; its host and its repository follow at once, `SLIPWAY_APP` with the next release.
+    public func renameApplication(
+        _ name: String, to newName: String, by principal: Principal
+    ) async throws(PlatformError) -> ApplicationInfo {
+        try Self.check(name: newName)
+        let application = try await self.find(name)
+        try await self.writing { records in
+            guard try records.application(named: newName) == nil else {
+                throw PlatformError(.conflict, "there is an application \(newName) already")
+            }
+            guard var current = try records.application(id: application.id) else { return }
+            current.name = newName
+            try records.save(current)
+        }
+        do {
+            try await self.gitServer.renameRepository(from: name, to: newName)
+        } catch {
+            try await self.writing { records in
+                guard var current = try records.application(id: application.id) else { return }
+                current.name = name
+                try records.save(current)
+            }
+            throw PlatformError(.internalError, "cannot rename the repository of \(name): \(error)", cause: error)
+        }
+        self.names.set(newName, of: application.id)
+        try await self.audit("app.rename", application, "to \(newName)", by: principal)
+        try await self.refreshRoute(try await self.find(newName))
+        return try await self.application(named: newName)
+    }
+
+    /// Stops everything of an application and forgets it: releases, logs, repository, cache.
+    public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
+        let application = try await self.find(name)
+        let running = self.state.withLock { state in
+            state.running.filter { $0.key.applicationID == application.id }.map(\.value)
+        }
+        for deployment in running { deployment.trip("the application is destroyed") }
+        let slugs = try await self.reading { try Set($0.releases(of: application.id, limit: 100_000).map(\.slug)) }
+        try await self.audit("app.destroy", application, "", by: principal)
+        await self.controller(of: application.id).retire()
+        try await self.writing { try $0.deleteApplication(id: application.id) }
+        self.state.withLock { state in
+            state.controllers[application.id] = nil
+            state.queues[application.id] = nil
+        }
+        do {
+            try await self.gitServer.removeRepository(name)
+        } catch {
+            self.logger.warning("cannot remove a repository", metadata: ["error": "\(error)"])
+        }
+        self.logs.remove(application.id)
+        self.signals.remove(application: application.id)
+        self.names.set(nil, of: application.id)
+        try? FileManager.default.removeItem(
+            atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
+        await self.removeUnused(slugs)
+    }
+
+    private func removeUnused(_ slugs: Set<String>) async {
+        do {
+            let inUse = try await self.store.read { try $0.slugsInUse() }
+            for slug in slugs.subtracting(inUse) {
+                guard let id = SlugID(slug) else { continue }
+                try await self.slugs.remove(id)
+            }
+            _ = try await self.slugs.collectGarbage()
+        } catch {
+            self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Switches the maintenance page on or off.
+    public func setMaintenance(
+        _ enabled: Bool, of name: String, by principal: Principal
+    ) async throws(PlatformError) -> ApplicationInfo {
+        var application = try await self.find(name)
+        application = try await self.writing { [application] records in
+            guard var current = try records.application(id: application.id) else { return application }
+            current.maintenance = enabled
+            try records.save(current)
+            return current
+        }
+        try await self.audit("maintenance", application, enabled ? "on" : "off", by: principal)
+        try await self.refreshRoute(application)
+        return try await self.application(named: name)
+    }
+
+    // MARK: Hosts
+
+    /// The hosts that lead to an application, the platform's own first.
+    public func domains(of name: String) async throws(PlatformError) -> [String] {
+        try await self.application(named: name).domains
+    }
+
+    /// Leads a host to an application.
+    public func addDomain(
+        _ host: String, to name: String, by principal: Principal
+    ) async throws(PlatformError) -> [String] {
+        let host = host.lowercased()
+        try Self.check(host: host)
+        let application = try await self.find(name)
+        let domain = self.configuration.domain
+        try await self.writing { records in
+            if let taken = try records.domain(host: host) {
+                let owner = try records.application(id: taken.applicationID)?.name ?? "another application"
+                throw PlatformError(.conflict, "\(host) belongs to \(owner)")
+            }
+            if host.hasSuffix(".\(domain)") {
+                throw PlatformError(.conflict, "hosts under \(domain) follow the names of applications")
+            }
+            try records.insert(DomainRecord(host: host, applicationID: application.id))
+        }
+        try await self.audit("domain.add", application, host, by: principal)
+        try await self.refreshRoute(application)
+        return try await self.domains(of: name)
+    }
+
+    /// Leads a host nowhere.
+    public func removeDomain(
+        _ host: String, from name: String, by principal: Principal
+    ) async throws(PlatformError) -> [String] {
+        let host = host.lowercased()
+        let application = try await self.find(name)
+        try await self.writing { records in
+            guard try records.domain(host: host)?.applicationID == application.id else {
+                throw PlatformError(.notFound, "\(name) does not have the host \(host)")
+            }
+            try records.deleteDomain(host: host)
+        }
+        try await self.audit("domain.remove", application, host, by: principal)
+        try await self.refreshRoute(application)
+        return try await self.domains(of: name)
+    }
+
+    // MARK: Shared
+
+    func find(_ name: String) async throws(PlatformError) -> ApplicationRecord {
+        guard let application = try await self.reading({ try $0.application(named: name) }) else {
+            throw PlatformError(.notFound, "there is no application \(name); make it with: slipway apps create \(name)")
+        }
+        return application
+    }
+
+    /// Where visitors reach an application.
+    func url(of name: String) -> String {
+        let address = self.state.withLock { $0.httpAddress }
+        let port = address.split(separator: ":").last.flatMap { Int($0) } ?? 80
+        return "http://\(name).\(self.configuration.domain)" + (port == 80 ? "/" : ":\(port)/")
+    }
+
+    private func info(_ application: ApplicationRecord) async throws(PlatformError) -> ApplicationInfo {
+        let admin = self.state.withLock { $0.adminAddress }
+        let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
+        return ApplicationInfo(
+            name: application.name, createdAt: application.createdAt, release: application.liveRelease,
+            maintenance: application.maintenance, url: self.url(of: application.name),
+            gitURL: "http://\(admin)/git/\(application.name).git",
+            domains: ["\(application.name).\(self.configuration.domain)"] + added, formation: application.formation)
+    }
+
+    private func refreshRoute(_ application: ApplicationRecord) async throws(PlatformError) {
+        let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
+        await self.controller(of: application.id).setHosts(
+            ["\(application.name).\(self.configuration.domain)"] + added, maintenance: application.maintenance)
+    }
+
+    private static func check(name: String) throws(PlatformError) {
+        let allowed = name.utf8.allSatisfy {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                || $0 == UInt8(ascii: "-")
+        }
+        guard allowed, (1...63).contains(name.utf8.count), !name.hasPrefix("-"), !name.hasSuffix("-") else {
+            throw PlatformError(
+                .invalid,
+                "\(name.debugDescription) is no name for an application: use 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end"
+            )
+        }
+    }
+
+    private static func check(host: String) throws(PlatformError) {
+        let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        let isValid = labels.allSatisfy { label in
+            (1...63).contains(label.utf8.count)
+                && label.utf8.allSatisfy {
+                    $0 == UInt8(ascii: "-") || ($0 < 128 && ($0 >= 97 || (48...57).contains($0)))
+                }
+        }
+        guard isValid, labels.count >= 2, host.utf8.count <= 253 else {
+            throw PlatformError(.invalid, "\(host.debugDescription) is no host name, such as www.example.com")
+        }
+    }
+}

@@ -1,0 +1,280 @@
+internal import Logging
+internal import SystemPackage
+
+/// What the controller must know to start an instance of a release.
+struct LaunchPlan: Sendable {
+    var release: ReleaseRecord
+    var environment: [String: String]
+}
+
+/// Says one line of progress to whoever waits.
+typealias Progress = @Sendable (String) async -> Void
+
+/// Brings what runs of one application to what should run, one step at a time.
+///
+/// Deploy, scale, restart, recovery and boot all end in ``reconcile()``. It never waits for an instance to become ready
+/// or to end: those are events that call it again.
+actor ApplicationController {
+    struct Settings: Sendable {
+        var drainGrace: Duration
+        var stopGrace: Duration
+        /// How long an instance without a readiness check must have run before it counts as started.
+        var settleTime: Duration
+    }
+
+    nonisolated let applicationID: String
+    private let runtime: any WorkloadRuntime
+    private let settings: Settings
+    private let clock: any Clock<Duration>
+    private let jobs: BackgroundJobs
+    private let logger: Logger
+    private let gate = TurnQueue()
+
+    private var desired = DesiredState()
+    private var launchPlans: [Int: LaunchPlan] = [:]
+    private var hosts: [String] = []
+    private var maintenance = false
+    private var isRetired = false
+    private var currentRoute: WorkloadRoute?
+    private var retiring: Set<String> = []
+    private var lastSerial = 0
+
+    init(
+        applicationID: String, runtime: any WorkloadRuntime, settings: Settings, clock: any Clock<Duration>,
+        jobs: BackgroundJobs, logger: Logger
+    ) {
+        self.applicationID = applicationID
+        self.runtime = runtime
+        self.settings = settings
+        self.clock = clock
+        self.jobs = jobs
+        self.logger = logger
+    }
+
+    // MARK: What should be
+
+    func setHosts(_ hosts: [String], maintenance: Bool) async {
+        self.hosts = hosts
+        self.maintenance = maintenance
+        await self.reconcile()
+    }
+
+    /// Takes what the store says as what should be; used at boot.
+    func setLive(_ plan: LaunchPlan?, formation: [String: Int]) async {
+        if let plan {
+            self.launchPlans[plan.release.version] = plan
+            self.desired.live = Self.target(plan.release, formation: formation)
+        }
+        await self.reconcile()
+    }
+
+    /// Brings up a release beside the live one, and makes it the live one once every instance is ready.
+    ///
+    /// - Parameter promote: records the switch; when it throws, nothing was switched.
+    /// - Throws: `refused` with the cause. The release that was live goes on as if nothing had happened.
+    func rollOut(
+        _ plan: LaunchPlan, formation: [String: Int], progress: Progress,
+        promote: @Sendable () async throws -> Void
+    ) async throws {
+        let target = Self.target(plan.release, formation: formation)
+        self.launchPlans[plan.release.version] = plan
+        self.desired.candidate = target
+        do {
+            try await self.bringUp(target, slots: target.slots, progress: progress)
+            try Task.checkCancellation()
+            try await promote()
+        } catch {
+            self.desired.candidate = nil
+            await self.reconcile()
+            throw error
+        }
+        self.desired.live = target
+        self.desired.candidate = nil
+        await self.reconcile()
+        self.launchPlans = self.launchPlans.filter { $0.key == plan.release.version }
+    }
+
+    /// Starts another instance in each of these places and lets go of the old one when the new one is ready.
+    func replace(matching: @Sendable (Slot) -> Bool, progress: Progress) async throws -> Bool {
+        guard let live = self.desired.live else { return false }
+        let slots = live.slots.filter(matching)
+        guard !slots.isEmpty else { return false }
+        self.desired.replacing.formUnion(slots)
+        do {
+            try await self.bringUp(live, slots: slots, replacing: true, progress: progress)
+        } catch {
+            self.desired.replacing.subtract(slots)
+            await self.reconcile()
+            throw error
+        }
+        self.desired.replacing.subtract(slots)
+        await self.reconcile()
+        return true
+    }
+
+    /// Changes the numbers of instances and waits until the new ones are ready.
+    func scale(to formation: [String: Int], progress: Progress) async throws {
+        guard let live = self.desired.live, let plan = self.launchPlans[live.release] else { return }
+        let target = Self.target(plan.release, formation: formation)
+        self.desired.live = target
+        try await self.bringUp(target, slots: target.slots.subtracting(live.slots), progress: progress)
+    }
+
+    /// Ends everything of a destroyed application.
+    func retire() async {
+        self.desired = DesiredState()
+        self.isRetired = true
+        self.runtime.removeRoute(of: self.applicationID)
+        let ids = self.runtime.instances(of: self.applicationID).map(\.id)
+        await withDiscardingTaskGroup { group in
+            for id in ids { group.addTask { await self.runtime.stop(id) } }
+        }
+    }
+
+    var liveSlots: Set<Slot> { self.desired.live?.slots ?? [] }
+    var routed: Set<String> { Set(self.currentRoute?.instances ?? []) }
+
+    static func target(_ release: ReleaseRecord, formation: [String: Int]) -> Target {
+        var slots: Set<Slot> = []
+        for type in release.processTypes.keys {
+            for number in 1..<(max(0, formation[type] ?? 0) + 1) {
+                slots.insert(Slot(processType: type, number: number))
+            }
+        }
+        return Target(release: release.version, slots: slots)
+    }
+
+    // MARK: Steps
+
+    /// Takes every step that can be taken now.
+    func reconcile() async {
+        // Also for a deployment that was cancelled: what it started has to go.
+        await shielded {
+            _ = try? await self.gate.withTurn { try await self.pass(forcing: []) }
+        }
+    }
+
+    private func bringUp(
+        _ target: Target, slots: Set<Slot>, replacing: Bool = false, progress: Progress
+    ) async throws {
+        guard !slots.isEmpty else {
+            await self.reconcile()
+            return
+        }
+        let forced = replacing ? slots.map { ReconcilePlan.Start(release: target.release, slot: $0) } : []
+        let failures = try await self.gate.withTurn { try await self.pass(forcing: forced) }
+        if let failure = failures.first(where: { $0.key.release == target.release && slots.contains($0.key.slot) }) {
+            await self.stopNewest(of: target, in: replacing ? slots : [])
+            throw failure.value
+        }
+        let pending = slots.sorted().compactMap { self.newestInstance(of: target.release, in: $0) }
+        await progress("Starting \(pending.map(\.name).joined(separator: ", "))")
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for instance in pending {
+                    group.addTask { try await self.waitUntilUp(instance) }
+                }
+                try await group.waitForAll()
+            }
+        } catch {
+            await self.stopNewest(of: target, in: replacing ? slots : [])
+            throw error
+        }
+    }
+
+    private func waitUntilUp(_ instance: WorkloadInstance) async throws {
+        do throws(PlatformError) {
+            try await self.runtime.waitUntilReady(instance.id)
+        } catch {
+            throw PlatformError(
+                error.code, "\(instance.name) \(error.message)", details: error.details, cause: error.cause)
+        }
+        guard instance.processType != "web" else { return }
+        // Without a check, "ready" only says that the process exists: give it the time to fail at once.
+        try await self.clock.sleep(for: self.settings.settleTime)
+        guard let now = self.runtime.instances(of: self.applicationID).first(where: { $0.id == instance.id }),
+            now.phase != .ready || now.restarts > instance.restarts
+        else { return }
+        throw PlatformError(
+            .refused, "\(instance.name) ended right after its start (\(now.lastExit ?? "exit unknown"))")
+    }
+
+    private func stopNewest(of target: Target, in slots: Set<Slot>) async {
+        for slot in slots {
+            guard let newest = self.newestInstance(of: target.release, in: slot), newest.phase != .ready else {
+                continue
+            }
+            await self.runtime.stop(newest.id)
+        }
+    }
+
+    private func newestInstance(of release: Int, in slot: Slot) -> WorkloadInstance? {
+        self.runtime.instances(of: self.applicationID)
+            .filter { $0.release == release && $0.processType == slot.processType && $0.number == slot.number }
+            .max { $0.serial < $1.serial }
+    }
+
+    private func pass(forcing forced: [ReconcilePlan.Start]) async throws -> [ReconcilePlan.Start: PlatformError] {
+        guard !self.isRetired else { return [:] }
+        var failures: [ReconcilePlan.Start: PlatformError] = [:]
+        var plan = ReconcilePlan(desired: self.desired, observed: self.runtime.instances(of: self.applicationID))
+        for start in plan.starts + forced.filter({ !plan.starts.contains($0) }) {
+            guard let launch = self.launchPlans[start.release] else { continue }
+            do throws(PlatformError) {
+                _ = try await self.runtime.start(self.request(launch, start.slot))
+            } catch {
+                failures[start] = error
+                self.logger.warning(
+                    "cannot start an instance",
+                    metadata: [
+                        "application.id": "\(self.applicationID)", "instance": "\(start.slot)", "error": "\(error)",
+                    ])
+            }
+        }
+        plan = ReconcilePlan(desired: self.desired, observed: self.runtime.instances(of: self.applicationID))
+        let route = WorkloadRoute(
+            applicationID: self.applicationID, hosts: self.hosts, instances: plan.routed, maintenance: self.maintenance)
+        if route != self.currentRoute {
+            do throws(PlatformError) {
+                try self.runtime.setRoute(route)
+                self.currentRoute = route
+            } catch {
+                self.logger.error(
+                    "cannot set a route", metadata: ["application.id": "\(self.applicationID)", "error": "\(error)"])
+                return failures
+            }
+        }
+        self.letGo(plan.retired)
+        return failures
+    }
+
+    /// The routes have left these; now their requests may finish, and then they end.
+    private func letGo(_ ids: [String]) {
+        let ids = ids.filter { self.retiring.insert($0).inserted }
+        guard !ids.isEmpty else { return }
+        self.jobs.add {
+            await self.runtime.drain(ids, grace: self.settings.drainGrace)
+            await withDiscardingTaskGroup { group in
+                for id in ids { group.addTask { await self.runtime.stop(id) } }
+            }
+            await self.forget(ids)
+        }
+    }
+
+    private func forget(_ ids: [String]) { self.retiring.subtract(ids) }
+
+    private func request(_ plan: LaunchPlan, _ slot: Slot) -> WorkloadRequest {
+        let highest = self.runtime.instances(of: self.applicationID).map(\.serial).max() ?? 0
+        self.lastSerial = max(self.lastSerial, highest) + 1
+        let isWeb = slot.processType == "web"
+        return WorkloadRequest(
+            applicationID: self.applicationID, processType: slot.processType, number: slot.number,
+            release: plan.release.version, serial: self.lastSerial, slug: plan.release.slug,
+            command: .shell(plan.release.processTypes[slot.processType] ?? ""),
+            environment: plan.environment.merging(["SLIPWAY_PROCESS": slot.description]) { $1 },
+            readiness: isWeb
+                ? plan.release.readiness[slot.processType] ?? ReadinessRecord(path: nil, bootTimeoutSeconds: 60)
+                : plan.release.readiness[slot.processType],
+            needsPort: isWeb, stopGrace: self.settings.stopGrace)
+    }
+}

@@ -1,0 +1,65 @@
+/// A place in a formation: the second `web`.
+struct Slot: Sendable, Hashable, Comparable, CustomStringConvertible {
+    var processType: String
+    var number: Int
+
+    static func < (lhs: Slot, rhs: Slot) -> Bool { (lhs.processType, lhs.number) < (rhs.processType, rhs.number) }
+    var description: String { "\(self.processType).\(self.number)" }
+}
+
+/// What should run of one release.
+struct Target: Sendable, Hashable {
+    var release: Int
+    var slots: Set<Slot>
+}
+
+/// What should be, for one application.
+struct DesiredState: Sendable, Hashable {
+    /// The release that is routed to.
+    var live: Target?
+    /// A release on its way: its instances run, and get no requests.
+    var candidate: Target?
+    /// Places of the live release whose instance is being replaced: a newer one that is not ready yet is kept.
+    var replacing: Set<Slot> = []
+}
+
+/// The next steps from what is to what should be. Pure: the same states give the same plan.
+///
+/// Of several instances of one release in one place (a replacement in progress, or what a crash of the host left of
+/// one), the newest that is ready serves, and those that are older go once it does.
+struct ReconcilePlan: Sendable, Equatable {
+    struct Start: Sendable, Hashable {
+        var release: Int
+        var slot: Slot
+    }
+
+    /// To be started.
+    var starts: [Start] = []
+    /// To get requests.
+    var routed: [String] = []
+    /// To leave the routes, be drained and stopped.
+    var retired: [String] = []
+
+    init(desired: DesiredState, observed: [WorkloadInstance]) {
+        var kept: Set<String> = []
+        for (target, isLive) in [(desired.live, true), (desired.candidate, false)] {
+            guard let target else { continue }
+            for slot in target.slots.sorted() {
+                let here = observed.filter {
+                    $0.release == target.release && $0.processType == slot.processType && $0.number == slot.number
+                        && $0.phase != .stopping && $0.phase != .stopped
+                }.sorted { $0.serial > $1.serial }
+                guard let newest = here.first else {
+                    self.starts.append(Start(release: target.release, slot: slot))
+                    continue
+                }
+                let serving = here.first { $0.phase == .ready } ?? newest
+                kept.insert(serving.id)
+                if isLive, desired.replacing.contains(slot) { kept.insert(newest.id) }
+                if isLive, slot.processType == "web", serving.phase == .ready { self.routed.append(serving.id) }
+            }
+        }
+        self.retired = observed.filter { !kept.contains($0.id) && $0.phase != .stopping && $0.phase != .stopped }
+            .map(\.id).sorted()
+    }
+}

@@ -1,0 +1,81 @@
+internal import ProcessSupervisor
+
+/// The labels by which an instance is known again, also after a restart of the host.
+enum InstanceLabel {
+    static let application = "slipway.application"
+    static let processType = "slipway.process-type"
+    static let number = "slipway.number"
+    static let release = "slipway.release"
+    static let serial = "slipway.serial"
+
+    static func labels(for request: WorkloadRequest) -> [String: String] {
+        [
+            Self.application: request.applicationID,
+            Self.processType: request.processType,
+            Self.number: "\(request.number)",
+            Self.release: "\(request.release)",
+            Self.serial: "\(request.serial)",
+        ]
+    }
+
+    /// `web.1`, if these are the labels of an instance.
+    static func name(_ labels: [String: String]) -> String? {
+        guard let type = labels[Self.processType], let number = labels[Self.number] else { return nil }
+        return "\(type).\(number)"
+    }
+}
+
+extension WorkloadInstance {
+    init?(status: InstanceStatus) {
+        guard let application = status.labels[InstanceLabel.application],
+            let type = status.labels[InstanceLabel.processType],
+            let number = status.labels[InstanceLabel.number].flatMap({ Int($0) }),
+            let release = status.labels[InstanceLabel.release].flatMap({ Int($0) }),
+            let serial = status.labels[InstanceLabel.serial].flatMap({ Int($0) })
+        else { return nil }
+        let phase: Phase =
+            switch status.state {
+            case .starting: .starting
+            case .ready: .ready
+            case .unready: .unready
+            case .backingOff: .backingOff
+            case .stopping: .stopping
+            case .failed: .failed
+            case .stopped: .stopped
+            }
+        self.init(
+            id: status.id.rawValue, applicationID: application, processType: type, number: number, release: release,
+            serial: serial, phase: phase, pid: status.pid, port: status.port, startedAt: status.startedAt,
+            restarts: status.restarts, lastExit: status.lastExit.map { "\($0)" },
+            lastProbe: status.lastProbe.map(\.detail))
+    }
+}
+
+extension WorkloadEvent {
+    init?(event: SupervisorEvent) {
+        guard let application = event.labels[InstanceLabel.application], let name = InstanceLabel.name(event.labels)
+        else { return nil }
+        self.applicationID = application
+        self.name = name
+        self.isCrash = false
+        switch event.kind {
+        case .started(let pid, let port):
+            self.text = "Started with pid \(pid)" + (port.map { " on port \($0)" } ?? "")
+        case .ready: self.text = "Ready"
+        case .unready(let reason): self.text = "Not ready: \(reason)"
+        case .exited(let status, let delay):
+            self.isCrash = delay != nil
+            self.text =
+                "Ended: \(status)" + (delay.map { "; starts again in \(Self.seconds($0)) s" } ?? "")
+        case .gaveUp(let reason): self.text = "Not started again: \(reason)"
+        case .stopping: self.text = "Stopping with SIGTERM"
+        case .stopped(let status): self.text = "Stopped" + (status.map { ": \($0)" } ?? "")
+        case .adopted(let pid, _): self.text = "Adopted pid \(pid) from the host before"
+        }
+    }
+
+    private static func seconds(_ duration: Duration) -> String {
+        let milliseconds = duration.components.seconds * 1_000 + duration.components.attoseconds / 1_000_000_000_000_000
+        return "\(milliseconds / 1_000).\(milliseconds % 1_000 / 100)"
+    }
+}

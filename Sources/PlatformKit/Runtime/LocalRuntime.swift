@@ -1,0 +1,182 @@
+internal import BuildpackKit
+public import ProcessSupervisor
+public import RouterCore
+public import SlugStore
+internal import Synchronization
+internal import SystemPackage
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// Runs releases on this machine: slugs from a repository, processes under a supervisor, requests through a router.
+public final class LocalRuntime: WorkloadRuntime {
+    /// What the runtime adds to the environment of every instance.
+    public struct Configuration: Sendable {
+        /// The `PATH` of instances.
+        public var searchPath: String
+        /// A program with the subcommand `static-server`, which static sites are served by (`SLIPWAY_EXECUTABLE`).
+        public var executable: String?
+
+        /// Makes one from its parts.
+        public init(searchPath: String, executable: String?) {
+            self.searchPath = searchPath
+            self.executable = executable
+        }
+    }
+
+    private let configuration: Configuration
+    private let supervisor: Supervisor
+    private let router: Router
+    private let slugs: any SlugRepository
+
+    /// Makes a runtime of its parts; the supervisor and the router are run by the caller.
+    public init(configuration: Configuration, supervisor: Supervisor, router: Router, slugs: any SlugRepository) {
+        self.configuration = configuration
+        self.supervisor = supervisor
+        self.router = router
+        self.slugs = slugs
+    }
+
+    public func waitUntilAdopted() async throws {
+        try await self.supervisor.waitUntilAdopted()
+    }
+
+    public func instances(of applicationID: String) -> [WorkloadInstance] {
+        self.supervisor.statuses().compactMap(WorkloadInstance.init(status:)).filter {
+            $0.applicationID == applicationID
+        }
+    }
+
+    public func applicationIDs() -> Set<String> {
+        Set(self.supervisor.statuses().compactMap { $0.labels[InstanceLabel.application] })
+    }
+
+    public func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance {
+        let process = try await self.process(for: request)
+        let id = InstanceID("\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)")
+        var spec = InstanceSpec(id: id, process: process)
+        spec.labels = InstanceLabel.labels(for: request)
+        spec.port = request.needsPort ? .allocate : nil
+        if let readiness = request.readiness {
+            spec.readiness = readiness.path.map { .http(path: $0) } ?? .tcp
+            spec.bootTimeout = .seconds(readiness.bootTimeoutSeconds)
+        }
+        spec.stop = StopPolicy(signal: 15, grace: request.stopGrace)
+        do {
+            let status = try await self.supervisor.start(spec)
+            guard let instance = WorkloadInstance(status: status) else {
+                throw SupervisorError(.launchFailed, message: "the supervisor lost the labels of \(id)")
+            }
+            return instance
+        } catch {
+            throw PlatformError(.refused, "\(request.name) cannot be started: \(error)", cause: error)
+        }
+    }
+
+    public func waitUntilReady(_ id: String) async throws(PlatformError) {
+        do throws(SupervisorError) {
+            try await self.supervisor.waitUntilReady(InstanceID(id))
+        } catch {
+            throw PlatformError(.refused, error.message, details: error.lastLines, cause: error)
+        }
+    }
+
+    public func stop(_ id: String) async {
+        _ = await self.supervisor.stop(InstanceID(id))
+    }
+
+    public func restart(_ id: String) async throws(PlatformError) {
+        do throws(SupervisorError) {
+            try await self.supervisor.restart(InstanceID(id))
+        } catch {
+            throw PlatformError(.refused, error.message, cause: error)
+        }
+    }
+
+    public func setRoute(_ route: WorkloadRoute) throws(PlatformError) {
+        let backends = route.instances.compactMap { id -> Backend? in
+            guard let port = self.supervisor.status(of: InstanceID(id))?.port else { return nil }
+            return Backend(id: BackendID(id), address: .ip(host: "127.0.0.1", port: port))
+        }
+        let mode: ApplicationRoute.Mode = route.maintenance ? .maintenance(html: nil) : .serving
+        do {
+            try self.router.setRoute(
+                ApplicationRoute(
+                    application: route.applicationID, hosts: route.hosts, backends: backends, mode: mode))
+        } catch {
+            throw PlatformError(.conflict, "\(error)", cause: error)
+        }
+    }
+
+    public func removeRoute(of applicationID: String) {
+        self.router.removeRoute(application: applicationID)
+    }
+
+    public func drain(_ ids: [String], grace: Duration) async {
+        _ = await self.router.drain(Set(ids.map { BackendID($0) }), grace: grace)
+    }
+
+    public func runOneOff(
+        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws(PlatformError) -> WorkloadExit {
+        let process = try await self.process(for: request)
+        let id = InstanceID("\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)")
+        do throws(SupervisorError) {
+            // Without the labels of an instance: a one-off has no place in the formation.
+            let exit = try await self.supervisor.runOneOff(
+                process, id: id, labels: [:], timeout: timeout, output: output, input: nil)
+            switch exit {
+            case .exited(let status): return WorkloadExit(status: status, description: "\(exit)")
+            case .signalled(let signal): return WorkloadExit(status: 128 + signal, description: "\(exit)")
+            case .unknown: return WorkloadExit(status: 255, description: "\(exit)")
+            }
+        } catch {
+            throw PlatformError(.refused, error.message, details: error.lastLines, cause: error)
+        }
+    }
+
+    public func events() -> AsyncStream<WorkloadEvent> {
+        let (stream, continuation) = AsyncStream<WorkloadEvent>.makeStream(bufferingPolicy: .bufferingNewest(10_000))
+        let source = self.supervisor.events()
+        let task = Task {
+            for await event in source {
+                guard let event = WorkloadEvent(event: event) else { continue }
+                continuation.yield(event)
+            }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
+    }
+
+    private func process(for request: WorkloadRequest) async throws(PlatformError) -> ProcessSpec {
+        guard let slugID = SlugID(request.slug) else {
+            throw PlatformError(.internalError, "\(request.slug) is no identifier of a slug")
+        }
+        let home: FilePath
+        do {
+            home = try await self.slugs.materialise(slugID).path
+        } catch {
+            throw PlatformError(.refused, "the slug of v\(request.release) cannot be unpacked: \(error)", cause: error)
+        }
+        var environment = request.environment
+        environment["HOME"] = home.string
+        environment["PATH"] = environment["PATH"] ?? self.configuration.searchPath
+        environment["LANG"] = environment["LANG"] ?? "C.UTF-8"
+        environment["SLIPWAY_EXECUTABLE"] = self.configuration.executable
+        let arguments =
+            switch request.command {
+            case .shell(let line): LaunchCommand.arguments(for: line)
+            case .arguments(let words): LaunchCommand.arguments(for: words.map(shellQuoted).joined(separator: " "))
+            }
+        return ProcessSpec(arguments: arguments, environment: environment, workingDirectory: home.string)
+    }
+}
+
+/// A word as the shell reads back exactly that word.
+private func shellQuoted(_ word: String) -> String {
+    "'" + word.replacing("'", with: "'\\''") + "'"
+}

@@ -1,0 +1,153 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// Where releases run.
+///
+/// The control plane decides which instances there should be and which of them get requests; a runtime makes it so.
+/// ``LocalRuntime`` is this machine.
+///
+/// ## Promises a conformer keeps
+/// - `start` is not idempotent: each call is one more instance, found by `instances(of:)` from the moment it returns.
+/// - Instances outlive the control plane; after `waitUntilAdopted` has returned, `instances(of:)` lists those that a
+///   former one left.
+/// - `setRoute` takes effect for the next request, as one step. `drain` returns when no request is in flight to the
+///   given instances, or after the grace.
+/// - `stop` returns when no process of the instance is left.
+public protocol WorkloadRuntime: Sendable {
+    /// Returns when what a former control plane left is known again.
+    func waitUntilAdopted() async throws
+    /// All instances of an application, in any state.
+    func instances(of applicationID: String) -> [WorkloadInstance]
+    /// The applications that have instances here.
+    func applicationIDs() -> Set<String>
+    /// Starts one more instance; returns when its process exists.
+    func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance
+    /// Returns when the instance is ready; throws `refused` with the cause when it ends or takes too long.
+    func waitUntilReady(_ id: String) async throws(PlatformError)
+    /// Stops an instance and forgets it.
+    func stop(_ id: String) async
+    /// Ends the present process of an instance and starts it again.
+    func restart(_ id: String) async throws(PlatformError)
+    /// Routes an application's hosts to these instances.
+    func setRoute(_ route: WorkloadRoute) throws(PlatformError)
+    /// Forgets an application's route.
+    func removeRoute(of applicationID: String)
+    /// Waits until nothing is in flight to the instances, which must have left the route before.
+    func drain(_ ids: [String], grace: Duration) async
+    /// Runs a command with a release; returns how it ended.
+    func runOneOff(
+        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws(PlatformError) -> WorkloadExit
+    /// Changes of instances, from the moment of the call.
+    func events() -> AsyncStream<WorkloadEvent>
+}
+
+/// What is wanted of one instance.
+public struct WorkloadRequest: Sendable {
+    /// Whose instance it is.
+    public var applicationID: String
+    /// The process type, such as `web`.
+    public var processType: String
+    /// Its number within the type, from 1.
+    public var number: Int
+    /// The release that it runs.
+    public var release: Int
+    /// Grows with each instance of an application: of two in one place, the higher is the newer.
+    public var serial: Int
+    /// The slug of the release.
+    public var slug: String
+    /// Shell text of the process type, or the words of a one-off.
+    public var command: Command
+    /// The complete environment, but for `HOME`, `PATH` and `PORT`, which the runtime knows.
+    public var environment: [String: String]
+    /// How it is found ready; `nil` means: as soon as it runs.
+    public var readiness: ReadinessRecord?
+    /// Whether it gets a port to listen on.
+    public var needsPort: Bool
+    /// How long after SIGTERM it may take to end.
+    public var stopGrace: Duration
+
+    /// What to run.
+    public enum Command: Sendable, Hashable {
+        /// A line for the shell, as a Procfile has it.
+        case shell(String)
+        /// A program and its arguments.
+        case arguments([String])
+    }
+
+    /// The name people use: `web.1`.
+    public var name: String { "\(self.processType).\(self.number)" }
+}
+
+/// One instance as the runtime sees it.
+public struct WorkloadInstance: Sendable, Hashable {
+    /// Where an instance stands.
+    public enum Phase: String, Sendable, Hashable {
+        case starting, ready, unready, backingOff, stopping, failed, stopped
+    }
+
+    /// Unique among all instances that there ever were.
+    public var id: String
+    /// Whose instance it is.
+    public var applicationID: String
+    /// The process type.
+    public var processType: String
+    /// Its number within the type.
+    public var number: Int
+    /// The release that it runs.
+    public var release: Int
+    /// Of two in one place, the higher is the newer.
+    public var serial: Int
+    /// Where it stands.
+    public var phase: Phase
+    /// Its process identifier while it runs.
+    public var pid: Int32?
+    /// The port that it was given.
+    public var port: Int?
+    /// When its present process started.
+    public var startedAt: Date?
+    /// How often it was started again.
+    public var restarts: Int
+    /// How its last process ended, in words.
+    public var lastExit: String?
+    /// What the last probe saw, in words.
+    public var lastProbe: String?
+
+    /// The name people use: `web.1`.
+    public var name: String { "\(self.processType).\(self.number)" }
+}
+
+/// Where requests for an application go.
+public struct WorkloadRoute: Sendable, Hashable {
+    /// Whose hosts these are.
+    public var applicationID: String
+    /// The hosts.
+    public var hosts: [String]
+    /// The instances that get requests.
+    public var instances: [String]
+    /// Whether the maintenance page is served instead.
+    public var maintenance: Bool
+}
+
+/// How a one-off ended.
+public struct WorkloadExit: Sendable, Hashable {
+    /// The status as a shell reports it: the command's own, or 128 and the signal.
+    public var status: Int32
+    /// The same in words.
+    public var description: String
+}
+
+/// Something that happened to an instance.
+public struct WorkloadEvent: Sendable {
+    /// Whose instance.
+    public var applicationID: String
+    /// Its name: `web.1`.
+    public var name: String
+    /// What happened, for the application's log; `nil` when it says nothing to people.
+    public var text: String?
+    /// Whether it is a restart after a crash.
+    public var isCrash: Bool
+}

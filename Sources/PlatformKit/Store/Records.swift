@@ -1,0 +1,134 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// An application as it is kept: what somebody wants, never what is observed.
+public struct ApplicationRecord: Sendable, Hashable, Codable {
+    /// Stays the same for life, also when the application is renamed.
+    public var id: String
+    /// Unique on a platform.
+    public var name: String
+    /// When it was created.
+    public var createdAt: Date
+    /// Whether the router answers with the maintenance page.
+    public var maintenance = false
+    /// The release that is routed to.
+    public var liveRelease: Int?
+    /// The highest release number given out.
+    public var lastRelease = 0
+    /// The highest deployment number given out.
+    public var lastDeployment = 0
+    /// The highest one-off number given out.
+    public var lastOneOff = 0
+    /// How many instances of each process type are wanted.
+    public var formation: [String: Int] = [:]
+    /// The present config, sealed.
+    public var sealedConfig = Data()
+
+    /// Makes a new application without anything in it.
+    public init(id: String, name: String, createdAt: Date) {
+        self.id = id
+        self.name = name
+        self.createdAt = createdAt
+    }
+}
+
+/// How readiness of a process type is found out, as `app.json` declares it.
+public struct ReadinessRecord: Sendable, Hashable, Codable {
+    /// The path of an HTTP check; `nil` means that an accepted connection is enough.
+    public var path: String?
+    /// How long the instance may take until its first success, in seconds.
+    public var bootTimeoutSeconds: Int
+
+    /// Makes one from its parts.
+    public init(path: String?, bootTimeoutSeconds: Int) {
+        self.path = path
+        self.bootTimeoutSeconds = bootTimeoutSeconds
+    }
+}
+
+/// An immutable release.
+public struct ReleaseRecord: Sendable, Hashable, Codable {
+    /// The application that it belongs to.
+    public var applicationID: String
+    /// The number in `v12`.
+    public var version: Int
+    /// The identifier of its slug.
+    public var slug: String
+    /// The commit that the slug was built from.
+    public var commit: String?
+    /// Who made it.
+    public var author: String
+    /// What made it, in words.
+    public var description: String
+    /// When it was made.
+    public var createdAt: Date
+    /// Process types and their commands, without `release`.
+    public var processTypes: [String: String]
+    /// The command of the release phase.
+    public var releaseCommand: String?
+    /// Readiness by process type.
+    public var readiness: [String: ReadinessRecord]
+    /// The config of that moment, sealed.
+    public var sealedConfig: Data
+}
+
+/// A row of the journal.
+public struct DeploymentRecord: Sendable, Hashable, Codable {
+    /// The application that it belongs to.
+    public var applicationID: String
+    /// Counts from 1 for each application.
+    public var number: Int
+    /// Where it stands, as `DeploymentState` spells it.
+    public var state: String
+    /// What it deploys, in words.
+    public var description: String
+    /// Who asked for it.
+    public var author: String
+    /// The commit, for a push.
+    public var commit: String?
+    /// The release that it made.
+    public var release: Int?
+    /// Why it failed.
+    public var cause: String?
+    /// When it was asked for.
+    public var createdAt: Date
+    /// When it reached its final state.
+    public var finishedAt: Date?
+}
+
+/// A host that leads to an application.
+public struct DomainRecord: Sendable, Hashable, Codable {
+    /// The host, in lower case.
+    public var host: String
+    /// The application that it leads to.
+    public var applicationID: String
+}
+
+/// Who may do what: a token is kept as its digest alone.
+public struct TokenRecord: Sendable, Hashable, Codable {
+    /// SHA-256 of the token, in hexadecimal.
+    public var digest: String
+    /// Whose it is.
+    public var name: String
+    /// admin, deploy or read.
+    public var role: String
+    /// When it was made.
+    public var createdAt: Date
+}
+
+/// Something that somebody changed.
+public struct AuditRecord: Sendable, Hashable, Codable {
+    /// When.
+    public var at: Date
+    /// Who.
+    public var actor: String
+    /// What, as a word.
+    public var action: String
+    /// The application, if it was about one.
+    public var application: String?
+    /// More about it; never a secret.
+    public var detail: String
+}
