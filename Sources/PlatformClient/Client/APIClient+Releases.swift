@@ -31,15 +31,15 @@ extension APIClient {
     public func deploy(
         _ archive: some ArchiveSource, to application: String, onLine: ProgressHandler
     ) async throws -> DeploymentInfo {
-        let channel = UploadChannel()
+        let channel = HandoffChannel<ByteBuffer>()
         var call = Call(.post, "apps", application, "deployments", query: [("description", archive.description)])
         call.contentType = archive.mediaType
         call.body = .stream(channel, length: archive.length.map { .known($0) } ?? .unknown)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    try await archive.write { bytes in try await channel.send(bytes) }
-                    channel.finish(nil)
+                    try await archive.write { bytes in try await channel.send(ByteBuffer(bytes: bytes)) }
+                    channel.finish()
                 } catch {
                     // The request fails by this, and says so to whoever awaits it.
                     channel.finish(error)
@@ -52,7 +52,8 @@ extension APIClient {
                 return deployment
             } catch {
                 // What went wrong with the archive explains more than how the request broke because of that.
-                throw channel.failure ?? error
+                if let failure = channel.failure, !(failure is CancellationError) { throw failure }
+                throw error
             }
         }
     }

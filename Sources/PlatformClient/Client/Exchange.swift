@@ -3,11 +3,19 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import PlatformWire
+internal import SystemPackage
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
 #else
     internal import Foundation
+#endif
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
 #endif
 
 /// One request as the operations describe it.
@@ -172,6 +180,8 @@ extension APIClient {
         } catch let error as NIOConnectionError {
             let reason = error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "unknown"
             throw self.unreachable(reason, cause: error)
+        } catch let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode) {
+            throw self.unreachable(Errno(rawValue: error.errnoCode).description, cause: error)
         } catch let error as IOError {
             throw ClientError(
                 .interrupted, "The connection to \(self.configuration.url) broke: \(error.description).", cause: error)
