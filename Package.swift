@@ -143,6 +143,16 @@ let testing: [Target] = [
         dependencies: ["GitReceiver", "TestSupport", .logging, .system],
         swiftSettings: settings),
     .testTarget(
+        name: "EndToEndTests",
+        dependencies: [
+            "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
+        ],
+        swiftSettings: settings),
+    .testTarget(
+        name: "PlatformAPITests",
+        dependencies: ["PlatformAPI", "PlatformClient", "PlatformWire", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+    .testTarget(
         name: "PlatformKitTests",
         dependencies: ["PlatformKit", "TestSupport", .logging, .system],
         swiftSettings: settings),

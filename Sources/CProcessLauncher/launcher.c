@@ -1,1 +1,170 @@
+#define _GNU_SOURCE
 #include "CProcessLauncher.h"
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+// 16-bit variants exist on 32-bit systems, where the plain numbers would cut user ids.
+#ifdef SYS_setresuid32
+#define SLIPWAY_SETRESUID SYS_setresuid32
+#define SLIPWAY_SETRESGID SYS_setresgid32
+#define SLIPWAY_SETGROUPS SYS_setgroups32
+#else
+#define SLIPWAY_SETRESUID SYS_setresuid
+#define SLIPWAY_SETRESGID SYS_setresgid
+#define SLIPWAY_SETGROUPS SYS_setgroups
+#endif
+
+const int slipway_limit_core = RLIMIT_CORE;
+const int slipway_limit_data = RLIMIT_DATA;
+const int slipway_limit_files = RLIMIT_NOFILE;
+const int slipway_limit_processes = RLIMIT_NPROC;
+
+struct child_context {
+    const struct slipway_spawn_options *options;
+    int input;
+    int output;
+    // Written by the child into the memory that it shares with the suspended parent: no error pipe is needed.
+    volatile int error;
+    volatile int step;
+};
+
+static int set_limit(const struct slipway_limit *limit) {
+    struct rlimit current;
+    if (getrlimit(limit->resource, &current) != 0) return -1;
+    rlim_t value = (rlim_t)limit->value;
+    // Without CAP_SYS_RESOURCE the hard limit can only sink.
+    if (current.rlim_max != RLIM_INFINITY && value > current.rlim_max) value = current.rlim_max;
+    struct rlimit wanted = {.rlim_cur = value, .rlim_max = value};
+    return setrlimit(limit->resource, &wanted);
+}
+
+static void close_on_exec_from(int first) {
+    // Close on exec rather than close: the host's state lock must stay held until the execve is through, so that a
+    // successor which gets the lock sees either no process or one that carries its mark.
+    if (syscall(SYS_close_range, (unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
+    struct rlimit limit;
+    long end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (long)limit.rlim_cur : 65536;
+    for (long descriptor = first; descriptor < end; descriptor++) fcntl((int)descriptor, F_SETFD, FD_CLOEXEC);
+}
+
+#define FAIL(which)                \
+    do {                           \
+        context->error = errno;    \
+        context->step = (which);   \
+        _exit(127);                \
+    } while (0)
+
+static int child_main(void *argument) {
+    struct child_context *context = argument;
+    const struct slipway_spawn_options *options = context->options;
+
+    struct sigaction reset = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < 65; number++) sigaction(number, &reset, NULL);
+
+    if (setsid() < 0) FAIL(SLIPWAY_STEP_SESSION);
+    umask(022);
+    for (size_t index = 0; index < options->limit_count; index++) {
+        if (set_limit(&options->limits[index]) != 0) FAIL(SLIPWAY_STEP_LIMIT);
+    }
+    if (options->change_user) {
+        // Raw calls: glibc's wrappers would signal every thread of the parent, whose memory this is.
+        if (syscall(SLIPWAY_SETGROUPS, 1, &options->gid) != 0) FAIL(SLIPWAY_STEP_USER);
+        if (syscall(SLIPWAY_SETRESGID, options->gid, options->gid, options->gid) != 0) FAIL(SLIPWAY_STEP_USER);
+        if (syscall(SLIPWAY_SETRESUID, options->uid, options->uid, options->uid) != 0) FAIL(SLIPWAY_STEP_USER);
+    }
+    if (options->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL(SLIPWAY_STEP_PRIVILEGES);
+    if (chdir(options->directory) != 0) FAIL(SLIPWAY_STEP_DIRECTORY);
+    if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {
+        FAIL(SLIPWAY_STEP_DESCRIPTORS);
+    }
+    close_on_exec_from(3);
+
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(options->path, options->argv, options->envp);
+    FAIL(SLIPWAY_STEP_EXECUTE);
+}
+
+struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options) {
+    struct slipway_spawn_result result = {.pid = -1, .pidfd = -1, .error = 0, .step = SLIPWAY_STEP_PREPARE};
+    struct child_context context = {.options = options, .input = -1, .output = -1};
+    const size_t stack_size = 256 * 1024;
+    char *stack = MAP_FAILED;
+
+    // Away from 0, 1 and 2, so that no dup2 in the child overwrites what a later one reads.
+    context.input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
+    if (context.input < 0) { result.error = errno; goto done; }
+    context.output = fcntl(options->output, F_DUPFD_CLOEXEC, 3);
+    if (context.output < 0) { result.error = errno; goto done; }
+    stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) { result.error = errno; goto done; }
+
+    // No handler of the parent may run in the child, on memory that both share.
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    int pidfd = -1;
+    result.step = SLIPWAY_STEP_CLONE;
+    pid_t pid = clone(child_main, stack + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &pidfd);
+    int clone_error = errno;
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+
+    if (pid < 0) {
+        result.error = clone_error;
+    } else if (context.step != SLIPWAY_STEP_NONE) {
+        result.error = context.error;
+        result.step = context.step;
+        int status;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+        close(pidfd);
+    } else {
+        result.pid = pid;
+        result.pidfd = pidfd;
+        result.step = SLIPWAY_STEP_NONE;
+    }
+done:
+    if (stack != MAP_FAILED) munmap(stack, stack_size);
+    if (context.input >= 0) close(context.input);
+    if (context.output >= 0) close(context.output);
+    return result;
+}
+
+int slipway_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : errno; }
+
+int slipway_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int slipway_pidfd_signal(int pidfd, int signal) {
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0 ? 0 : errno;
+}
+
+#endif

@@ -1,1 +1,1 @@
-// Placeholder of the skeleton.
+public import ProcessSupervisor

@@ -1,1 +1,102 @@
 #pragma once
+
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+// What happens between the birth of a process and its execve is written in C: the child shares the parent's memory
+// until then, and the Swift runtime may allocate, take locks or start threads at any line. Every call in the child is
+// async-signal-safe.
+
+/// Where in the child a spawn failed.
+enum slipway_spawn_step {
+    SLIPWAY_STEP_NONE = 0,
+    SLIPWAY_STEP_PREPARE,
+    SLIPWAY_STEP_CLONE,
+    SLIPWAY_STEP_SESSION,
+    SLIPWAY_STEP_LIMIT,
+    SLIPWAY_STEP_USER,
+    SLIPWAY_STEP_PRIVILEGES,
+    SLIPWAY_STEP_DIRECTORY,
+    SLIPWAY_STEP_DESCRIPTORS,
+    SLIPWAY_STEP_EXECUTE,
+};
+
+struct slipway_limit {
+    int resource;
+    uint64_t value;
+};
+
+struct slipway_spawn_options {
+    const char *path;  // resolved by the caller; relative paths count from `directory`
+    char *const *argv;
+    char *const *envp;
+    const char *directory;
+    int input;   // becomes descriptor 0
+    int output;  // becomes descriptors 1 and 2
+    int change_user;
+    uid_t uid;
+    gid_t gid;
+    int no_new_privileges;
+    const struct slipway_limit *limits;
+    size_t limit_count;
+};
+
+struct slipway_spawn_result {
+    pid_t pid;
+    int pidfd;
+    int error;  // 0 or an errno
+    int step;   // an enum slipway_spawn_step
+};
+
+/// Starts a process as the leader of a session of its own and returns once it has been executed, or has failed to.
+struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options);
+
+// The resources of setrlimit; glibc's enum is not one type in Swift.
+extern const int slipway_limit_core;
+extern const int slipway_limit_data;
+extern const int slipway_limit_files;
+extern const int slipway_limit_processes;
+
+/// Orphaned descendants of this process's children become its children. Returns 0 or an errno.
+int slipway_become_subreaper(void);
+
+/// pidfd_open(2), close-on-exec. Returns -1 and sets errno on failure.
+int slipway_pidfd_open(pid_t pid);
+/// pidfd_send_signal(2). Returns 0 or an errno.
+int slipway_pidfd_signal(int pidfd, int signal);
+
+/// How a process ended.
+struct slipway_exit {
+    int known;      // 0: not ended, or not to be found out
+    int signalled;  // 1: `code` is a signal, 0: an exit status
+    int code;
+};
+
+/// The end of a child of this process, without reaping it: its number stays taken until slipway_reap.
+struct slipway_exit slipway_peek_exit(int pidfd);
+/// The end of any process that was reaped by its parent, where the kernel keeps it for holders of a pidfd (6.15).
+struct slipway_exit slipway_reaped_exit(int pidfd);
+/// Decodes a wait status, as field 52 of /proc/PID/stat has it.
+struct slipway_exit slipway_decode_status(int status);
+/// Reaps a child that has ended; does nothing when it is not a child of this process or still runs.
+void slipway_reap(int pidfd);
+
+/// Opens or takes over the FIFO's buffer size as far as the system allows. Returns the size that it has now.
+int slipway_grow_pipe(int descriptor, int size);
+
+/// write(2) that answers EPIPE and never raises SIGPIPE, whatever the process does with that signal.
+ssize_t slipway_write(int descriptor, const void *bytes, size_t count);
+
+/// A non-blocking TCP socket whose connection to 127.0.0.1:port has begun (or is made). -1 and errno on failure.
+int slipway_connect_loopback(uint16_t port);
+/// The pending error of a socket: 0 when its connection is made.
+int slipway_socket_error(int descriptor);
+/// Whether a server could listen on the port now, on every address.
+int slipway_port_is_free(uint16_t port);
+
+/// Takes the exclusive lock of an open file without waiting. Returns 0 or an errno (EWOULDBLOCK: somebody has it).
+int slipway_try_lock(int descriptor);
+
+/// pipe2(2), close-on-exec; `ends[non_blocking]` does not block, the other does. Returns 0 or an errno.
+int slipway_pipe(int ends[2], int non_blocking);

@@ -27,6 +27,9 @@ final class TurnQueue: Sendable {
 
     private let state = Mutex(State())
 
+    /// How many wait for their turn.
+    var waitingCount: Int { self.state.withLock { $0.waiting.count } }
+
     /// Runs `body` when it is this one's turn.
     ///
     /// - Parameter superseding: the number of a deployment that carries a whole source, so that those before it, which

@@ -1,0 +1,107 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+import SystemPackage
+
+/// The processes that one command of a build started, directly and indirectly.
+///
+/// The process group of the command is not enough: a process leaves it by `setsid` or by being an interactive shell's
+/// job. On Linux, members are therefore found in `/proc` by four signs: they are in the command's session or group,
+/// their parent is a member, or they inherited the mark that the command was given in its environment. Who leaves the
+/// session, outlives its parent *and* clears its environment escapes; a sandbox with a pid namespace has no such gap.
+struct ProcessTree: Sendable {
+    /// The variable that marks every process of a command.
+    static let markName = "SLIPWAY_BUILD_COMMAND"
+
+    /// The command's process, which leads a session and group of its own.
+    let leader: pid_t
+    /// The value of the mark.
+    let mark: String
+
+    /// Sends `signal` to every member that is alive.
+    ///
+    /// - Returns: The number of members it was sent to.
+    @discardableResult
+    func signal(_ signal: Int32) -> Int {
+        let members = self.members()
+        kill(-self.leader, signal)
+        for member in members { kill(member, signal) }
+        return members.count
+    }
+
+    /// Kills until no member is left: a process may fork while it is being looked for.
+    func killAll() {
+        for _ in 0..<50 where self.signal(SIGKILL) > 0 {
+            // Killed processes need a moment to become zombies, which do not count.
+            usleep(2_000)
+        }
+    }
+
+    /// The members that are alive, zombies not counted. Without `/proc` none can be told.
+    func members() -> [pid_t] {
+        guard let names = try? DirectoryWalk.names(in: "/proc") else { return [] }
+        let own = getpid()
+        let processes = names.compactMap { name in
+            pid_t(name.string).flatMap { $0 == own || $0 <= 1 ? nil : Process(pid: $0) }
+        }
+        let needle = Array("\(Self.markName)=\(self.mark)".utf8)
+        var members = Set(
+            processes.filter {
+                $0.session == self.leader || $0.group == self.leader || $0.carries(needle)
+            }.map(\.pid))
+        var grew = !members.isEmpty
+        while grew {
+            let children = processes.filter { members.contains($0.parent) && !members.contains($0.pid) }
+            members.formUnion(children.map(\.pid))
+            grew = !children.isEmpty
+        }
+        return processes.filter { members.contains($0.pid) && !$0.isZombie }.map(\.pid)
+    }
+
+    private struct Process {
+        var pid: pid_t
+        var isZombie: Bool
+        var parent: pid_t
+        var group: pid_t
+        var session: pid_t
+
+        init?(pid: pid_t) {
+            // pid (name) state ppid pgrp session …; the name may hold blanks and parentheses.
+            guard let bytes = Self.contents("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+            else { return nil }
+            let fields = bytes[bytes.index(after: end)...].split(separator: UInt8(ascii: " "))
+                .map { String(decoding: $0, as: UTF8.self) }
+            guard fields.count > 3, let parent = pid_t(fields[1]), let group = pid_t(fields[2]),
+                let session = pid_t(fields[3])
+            else { return nil }
+            self.pid = pid
+            self.isZombie = fields[0] == "Z" || fields[0] == "X"
+            self.parent = parent
+            self.group = group
+            self.session = session
+        }
+
+        func carries(_ needle: [UInt8]) -> Bool {
+            guard let environment = Self.contents("/proc/\(self.pid)/environ") else { return false }
+            return environment.split(separator: 0).contains { $0.elementsEqual(needle) }
+        }
+
+        /// Files in `/proc` have no length; they are read to their end, within reason.
+        private static func contents(_ path: String) -> [UInt8]? {
+            guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
+            defer { try? file.close() }
+            var bytes: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+            while bytes.count < 4 * 1024 * 1024 {
+                guard let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
+                if count == 0 { break }
+                bytes += buffer[..<count]
+            }
+            return bytes
+        }
+    }
+}

@@ -1,0 +1,79 @@
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
+
+/// Where an instance is in its life.
+public enum InstanceState: String, Codable, Sendable {
+    /// Its process is starting or runs and was not ready yet.
+    case starting
+    /// It can take work.
+    case ready
+    /// It runs, was ready, and is not at present.
+    case unready
+    /// It ended, and waits for its restart.
+    case backingOff
+    /// It was asked to end.
+    case stopping
+    /// It ended badly and will not be restarted.
+    case failed
+    /// It ended well and will not be restarted, or was stopped.
+    case stopped
+}
+
+/// What a probe found.
+public struct ProbeReport: Codable, Sendable, Hashable {
+    /// Whether the answer was the expected one.
+    public var succeeded: Bool
+    /// Such as "GET /healthz answered 500" or "connection refused".
+    public var detail: String
+
+    /// Makes a report.
+    public init(succeeded: Bool, detail: String) {
+        self.succeeded = succeeded
+        self.detail = detail
+    }
+}
+
+/// An instance as it is at one moment.
+public struct InstanceStatus: Codable, Sendable, Hashable {
+    /// Its name.
+    public var id: InstanceID
+    /// The labels of its spec.
+    public var labels: [String: String]
+    /// Where it is in its life.
+    public var state: InstanceState
+    /// Its main process, while it has one.
+    public var pid: Int32?
+    /// Its port, while it has one.
+    public var port: Int?
+    /// When its present process was started.
+    public var startedAt: Date?
+    /// How often it was started again after it had ended by itself.
+    public var restarts: Int
+    /// How it ended the last time.
+    public var lastExit: ExitStatus?
+    /// What a probe found the last time.
+    public var lastProbe: ProbeReport?
+    /// Whether a former host started the present process.
+    public var adopted: Bool
+
+    /// Makes a status, for fakes.
+    public init(
+        id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
+        startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastProbe: ProbeReport? = nil,
+        adopted: Bool = false
+    ) {
+        self.id = id
+        self.labels = labels
+        self.state = state
+        self.pid = pid
+        self.port = port
+        self.startedAt = startedAt
+        self.restarts = restarts
+        self.lastExit = lastExit
+        self.lastProbe = lastProbe
+        self.adopted = adopted
+    }
+}

@@ -1,0 +1,205 @@
+import CProcessLauncher
+import DequeModule
+import Logging
+import SystemPackage
+
+/// Does what the machine of one instance decides. Lives in one task, one event at a time.
+struct InstanceRun {
+    enum Job: Hashable, Sendable {
+        case exit, tree, kill, signal, output
+        case timer(InstanceMachine.Timer)
+        case probing(InstanceMachine.Role)
+    }
+
+    /// How the run begins.
+    enum Opening: Sendable {
+        case start
+        /// A former host's record, and its process if that still runs.
+        case adopt(InstanceRecord, LaunchedProcess?)
+    }
+
+    let driver: InstanceDriver
+    var machine: InstanceMachine
+    var jobs = Jobs<Job>()
+    var process: LaunchedProcess?
+    var pump: OutputPump?
+    var port: Int?
+    var startID = ""
+    var startedAt = Timestamp.now
+    var isAdopted = false
+    private var finished = false
+    private var finalStatus: ExitStatus?
+    private var restartReplies: [Promise<Void>] = []
+    /// Events that an action has at once, before any message.
+    var pending: Deque<InstanceMachine.Event> = []
+
+    var spec: InstanceSpec { self.driver.spec }
+    var surroundings: InstanceSurroundings { self.driver.surroundings }
+
+    init(driver: InstanceDriver, restarts: Int = 0, attempts: Int = 0) {
+        self.driver = driver
+        self.machine = InstanceMachine(
+            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts)
+    }
+
+    /// Runs the instance until it is stopped and gone, or abandoned.
+    static func run(_ driver: InstanceDriver, opening: Opening) async -> ExitStatus? {
+        var run: InstanceRun
+        switch opening {
+        case .start:
+            run = InstanceRun(driver: driver)
+            await run.handle(.start)
+        case .adopt(let record, let process):
+            run = InstanceRun(driver: driver, restarts: record.restarts, attempts: record.attempts)
+            await run.adopt(record, process)
+        }
+        for await message in driver.messages {
+            if run.finished { break }
+            switch message {
+            case .found(let event, let token): if run.jobs.isCurrent(token) { await run.handle(event) }
+            case .stop: await run.handle(.stop)
+            case .restart(let promise): await run.restart(promise)
+            case .abandon: run.finished = true
+            }
+            if run.finished { break }
+        }
+        await run.end()
+        return run.finalStatus
+    }
+
+    private mutating func adopt(_ record: InstanceRecord, _ process: LaunchedProcess?) async {
+        self.startID = record.startID
+        self.port = record.port
+        if let date = record.startedAt { self.startedAt = Timestamp(date: date) }
+        if let process {
+            self.isAdopted = true
+            self.take(process)
+            self.openOutput(self.surroundings.records.fifo(of: self.spec.id))
+            if let port { self.surroundings.ports.withAllocator { $0.reserve(port) } }
+            await self.handle(.adopted(pid: process.pid, port: record.port, wasReady: record.wasReady))
+            if record.phase == .starting { await self.perform(.record) }
+        } else {
+            self.port = nil
+            await self.handle(.lost(wasRunning: record.phase != .backingOff))
+        }
+        if record.phase == .stopping { await self.handle(.stop) }
+        self.driver.opened.fulfil(.success(self.driver.status))
+    }
+
+    private mutating func restart(_ promise: Promise<Void>) async {
+        switch self.machine.state {
+        case .ending(.stop), .clearing(.stop, _), .finished:
+            promise.fulfil(.failure(self.stoppedError))
+            return
+        default:
+            self.restartReplies.append(promise)
+            self.driver.becameUnready()
+            await self.handle(.restart)
+        }
+    }
+
+    mutating func handle(_ event: InstanceMachine.Event) async {
+        self.pending.append(event)
+        while let event = self.pending.popFirst() {
+            // Nobody writes any more: what is in the FIFO belongs before the news of the end.
+            if event == .treeGone { await self.closeOutput() }
+            let actions = self.machine.handle(event)
+            self.publishStatus()
+            for action in actions { await self.perform(action) }
+            self.publishStatus()
+        }
+    }
+
+    private func publishStatus() {
+        let machine = self.machine
+        let process = self.process
+        let port = self.port
+        let startedAt = self.startedAt
+        let isAdopted = self.isAdopted
+        self.driver.update { status in
+            status.state = machine.publicState
+            status.pid = process?.pid
+            status.port = process == nil ? nil : port
+            status.startedAt = process == nil ? nil : startedAt.date
+            status.restarts = machine.restarts
+            status.lastExit = machine.lastExit
+            status.lastProbe = machine.lastProbe
+            status.adopted = process != nil && isAdopted
+        }
+    }
+
+    private mutating func perform(_ action: InstanceMachine.Action) async {
+        switch action {
+        case .spawn: await self.spawn()
+        case .startProbing(let role, let booting): self.startProbing(role, booting: booting)
+        case .stopProbing:
+            self.jobs.cancel(.probing(.readiness))
+            self.jobs.cancel(.probing(.liveness))
+        case .schedule(let timer, let duration): self.schedule(timer, duration)
+        case .cancel(let timer): self.jobs.cancel(.timer(timer))
+        case .signal(let signal): self.startOnProcess(.signal) { await $0.signal(signal) }
+        case .kill: self.startOnProcess(.kill) { await $0.killTree() }
+        case .awaitTree: self.startOnProcess(.tree, finding: .treeGone) { await $0.waitUntilTreeIsGone() }
+        case .release: await self.release()
+        case .record: await self.record()
+        case .forget: await self.forget()
+        case .emit(let kind): self.emit(kind)
+        case .failBoot(let reason, let exit, let probe): self.failBoot(reason, exit: exit, probe: probe)
+        case .failStart(let reason):
+            let error = SupervisorError(code: .launchFailed, message: reason)
+            self.driver.opened.fulfil(.failure(error))
+            self.driver.failReadiness(error)
+        case .finish(let status):
+            self.finished = true
+            self.finalStatus = status
+            await self.forget()
+        }
+    }
+
+    private mutating func emit(_ kind: SupervisorEvent.Kind) {
+        switch kind {
+        case .ready: self.driver.becameReady()
+        case .unready: self.driver.becameUnready()
+        case .started:
+            for promise in self.restartReplies { promise.fulfil(.success(())) }
+            self.restartReplies = []
+            self.driver.opened.fulfil(.success(self.driver.status))
+        case .exited(let status, let delay):
+            // A failure of the boot stays to be seen until the instance is ready.
+            if self.machine.wasReady { self.driver.becameUnready() }
+            if delay == nil, self.machine.wasReady {
+                self.driver.failReadiness(
+                    self.bootError("has ended (\(status)) and is not restarted", exit: status, probe: nil))
+            }
+        case .stopping, .stopped: self.driver.failReadiness(self.stoppedError)
+        case .gaveUp, .adopted: break
+        }
+        self.driver.emit(kind)
+    }
+
+    private mutating func failBoot(_ reason: String, exit: ExitStatus?, probe: ProbeReport?) {
+        let error = self.bootError(reason, exit: exit, probe: probe)
+        self.driver.failReadiness(error)
+        for promise in self.restartReplies { promise.fulfil(.failure(error)) }
+        self.restartReplies = []
+    }
+
+    private func bootError(_ reason: String, exit: ExitStatus?, probe: ProbeReport?) -> SupervisorError {
+        SupervisorError(
+            code: .bootFailed, message: "\(self.spec.id) \(reason)", exit: exit, probe: probe,
+            lastLines: self.driver.recentOutput(20))
+    }
+
+    private var stoppedError: SupervisorError {
+        SupervisorError(code: .stopped, message: "\(self.spec.id) was stopped", exit: self.machine.lastExit)
+    }
+
+    /// Lets go of everything. Whoever still waits is answered.
+    private mutating func end() async {
+        await self.jobs.end()
+        self.pump = nil
+        for promise in self.restartReplies { promise.fulfil(.failure(self.stoppedError)) }
+        self.driver.opened.fulfil(.failure(self.stoppedError))
+        self.driver.failReadiness(self.stoppedError)
+    }
+}

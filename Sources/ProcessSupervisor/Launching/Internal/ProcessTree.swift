@@ -1,0 +1,63 @@
+/// Which processes belong to one start: the seam where control groups will answer at once.
+///
+/// Without them, four traces lead to a process: its process group, its session, its marker in the environment, its
+/// parents. A descendant has to wipe off all four at once to get away.
+struct ProcessTree: Sendable {
+    /// The main process, which leads the session.
+    var leader: Int32
+    /// When it began.
+    var leaderStart: UInt64
+    /// The mark of its start.
+    var startID: String
+
+    /// The processes of the tree, the main one included, ended ones included.
+    ///
+    /// - Parameter readsMarker: tells whether a process carries a marker; a parameter for tests.
+    func members(
+        in processes: [ProcessEntry], excluding own: Int32,
+        carriesMarker: (Int32) -> Bool
+    ) -> [ProcessEntry] {
+        let leaderEntry = processes.first { $0.pid == self.leader }
+        // A number is not given away as long as a group or session of that number exists: when somebody else has the
+        // leader's, then of the session nothing is left.
+        let numbersAreOurs = leaderEntry == nil || leaderEntry?.startTime == self.leaderStart
+        var members: Set<Int32> = []
+        for process in processes where process.startTime >= self.leaderStart && process.pid != own {
+            let isLeader = process.pid == self.leader && process.startTime == self.leaderStart
+            // Kernel threads have session 0; a tree without a known leader has no session at all.
+            let sharesSession =
+                self.leader > 0 && numbersAreOurs
+                && (process.session == self.leader || process.group == self.leader)
+            if isLeader || sharesSession || (!process.hasEnded && carriesMarker(process.pid)) {
+                members.insert(process.pid)
+            }
+        }
+        var grew = !members.isEmpty
+        while grew {
+            grew = false
+            for process in processes
+            where process.pid != own && members.contains(process.parent) && !members.contains(process.pid) {
+                members.insert(process.pid)
+                grew = true
+            }
+        }
+        return processes.filter { members.contains($0.pid) }
+    }
+
+    /// The main process of a start of which only the mark is known: whoever carries it and leads a session, the oldest.
+    static func leader(in processes: [ProcessEntry], carriesMarker: (Int32) -> Bool) -> ProcessEntry? {
+        processes.filter { $0.pid == $0.session && !$0.hasEnded && carriesMarker($0.pid) }
+            .min { ($0.startTime, $0.pid) < ($1.startTime, $1.pid) }
+    }
+
+    /// Whether a process carries the mark of a start, or of something that was started on its behalf, as probes are
+    /// (`<start>.<more>`).
+    static func process(_ pid: Int32, isMarkedFor startID: String, exactly: Bool = false) -> Bool {
+        let entry = Array("\(LaunchRequest.markerVariable)=\(startID)".utf8)
+        return Procfs.environment(of: pid) { candidate in
+            guard candidate.starts(with: entry) else { return false }
+            let rest = candidate.dropFirst(entry.count)
+            return rest.isEmpty || (!exactly && rest.first == UInt8(ascii: "."))
+        }
+    }
+}

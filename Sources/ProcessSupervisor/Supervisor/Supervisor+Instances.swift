@@ -1,0 +1,120 @@
+import Synchronization
+import SystemPackage
+
+extension Supervisor {
+    /// Starts an instance and returns when its process is executed.
+    ///
+    /// Throws `alreadyRunning`, `launchFailed` with the system's reason, `portUnavailable`, `tooManyInstances`,
+    /// `invalidSpec` or `notRunning`. An instance that has ended for good gives its name away.
+    public func start(_ spec: InstanceSpec) async throws(SupervisorError) -> InstanceStatus {
+        try spec.validate()
+        try await self.adopted.value()
+        if let former = self.member(spec.id), former.driver.isDown { _ = await self.stop(spec.id) }
+        let driver = InstanceDriver(spec: spec, surroundings: self.surroundings)
+        try self.add(driver, opening: .start)
+        return try await driver.opened.value()
+    }
+
+    /// Returns when the instance is ready; at once when it is.
+    ///
+    /// Throws `bootFailed` at once when its process ends or is too slow before that, with the exit status, the last
+    /// probe's answer and the last lines; the restart policy goes on meanwhile. Throws `notFound`, `stopped`, or
+    /// `cancelled`.
+    public func waitUntilReady(_ id: InstanceID) async throws(SupervisorError) {
+        guard let member = self.member(id) else { throw Self.notFound(id) }
+        try await member.driver.waitUntilReady()
+    }
+
+    /// Ends an instance and forgets it: its signal to every process, its grace, SIGKILL to whatever is left.
+    ///
+    /// Returns when nothing of it is left, with the status of its main process; nil when there was no such instance.
+    /// Concurrent calls share one stop. The cancellation of the calling task changes nothing.
+    @discardableResult
+    public func stop(_ id: InstanceID) async -> ExitStatus? {
+        guard let member = self.member(id) else { return nil }
+        member.driver.send(.stop)
+        return await member.task.value
+    }
+
+    /// Ends the instance's process, if it has one, and starts a new one at once. Returns when that is executed.
+    ///
+    /// Throws `notFound`, `stopped`, `bootFailed` with the system's reason when the new one cannot be executed, or
+    /// `cancelled`, which does not take the restart back.
+    public func restart(_ id: InstanceID) async throws(SupervisorError) {
+        guard let member = self.member(id) else { throw Self.notFound(id) }
+        let promise = Promise<Void>()
+        member.driver.send(.restart(promise))
+        // The run may have ended between the two lines above; then nobody reads the message.
+        let watcher = Task {
+            _ = await member.task.value
+            promise.fulfil(.failure(SupervisorError(code: .stopped, message: "\(id) was stopped")))
+        }
+        defer { watcher.cancel() }
+        try await promise.value()
+    }
+
+    /// The instance as it is now; nil when there is none.
+    public func status(of id: InstanceID) -> InstanceStatus? { self.member(id)?.driver.status }
+
+    /// All instances as they are now, sorted by name.
+    public func statuses() -> [InstanceStatus] {
+        self.state.withLock { $0.instances.values.map(\.driver) }.map(\.status)
+            .sorted { $0.id.rawValue < $1.id.rawValue }
+    }
+
+    /// The specification that an instance was started with; nil when there is none.
+    public func spec(of id: InstanceID) -> InstanceSpec? { self.member(id)?.driver.spec }
+
+    /// The last lines that an instance wrote, the oldest first.
+    public func recentOutput(of id: InstanceID) -> [String] {
+        self.member(id)?.driver.recentOutput(self.configuration.recentLines) ?? []
+    }
+
+    private func member(_ id: InstanceID) -> Member? { self.state.withLock { $0.instances[id] } }
+
+    static func notFound(_ id: InstanceID) -> SupervisorError {
+        SupervisorError(code: .notFound, message: "there is no instance \(id)")
+    }
+
+    /// Puts an instance into the table and starts its life.
+    func add(_ driver: InstanceDriver, opening: InstanceRun.Opening) throws(SupervisorError) {
+        let id = driver.spec.id
+        let result = self.state.withLock { state -> Result<Void, SupervisorError> in
+            if let error = self.refusal(of: id, in: state) { return .failure(error) }
+            // Not a child of the caller: it lives until it is stopped, and `run()` waits for it.
+            let task = Task {
+                let status = await InstanceRun.run(driver, opening: opening)
+                self.state.withLock { state in
+                    if state.instances[id]?.driver === driver { state.instances[id] = nil }
+                }
+                return status
+            }
+            state.instances[id] = Member(driver: driver, task: task)
+            return .success(())
+        }
+        try result.get()
+    }
+
+    /// Why nothing of that name can be started now.
+    func refusal(of id: InstanceID, in state: State) -> SupervisorError? {
+        guard state.phase == .running || state.phase == .adopting else {
+            return SupervisorError(code: .notRunning, message: "cannot start \(id): the supervisor has ended")
+        }
+        if let present = state.instances[id] {
+            let isStopping = present.driver.status.state == .stopping
+            return SupervisorError(
+                code: .alreadyRunning,
+                message: isStopping
+                    ? "\(id) is being stopped; wait for that before starting it" : "\(id) is already running")
+        }
+        if state.oneOffs[id] != nil {
+            return SupervisorError(code: .alreadyRunning, message: "\(id) is already running, as a one-off")
+        }
+        if state.instances.count + state.oneOffs.count >= self.configuration.maxInstances {
+            return SupervisorError(
+                code: .tooManyInstances,
+                message: "cannot start \(id): \(self.configuration.maxInstances) instances run (maxInstances)")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,119 @@
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+import SystemPackage
+
+/// Keeps instances running as declared: starts, watches, restarts and stops them, and takes over what a former host left.
+///
+/// `run()` must be active for anything else to work; calls that come before it has looked for a former host's
+/// instances wait until it has.
+public final class Supervisor: Service, Sendable {
+    enum Phase { case idle, adopting, running, stopping, ended }
+
+    struct Member {
+        var driver: InstanceDriver
+        var task: Task<ExitStatus?, Never>
+    }
+
+    struct State {
+        var phase = Phase.idle
+        var instances: [InstanceID: Member] = [:]
+        var oneOffs: [InstanceID: OneOffControl] = [:]
+    }
+
+    let configuration: Configuration
+    let surroundings: InstanceSurroundings
+    let state: Mutex<State>
+    let adopted = Promise<Void>()
+    private let hub: EventHub
+
+    /// Makes a supervisor. Nothing happens before ``run()``.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where it keeps its state, and its limits.
+    ///   - launcher: Starts processes.
+    ///   - output: Gets the instances' lines.
+    ///   - clock: For timeouts, backoff and the pauses between probes.
+    ///   - randomness: For ports, backoff and the marks of starts.
+    ///   - logger: `info` at most, and errors that concern the supervisor itself.
+    public init(
+        configuration: Configuration,
+        launcher: any Launcher,
+        output: any OutputHandler,
+        clock: any Clock<Duration> = ContinuousClock(),
+        randomness: Randomness = .system,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        let hub = EventHub(limit: configuration.eventBuffer)
+        self.hub = hub
+        self.state = Mutex(State())
+        self.surroundings = InstanceSurroundings(
+            configuration: configuration, launcher: launcher, output: output, clock: clock, randomness: randomness,
+            records: RecordStore(stateDirectory: configuration.stateDirectory), bootID: Procfs.bootID(),
+            ports: Ports(range: configuration.portRange), logger: logger, publish: { hub.publish($0) })
+    }
+
+    /// Takes over what a former host left, supervises until graceful shutdown or cancellation, and then ends all
+    /// instances or leaves them running, as configured. Throws `stateDirectory` when that is in use or not usable.
+    public func run() async throws {
+        let mayRun = self.state.withLock { state in
+            defer { if state.phase == .idle { state.phase = .adopting } }
+            return state.phase == .idle
+        }
+        guard mayRun else {
+            throw SupervisorError(code: .notRunning, message: "run() of a supervisor can be called once")
+        }
+        defer { self.hub.finish() }
+        let lock: StateLock
+        do throws(SupervisorError) {
+            try RecordStore.makeDirectory(self.configuration.stateDirectory)
+            lock = try await StateLock.acquire(in: self.configuration.stateDirectory)
+            try self.surroundings.launcher.prepare()
+            try await self.adoptAll()
+        } catch {
+            self.state.withLock { $0.phase = .ended }
+            await self.endAll(.leaveRunning)
+            self.adopted.fulfil(.failure(error))
+            throw error
+        }
+        self.state.withLock { $0.phase = .running }
+        self.adopted.fulfil(.success(()))
+        await self.untilShutdown()
+        self.state.withLock { $0.phase = .stopping }
+        await self.endAll(self.configuration.onShutdown)
+        self.state.withLock { $0.phase = .ended }
+        withExtendedLifetime(lock) {}
+    }
+
+    /// Returns when the instances of a former host have been taken over. Throws what made ``run()`` fail.
+    public func waitUntilAdopted() async throws {
+        try await self.adopted.value()
+    }
+
+    /// Every event from now on. A subscriber that is too slow loses the oldest ones. Ends with ``run()``.
+    public func events() -> AsyncStream<SupervisorEvent> { self.hub.subscribe() }
+
+    private func untilShutdown() async {
+        await withTaskGroup(of: Void.self) { group in
+            let launcher = self.surroundings.launcher
+            if let interval = launcher.sweepInterval {
+                // The launcher's own housekeeping: by real time, whatever clock the instances live by.
+                group.addTask {
+                    while (try? await ContinuousClock().sleep(for: interval)) != nil { await launcher.sweep() }
+                }
+            }
+            try? await gracefulShutdown()
+            group.cancelAll()
+        }
+    }
+
+    /// Ends or abandons everything. Works in a cancelled task too: none of it is a child of it.
+    private func endAll(_ behaviour: Configuration.ShutdownBehaviour) async {
+        let (members, oneOffs) = self.state.withLock { (Array($0.instances.values), Array($0.oneOffs.values)) }
+        for member in members { member.driver.send(behaviour == .stopAll ? .stop : .abandon) }
+        for oneOff in oneOffs { oneOff.end(.cancelled) }
+        for member in members { _ = await member.task.value }
+        for oneOff in oneOffs { await oneOff.ended() }
+    }
+}

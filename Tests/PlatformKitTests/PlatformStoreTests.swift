@@ -1,0 +1,116 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import PlatformKit
+
+@Suite struct PlatformStoreTests {
+    @Test func `keeps what was written, also when opened again`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("state.db")
+            let application = self.application("hello")
+            let release = self.release(of: application, 1)
+            do {
+                let store = try SQLitePlatformStore(path: path)
+                try await store.write { records in
+                    try records.save(application)
+                    try records.insert(release)
+                }
+            }
+            let store = try SQLitePlatformStore(path: path)
+            let (applications, releases) = try await store.read { records in
+                (try records.applications(), try records.releases(of: application.id, limit: 10))
+            }
+            #expect(applications == [application])
+            #expect(releases == [release])
+        }
+    }
+
+    @Test func `a transaction that throws changes nothing`() async throws {
+        struct Failure: Error {}
+        let store = try SQLitePlatformStore()
+        let application = self.application("hello")
+        await #expect(throws: Failure.self) {
+            try await store.write { records in
+                try records.save(application)
+                throw Failure()
+            }
+        }
+        #expect(try await store.read { try $0.applications() }.isEmpty)
+    }
+
+    @Test func `deleting an application deletes all that belongs to it`() async throws {
+        let store = try SQLitePlatformStore()
+        let application = self.application("hello")
+        let release = self.release(of: application, 1)
+        try await store.write { records in
+            try records.save(application)
+            try records.insert(release)
+            try records.insert(DomainRecord(host: "www.example.com", applicationID: application.id))
+            try records.deleteApplication(id: application.id)
+        }
+        try await store.read { records in
+            #expect(try records.domain(host: "www.example.com") == nil)
+            #expect(try records.release(1, of: application.id) == nil)
+            #expect(try records.slugsInUse().isEmpty)
+        }
+    }
+
+    @Test func `a release never changes`() async throws {
+        let store = try SQLitePlatformStore()
+        let application = self.application("hello")
+        let release = self.release(of: application, 1)
+        try await store.write { records in
+            try records.save(application)
+            try records.insert(release)
+        }
+        await #expect(throws: (any Error).self) { try await store.write { try $0.insert(release) } }
+    }
+
+    @Test func `finds the deployments that are not over`() async throws {
+        let store = try SQLitePlatformStore()
+        let application = self.application("hello")
+        try await store.write { records in
+            try records.save(application)
+            for (number, state) in ["live", "building", "failed", "rolling-out"].enumerated() {
+                try records.save(
+                    DeploymentRecord(
+                        applicationID: application.id, number: number + 1, state: state, description: "", author: "",
+                        commit: nil, release: nil, cause: nil, createdAt: Date(timeIntervalSince1970: Double(number)),
+                        finishedAt: nil))
+            }
+        }
+        let open = try await store.read { try $0.deployments(notIn: ["live", "failed"]) }
+        #expect(open.map(\.number) == [2, 4])
+    }
+
+    @Test func `the audit log forgets its oldest entries`() async throws {
+        let store = try SQLitePlatformStore()
+        try await store.write { records in
+            for number in 1...10 {
+                try records.append(
+                    AuditRecord(
+                        at: Date(timeIntervalSince1970: 0), actor: "a", action: "n\(number)", application: nil,
+                        detail: ""),
+                    keeping: 3)
+            }
+        }
+        #expect(try await store.read { try $0.audit(limit: 100) }.map(\.action) == ["n10", "n9", "n8"])
+    }
+
+    private func application(_ name: String) -> ApplicationRecord {
+        var application = ApplicationRecord(id: "id-\(name)", name: name, createdAt: Date(timeIntervalSince1970: 1))
+        application.formation = ["web": 2]
+        application.sealedConfig = Data([1, 2, 3])
+        return application
+    }
+
+    private func release(of application: ApplicationRecord, _ version: Int) -> ReleaseRecord {
+        ReleaseRecord(
+            applicationID: application.id, version: version, slug: "sha256:0", commit: nil, author: "a",
+            description: "d", createdAt: Date(timeIntervalSince1970: 2), processTypes: ["web": "run"],
+            releaseCommand: nil, readiness: ["web": ReadinessRecord(path: "/up", bootTimeoutSeconds: 9)],
+            sealedConfig: Data())
+    }
+}

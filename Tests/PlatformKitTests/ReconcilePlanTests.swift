@@ -1,0 +1,109 @@
+import Testing
+
+@testable import PlatformKit
+
+@Suite struct ReconcilePlanTests {
+    @Test func `starts every place of the live release that nothing stands in`() {
+        let plan = ReconcilePlan(desired: DesiredState(live: target(1, "web.1", "web.2", "worker.1")), observed: [])
+        #expect(plan.starts.map(\.slot.description) == ["web.1", "web.2", "worker.1"])
+        #expect(plan.routed.isEmpty)
+        #expect(plan.retired.isEmpty)
+    }
+
+    @Test func `routes to what is ready and web, and to nothing else`() {
+        let observed = [
+            instance("a", "web.1", release: 1), instance("b", "web.2", release: 1, phase: .starting),
+            instance("c", "worker.1", release: 1),
+        ]
+        let plan = ReconcilePlan(
+            desired: DesiredState(live: target(1, "web.1", "web.2", "worker.1")), observed: observed)
+        #expect(plan == expected(routed: ["a"]))
+    }
+
+    @Test func `keeps the live release serving while a candidate starts`() {
+        let desired = DesiredState(live: target(1, "web.1"), candidate: target(2, "web.1"))
+        let plan = ReconcilePlan(desired: desired, observed: [instance("old", "web.1", release: 1)])
+        #expect(plan.starts == [.init(release: 2, slot: slot("web.1"))])
+        #expect(plan.routed == ["old"])
+        #expect(plan.retired.isEmpty)
+    }
+
+    @Test func `never routes to a candidate, however ready it is`() {
+        let desired = DesiredState(live: target(1, "web.1"), candidate: target(2, "web.1"))
+        let observed = [instance("old", "web.1", release: 1), instance("new", "web.1", release: 2, serial: 2)]
+        #expect(ReconcilePlan(desired: desired, observed: observed) == expected(routed: ["old"]))
+    }
+
+    @Test func `switches in one step when the candidate becomes the live one`() {
+        let observed = [instance("old", "web.1", release: 1), instance("new", "web.1", release: 2, serial: 2)]
+        let plan = ReconcilePlan(desired: DesiredState(live: target(2, "web.1")), observed: observed)
+        #expect(plan == expected(routed: ["new"], retired: ["old"]))
+    }
+
+    @Test func `lets a process type go that the release does not have any more`() {
+        let observed = [instance("w", "web.1", release: 2), instance("k", "worker.1", release: 1)]
+        let plan = ReconcilePlan(desired: DesiredState(live: target(2, "web.1")), observed: observed)
+        #expect(plan == expected(routed: ["w"], retired: ["k"]))
+    }
+
+    @Test func `keeps an old instance serving until its replacement is ready`() {
+        let desired = DesiredState(live: target(1, "web.1"), replacing: [slot("web.1")])
+        let old = instance("old", "web.1", release: 1)
+        let starting = instance("new", "web.1", release: 1, serial: 2, phase: .starting)
+        let ready = instance("new", "web.1", release: 1, serial: 2)
+        #expect(ReconcilePlan(desired: desired, observed: [old, starting]) == expected(routed: ["old"]))
+        #expect(ReconcilePlan(desired: desired, observed: [old, ready]) == expected(routed: ["new"], retired: ["old"]))
+    }
+
+    @Test func `lets go of a replacement that a crash of the host left half done`() {
+        let observed = [
+            instance("old", "web.1", release: 1), instance("new", "web.1", release: 1, serial: 2, phase: .backingOff),
+        ]
+        let plan = ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed)
+        #expect(plan == expected(routed: ["old"], retired: ["new"]))
+    }
+
+    @Test func `does not start again what its supervisor starts again itself`() {
+        let observed = [instance("a", "web.1", release: 1, phase: .backingOff)]
+        #expect(ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed) == expected())
+    }
+
+    @Test func `leaves alone what is stopping already, and fills its place`() {
+        let observed = [instance("a", "web.1", release: 1, phase: .stopping)]
+        let plan = ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed)
+        #expect(plan.starts.count == 1)
+        #expect(plan.retired.isEmpty)
+    }
+
+    @Test func `ends everything when nothing is wanted`() {
+        let observed = [instance("a", "web.1", release: 1), instance("b", "web.2", release: 1, phase: .failed)]
+        #expect(ReconcilePlan(desired: DesiredState(), observed: observed) == expected(retired: ["a", "b"]))
+    }
+
+    // MARK: Words of these tests
+
+    private func slot(_ name: String) -> Slot {
+        let parts = name.split(separator: ".")
+        return Slot(processType: String(parts[0]), number: Int(parts[1])!)
+    }
+
+    private func target(_ release: Int, _ slots: String...) -> Target {
+        Target(release: release, slots: Set(slots.map(self.slot)))
+    }
+
+    private func instance(
+        _ id: String, _ name: String, release: Int, serial: Int = 1, phase: WorkloadInstance.Phase = .ready
+    ) -> WorkloadInstance {
+        let slot = self.slot(name)
+        return WorkloadInstance(
+            id: id, applicationID: "app", processType: slot.processType, number: slot.number, release: release,
+            serial: serial, phase: phase, pid: 1, port: nil, startedAt: nil, restarts: 0, lastExit: nil, lastProbe: nil)
+    }
+
+    private func expected(routed: [String] = [], retired: [String] = []) -> ReconcilePlan {
+        var plan = ReconcilePlan(desired: DesiredState(), observed: [])
+        plan.routed = routed
+        plan.retired = retired
+        return plan
+    }
+}
