@@ -36,6 +36,7 @@ package final class HandoffChannel<Element: Sendable>: AsyncSequence, Sendable {
             state.nextID += 1
             return state.nextID
         }
+        defer { _ = self.state.withLock { $0.cancelledEarly.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let resume = self.state.withLock { state -> (() -> Void)? in
@@ -69,7 +70,6 @@ package final class HandoffChannel<Element: Sendable>: AsyncSequence, Sendable {
             }
             offer?.continuation.resume(throwing: CancellationError())
         }
-        _ = self.state.withLock { $0.cancelledEarly.remove(id) }
     }
 
     /// Ends the sequence, with an error or without; senders that wait are refused. The first end counts.
