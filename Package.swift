@@ -23,10 +23,13 @@ extension Target.Dependency {
     static let collections = product(name: "DequeModule", package: "swift-collections")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
@@ -88,13 +91,13 @@ let platform: [Target] = [
     .target(
         name: "PlatformAPI",
         dependencies: [
-            "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .hummingbird, .logging, .nioCore,
-            .serviceLifecycle, .system,
+            "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .httpTypes, .hummingbird, .hummingbirdCore,
+            .logging, .nioCore, .nioPosix, .serviceLifecycle, .system,
         ],
         swiftSettings: settings),
     .target(
         name: "PlatformClient",
-        dependencies: ["PlatformWire", .asyncHTTPClient, .nioCore],
+        dependencies: ["PlatformWire", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .system],
         swiftSettings: settings),
 ]
 
@@ -102,11 +105,18 @@ let examples: [Target] = [
     .executableTarget(
         name: "slipway",
         dependencies: [
-            "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", .argumentParser, .logging, .serviceLifecycle,
-            .system,
+            "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire",
+            "ProcessSupervisor", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle, .subprocess,
+            .system, .toml,
         ],
         path: "Examples/slipway",
-        swiftSettings: settings)
+        swiftSettings: settings),
+    // One small program per way of using the package.
+    .executableTarget(
+        name: "custom-buildpack",
+        dependencies: ["BuildpackKit", .logging, .system],
+        path: "Examples/custom-buildpack",
+        swiftSettings: settings),
 ]
 
 let testing: [Target] = [
@@ -145,7 +155,7 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
+            "PlatformWire", "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
         ],
         swiftSettings: settings),
     .testTarget(
@@ -177,6 +187,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

@@ -14,6 +14,7 @@ public struct MetricsError: Error, Sendable, CustomStringConvertible {
         /// The proc file system is missing or unreadable.
         public static let procfs = Self(value: .procfs)
 
+        /// The code's name.
         public var description: String { self.value.rawValue }
     }
 
@@ -31,6 +32,7 @@ public struct MetricsError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// Code, message and cause on one line.
     public var description: String {
         guard let cause = self.cause else { return "\(self.code): \(self.message)" }
         return "\(self.code): \(self.message) (\(cause))"

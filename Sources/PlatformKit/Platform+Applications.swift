@@ -1,7 +1,10 @@
 internal import BuildpackKit
 internal import GitReceiver
+internal import Logging
+internal import MetricsCore
 public import PlatformWire
 internal import SlugStore
+internal import Synchronization
 internal import SystemPackage
 
 #if canImport(FoundationEssentials)

@@ -1,4 +1,6 @@
+internal import MetricsCore
 public import PlatformWire
+internal import Synchronization
 
 extension Platform {
     /// The config variables of an application.

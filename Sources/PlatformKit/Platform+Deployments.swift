@@ -1,6 +1,8 @@
 internal import GitReceiver
+internal import Logging
 internal import MetricsCore
 public import PlatformWire
+internal import Synchronization
 internal import SystemPackage
 
 #if canImport(FoundationEssentials)

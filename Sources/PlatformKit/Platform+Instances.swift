@@ -1,3 +1,4 @@
+internal import MetricsCore
 public import PlatformWire
 internal import Synchronization
 
@@ -179,18 +180,18 @@ extension Platform {
         _ workload: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws -> WorkloadExit {
         let (bytes, feed) = AsyncStream<[UInt8]>.makeStream(bufferingPolicy: .bufferingOldest(65_536))
-        let dropped = Mutex(0)
+        let dropped = ByteCount()
         return try await withThrowingTaskGroup(of: WorkloadExit?.self) { group in
             group.addTask {
                 for await chunk in bytes { try await output(chunk) }
-                let count = dropped.withLock { $0 }
+                let count = dropped.value.withLock { $0 }
                 if count > 0 { try await output(Array("[\(count) bytes of output were dropped]\n".utf8)) }
                 return nil
             }
             group.addTask {
                 defer { feed.finish() }
                 return try await self.runtime.runOneOff(workload, timeout: timeout) { chunk in
-                    if case .dropped = feed.yield(chunk) { dropped.withLock { $0 += chunk.count } }
+                    if case .dropped = feed.yield(chunk) { dropped.value.withLock { $0 += chunk.count } }
                 }
             }
             var exit: WorkloadExit?
@@ -215,4 +216,9 @@ extension Platform {
             environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, readiness: nil, needsPort: false,
             stopGrace: self.configuration.stopGrace)
     }
+}
+
+/// Counts across tasks.
+private final class ByteCount: Sendable {
+    let value = Mutex(0)
 }

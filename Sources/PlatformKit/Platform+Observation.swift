@@ -33,9 +33,9 @@ extension Platform {
         let report = self.signals.report(application: application.id, since: window)
         return MetricsInfo(
             windowSeconds: report.windowSeconds, requests: report.requests, throughput: report.throughput,
-            serverErrors: report.serverErrors, clientErrors: report.clientErrors, errorRate: report.errorRate,
-            p50Milliseconds: report.p50Milliseconds, p95Milliseconds: report.p95Milliseconds,
-            p99Milliseconds: report.p99Milliseconds, cpuCores: report.cpuCores, memoryBytes: report.memoryBytes,
+            serverErrors: report.serverErrors, clientErrors: report.clientErrors, errorRate: report.serverErrorRate,
+            p50Milliseconds: report.latency?.p50, p95Milliseconds: report.latency?.p95,
+            p99Milliseconds: report.latency?.p99, cpuCores: report.cpuCores, memoryBytes: report.memoryBytes,
             instancesReady: self.runtime.instances(of: application.id).count { $0.phase == .ready },
             instancesWanted: await self.controller(of: application.id).liveSlots.count, restarts: report.restarts,
             errorsByCode: report.errorsByCode)

@@ -1,4 +1,4 @@
-public import GitReceiver
+internal import GitReceiver
 internal import Synchronization
 
 /// Hands pushes to the platform, which the git server was made before.

@@ -1,5 +1,4 @@
 public import CoreMetrics
-internal import Synchronization
 
 /// Counts how long things took, cheaply enough for every request, precisely enough for a p99.
 ///
@@ -7,30 +6,20 @@ internal import Synchronization
 /// a quantile is within 1/64 of the exact one. Histograms of different instances or times merge without further loss.
 ///
 /// It is a swift-metrics timer handler too, which is how ``MetricsRegistry`` hands it out.
-public final class Histogram: TimerHandler, @unchecked Sendable {
-    // Sendable: `stripes` is written in `init` and freed in `deinit` only; everything it points to is atomic.
-    private let stripes: UnsafeMutablePointer<HistogramStripe>
-    private let mask: Int
+public final class Histogram: TimerHandler, Sendable {
+    private let stripes: Stripes<HistogramStripe>
 
     /// Makes an empty histogram.
     ///
     /// - Parameter stripes: How many threads can record without sharing a cache line, rounded up to a power of two within
     ///   1...64. Each costs memory (about 3 KiB) only once it is used.
     public init(stripes: Int = 8) {
-        let count = ThreadStripe.roundedCount(stripes)
-        self.mask = count - 1
-        self.stripes = .allocate(capacity: count)
-        for index in 0..<count { (self.stripes + index).initialize(to: HistogramStripe()) }
-    }
-
-    deinit {
-        self.stripes.deinitialize(count: self.mask + 1)
-        self.stripes.deallocate()
+        self.stripes = Stripes(count: stripes) { HistogramStripe() }
     }
 
     /// Counts one value in nanoseconds. Negative values count as zero, values over 104 days as 104 days.
     public func record(nanoseconds: Int64) {
-        self.stripes[ThreadStripe.current(mask: self.mask)].record(HistogramLayout.clamped(nanoseconds))
+        self.stripes.withCurrent { $0.record(HistogramLayout.clamped(nanoseconds)) }
     }
 
     /// Counts one duration.
@@ -54,9 +43,7 @@ public final class Histogram: TimerHandler, @unchecked Sendable {
         var sum: UInt64 = 0
         var smallest = Int64.max
         var largest: Int64 = -1
-        for index in 0...self.mask {
-            self.stripes[index].add(to: &dense, sum: &sum, smallest: &smallest, largest: &largest)
-        }
+        self.stripes.forEach { $0.add(to: &dense, sum: &sum, smallest: &smallest, largest: &largest) }
         return HistogramSnapshot(dense: dense, sum: sum, smallest: smallest, largest: largest)
     }
 }

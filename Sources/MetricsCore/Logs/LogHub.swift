@@ -1,7 +1,7 @@
 internal import Dispatch
 public import Logging
 internal import Synchronization
-public import SystemPackage
+internal import SystemPackage
 
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
@@ -17,35 +17,6 @@ public import SystemPackage
 ///
 /// Run ``run()`` beside the rest of the host when there is a directory.
 public final class LogHub: Sendable {
-    /// What the hub keeps, and how much of it.
-    public struct Configuration: Sendable {
-        /// The lines of each application that are kept in memory and found by ``LogHub/recent(_:limit:filter:)``. 1,500.
-        public var linesPerApplication = 1_500
-        /// The bytes of text of each application in memory; more long lines mean fewer lines. 2 MiB.
-        public var bytesPerApplication = 2 << 20
-        /// The longest line; longer ones are split. 10,000 bytes.
-        public var lineBytes = 10_000
-        /// Where segments are written; `nil` keeps the logs in memory only.
-        public var directory: FilePath?
-        /// The size at which a segment is closed. 1 MiB.
-        public var segmentBytes = 1 << 20
-        /// The bytes of segments that each application has on disk, give or take a segment. 4 MiB.
-        public var diskBytesPerApplication = 4 << 20
-        /// The bytes of each application that wait for the disk; more are not written, and the file says so. 4 MiB.
-        public var pendingBytes = 4 << 20
-        /// How often lines are written to disk. 200 ms.
-        public var flushInterval: Duration = .milliseconds(200)
-        /// The most applications with a log; entries of further ones are dropped and counted. 10,000.
-        public var maxApplications = 10_000
-        /// The lines that wait for one slow reader before the oldest are dropped. 1,000.
-        public var tailLines = 1_000
-        /// The most readers of one application at a time; further ones are told so. 256.
-        public var tailsPerApplication = 256
-
-        /// The defaults: memory only.
-        public init() {}
-    }
-
     private struct State {
         var logs: [String: ApplicationLog] = [:]
         var refused = 0
@@ -154,8 +125,19 @@ public final class LogHub: Sendable {
     ///
     /// An application without a log yet is waited for. Beyond ``Configuration/maxApplications`` the tail is empty.
     public func tail(_ application: String, last: Int, filter: LogFilter = .all) -> LogTail {
+        self.tail(application, last: last, after: 0, filter: filter)
+    }
+
+    /// Every line that came after the one with the given sequence number, as far as it is still in memory, and every new
+    /// one: what a reader asks for that lost its connection.
+    public func tail(_ application: String, after sequence: UInt64, filter: LogFilter = .all) -> LogTail {
+        self.tail(application, last: .max, after: sequence, filter: filter)
+    }
+
+    private func tail(_ application: String, last: Int, after: UInt64, filter: LogFilter) -> LogTail {
         while let log = self.log(application) {
-            if let subscription = log.tail(last: last, filter: filter) { return LogTail(subscription: subscription) }
+            guard let subscription = log.tail(last: last, after: after, filter: filter) else { continue }
+            return LogTail(subscription: subscription)
         }
         let buffer = TailBuffer(filter: filter, limit: 0, backlog: [], finished: true)
         return LogTail(subscription: LogSubscription(buffer: buffer, log: nil))
@@ -183,10 +165,11 @@ public final class LogHub: Sendable {
     public func rename(from application: String, to name: String) {
         guard application != name else { return }
         self.disk.withLock { disk in
-            let replaced = self.state.withLock { state -> ApplicationLog? in
-                guard let log = state.logs.removeValue(forKey: application) else { return nil }
-                return state.logs.updateValue(log, forKey: name)
+            let (found, replaced) = self.state.withLock { state -> (Bool, ApplicationLog?) in
+                guard let log = state.logs.removeValue(forKey: application) else { return (false, nil) }
+                return (true, state.logs.updateValue(log, forKey: name))
             }
+            guard found else { return }
             replaced?.remove()
             self.report("log not renamed", application) { try disk?.rename(application, to: name) }
         }
@@ -258,24 +241,5 @@ public final class LogHub: Sendable {
     private static func firstSequence(now: Date, after last: UInt64) -> UInt64 {
         let microseconds = (now.timeIntervalSince1970 * 1_000_000).rounded()
         return max(last + 1, UInt64(exactly: microseconds) ?? 1, 1)
-    }
-}
-
-extension LogHub.Configuration {
-    func validate() throws(MetricsError) {
-        let limits: [(String, Int, Int)] = [
-            ("linesPerApplication", self.linesPerApplication, 1), ("bytesPerApplication", self.bytesPerApplication, 1),
-            ("lineBytes", self.lineBytes, 64), ("segmentBytes", self.segmentBytes, 1),
-            ("diskBytesPerApplication", self.diskBytesPerApplication, 1), ("pendingBytes", self.pendingBytes, 1),
-            ("maxApplications", self.maxApplications, 1), ("tailLines", self.tailLines, 1),
-            ("tailsPerApplication", self.tailsPerApplication, 1),
-        ]
-        for (name, value, least) in limits where value < least {
-            throw MetricsError(
-                .invalidConfiguration, "LogHub.Configuration.\(name) is \(value); it must be at least \(least).")
-        }
-        guard self.flushInterval > .zero else {
-            throw MetricsError(.invalidConfiguration, "LogHub.Configuration.flushInterval must be positive.")
-        }
     }
 }

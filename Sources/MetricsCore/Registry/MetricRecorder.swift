@@ -13,6 +13,11 @@ public final class MetricRecorder: RecorderHandler, Sendable {
     }
 
     /// Counts one value.
+    public func record(_ value: Int) {
+        self.record(Int64(value))
+    }
+
+    /// Counts one value.
     public func record(_ value: Int64) {
         let (scaled, overflow) = value.multipliedReportingOverflow(by: 1_000)
         self.histogram.record(nanoseconds: overflow ? (value < 0 ? 0 : .max) : scaled)

@@ -36,7 +36,7 @@ public final class SignalRecorder: Sendable {
 
         var scale: SignalScale {
             func nanoseconds(_ duration: Duration) -> Int64 {
-                Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4
+                min(Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4, .max / 4)
             }
             let bucket = max(nanoseconds(self.bucket), 1_000_000)
             return SignalScale(
@@ -49,9 +49,8 @@ public final class SignalRecorder: Sendable {
     }
 
     private let scale: SignalScale
-    private let nanoseconds: @Sendable () -> Int64
-    private let mask: Int
-    private let stripes: [SignalStripe]
+    private let clock: SignalClock
+    private let stripes: Stripes<SignalStripe>
     private let histories: SignalHistories
 
     /// Makes an empty recorder.
@@ -62,20 +61,11 @@ public final class SignalRecorder: Sendable {
     ///     goes backwards, what is recorded counts for the newest time so far.
     public init(configuration: Configuration = .init(), now: (@Sendable () -> Date)? = nil) {
         self.scale = configuration.scale
-        if let now {
-            self.nanoseconds = {
-                // Times before 1970 or after 2262 make no sense here and must not trap.
-                Int64(exactly: (now().timeIntervalSince1970 * 1e9).rounded()) ?? 0
-            }
-        } else {
-            self.nanoseconds = CoarseTime.nanoseconds
-        }
-        let count = ThreadStripe.roundedCount(configuration.stripes)
-        self.mask = count - 1
+        self.clock = SignalClock(now: now)
         let maxErrorCodes = self.scale.maxErrorCodes
-        self.stripes = (0..<count).map { _ in SignalStripe(maxErrorCodes: maxErrorCodes) }
+        self.stripes = Stripes(count: configuration.stripes) { SignalStripe(maxErrorCodes: maxErrorCodes) }
         self.histories = SignalHistories(
-            scale: self.scale, maxApplications: configuration.maxApplications, nanoseconds: self.nanoseconds)
+            scale: self.scale, maxApplications: configuration.maxApplications, clock: self.clock)
     }
 
     // MARK: Recording
@@ -88,14 +78,17 @@ public final class SignalRecorder: Sendable {
     ///   - nanoseconds: How long the answer took.
     ///   - errorCode: The router's code when it answered itself, such as `no-healthy-instance`.
     public func recordRequest(application: String, status: Int, nanoseconds: Int64, errorCode: String? = nil) {
-        self.stripes[ThreadStripe.current(mask: self.mask)].record(
-            application, number: self.nanoseconds() / self.scale.bucket, status: status, nanoseconds: nanoseconds,
-            errorCode: errorCode, history: self.histories)
+        let number = self.clock.nanoseconds / self.scale.bucket
+        self.stripes.withCurrent {
+            $0.record(
+                application, number: number, status: status, nanoseconds: nanoseconds, errorCode: errorCode,
+                history: self.histories)
+        }
     }
 
     /// Takes a sample of what one instance uses.
     public func recordResources(application: String, process: String, usage: ResourceUsage, memoryLimit: Int64? = nil) {
-        let time = self.nanoseconds()
+        let time = self.clock.nanoseconds
         self.histories.update(application) {
             $0.record(usage, memoryLimit: memoryLimit, process: process, at: time)
         }
@@ -110,7 +103,7 @@ public final class SignalRecorder: Sendable {
     ///   - restarts: How often any of them was restarted unasked, in total; a report has the difference. A total that is
     ///     smaller than the last one has begun anew.
     public func recordInstances(application: String, ready: Int, wanted: Int, restarts: Int) {
-        let time = self.nanoseconds()
+        let time = self.clock.nanoseconds
         self.histories.update(application) {
             $0.recordInstances(ready: ready, wanted: wanted, restarts: restarts, at: time)
         }
@@ -118,7 +111,7 @@ public final class SignalRecorder: Sendable {
 
     /// Forgets the application.
     public func remove(application: String) {
-        for stripe in self.stripes { stripe.remove(application) }
+        self.stripes.forEach { $0.remove(application) }
         self.histories.remove(application)
     }
 
@@ -129,7 +122,7 @@ public final class SignalRecorder: Sendable {
 
     /// The signals of the last `since`, rounded up to whole buckets; of an unknown application, an empty report.
     public func report(application: String, since: Duration) -> SignalReport {
-        let now = self.nanoseconds()
+        let now = self.clock.nanoseconds
         let since = Self.nanoseconds(since)
         var report = SignalReport()
         guard let history = self.history(application) else {
@@ -168,14 +161,15 @@ public final class SignalRecorder: Sendable {
     ///
     /// Spans are whole buckets long, so that there may be fewer than `points`.
     public func series(application: String, since: Duration, points: Int) -> [SignalPoint] {
-        let now = self.nanoseconds()
+        let now = self.clock.nanoseconds
         let since = Self.nanoseconds(since)
         guard points > 0, let history = self.history(application) else { return [] }
         let coarse = history.usesCoarse(now: now, since: since)
         let start = history.windowStart(now: now, since: since)
         let unit = self.scale.bucket * (coarse ? self.scale.finePerCoarse : 1)
         let units = (now - start) / unit + 1
-        let step = (units + Int64(points) - 1) / Int64(points) * unit
+        let points = min(Int64(points), units)
+        let step = (units + points - 1) / points * unit
         var buckets = [SignalBucket](repeating: SignalBucket(), count: Int((now - start) / step) + 1)
         history.forEachBucket(from: start, coarse: coarse) { time, bucket in
             let index = Int((time - start) / step)
@@ -200,11 +194,12 @@ public final class SignalRecorder: Sendable {
 
     /// Everything that is known of the application, with what the stripes still hold.
     private func history(_ application: String) -> SignalHistory? {
-        for stripe in self.stripes { stripe.flush(application, to: self.histories) }
+        self.stripes.forEach { $0.flush(application, to: self.histories) }
         return self.histories[application]
     }
 
     private static func nanoseconds(_ duration: Duration) -> Int64 {
-        max(0, Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? .max / 4)
+        let longest = Int64.max / 4
+        return min(max(0, Int64(exactly: (duration / .nanoseconds(1)).rounded()) ?? longest), longest)
     }
 }

@@ -13,7 +13,7 @@ extension AppManifest {
         for (name, variable) in self.env where config[name] == nil {
             if let value = variable.value {
                 config[name] = value
-            } else if variable.generator == "secret" {
+            } else if variable.generatesSecret {
                 config[name] = (0..<32).map { _ in
                     let byte = UInt8.random(in: .min ... .max)
                     return (byte < 16 ? "0" : "") + String(byte, radix: 16)

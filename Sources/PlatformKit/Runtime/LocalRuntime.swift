@@ -6,9 +6,9 @@ internal import Synchronization
 internal import SystemPackage
 
 #if canImport(FoundationEssentials)
-    public import FoundationEssentials
+    internal import FoundationEssentials
 #else
-    public import Foundation
+    internal import Foundation
 #endif
 
 /// Runs releases on this machine: slugs from a repository, processes under a supervisor, requests through a router.
@@ -68,7 +68,7 @@ public final class LocalRuntime: WorkloadRuntime {
         do {
             let status = try await self.supervisor.start(spec)
             guard let instance = WorkloadInstance(status: status) else {
-                throw SupervisorError(.launchFailed, message: "the supervisor lost the labels of \(id)")
+                throw SupervisorError(code: .launchFailed, message: "the supervisor lost the labels of \(id)")
             }
             return instance
         } catch {

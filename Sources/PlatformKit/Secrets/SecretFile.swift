@@ -36,11 +36,10 @@ public struct SecretFile: Sendable {
     }
 
     private func read() throws -> Data {
-        let attributes: [FileAttributeKey: Any]
         let descriptor = try FileDescriptor.open(self.path, .readOnly)
         defer { try? descriptor.close() }
-        attributes = try FileManager.default.attributesOfItem(atPath: self.path.string)
-        if let mode = attributes[.posixPermissions] as? NSNumber, mode.intValue & 0o077 != 0 {
+        let attributes = try FileManager.default.attributesOfItem(atPath: self.path.string)
+        if let mode = attributes[.posixPermissions] as? Int, mode & 0o077 != 0 {
             throw PlatformError(
                 .invalid, "\(self.path) can be read by others; run: chmod 600 \(self.path)")
         }

@@ -3,7 +3,8 @@ internal import Synchronization
 /// One thread's share of a ``Histogram``: cells that are allocated by the power of two, when the first value falls there.
 ///
 /// Latencies of one application span about ten powers of two, so a stripe costs about 3 KiB, not the 12 KiB of all cells.
-struct HistogramStripe: ~Copyable {
+struct HistogramStripe: ~Copyable, @unchecked Sendable {
+    // Sendable: all that changes is atomic, also what `chunks` points to.
     private typealias Cell = Atomic<UInt64>
     private typealias Chunk = Atomic<UnsafeMutablePointer<Atomic<UInt64>>?>
 

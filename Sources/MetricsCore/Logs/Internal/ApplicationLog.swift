@@ -70,7 +70,7 @@ final class ApplicationLog: Sendable {
     }
 
     /// A reader that begins with the last lines; `nil` when the application has been removed in the meantime.
-    func tail(last: Int, filter: LogFilter) -> LogSubscription? {
+    func tail(last: Int, after: UInt64, filter: LogFilter) -> LogSubscription? {
         self.state.withLock { state in
             guard !state.removed else { return nil }
             guard state.tails.count < self.configuration.tailsPerApplication else {
@@ -81,7 +81,7 @@ final class ApplicationLog: Sendable {
                 let buffer = TailBuffer(filter: filter, limit: 1, backlog: [notice], finished: true)
                 return LogSubscription(buffer: buffer, log: nil)
             }
-            let backlog = state.ring.last(last, filter: filter)
+            let backlog = state.ring.last(last, after: after, filter: filter)
             let buffer = TailBuffer(filter: filter, limit: self.configuration.tailLines, backlog: backlog)
             state.tails.append(buffer)
             return LogSubscription(buffer: buffer, log: self)

@@ -22,11 +22,13 @@ struct LogRing {
         }
     }
 
-    /// The last `limit` lines that pass `filter`, oldest first.
-    func last(_ limit: Int, filter: LogFilter) -> [LogLine] {
+    /// The last `limit` lines that pass `filter` and come after the sequence number `after`, oldest first.
+    func last(_ limit: Int, after: UInt64 = 0, filter: LogFilter) -> [LogLine] {
         guard limit > 0 else { return [] }
         var result: [LogLine] = []
-        for line in self.lines.reversed() where filter.matches(line) {
+        for line in self.lines.reversed() {
+            if line.sequence <= after { break }
+            guard filter.matches(line) else { continue }
             result.append(line)
             if result.count == limit { break }
         }

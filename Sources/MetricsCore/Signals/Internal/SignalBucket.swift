@@ -30,7 +30,8 @@ extension [String: Int] {
         if let position = self.index(forKey: code) {
             self.values[position] += amount
         } else {
-            self[self.count < limit ? code : Self.otherCode, default: 0] += amount
+            let codes = self.count - (self[Self.otherCode] == nil ? 0 : 1)
+            self[codes < limit ? code : Self.otherCode, default: 0] += amount
         }
     }
 }

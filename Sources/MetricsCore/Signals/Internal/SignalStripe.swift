@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Threads are spread over stripes, so that the lock is nearly always free: taking it then costs 10 ns, less than the
 /// atomic counting of an object that all threads share.
-final class SignalStripe: Sendable {
+struct SignalStripe: ~Copyable, Sendable {
     private struct OpenBucket {
         var number: Int64
         var requests = 0
@@ -38,7 +38,7 @@ final class SignalStripe: Sendable {
     }
 
     /// Counts a request in the bucket `number`; an older bucket that is still open goes to `history` first.
-    func record(
+    borrowing func record(
         _ application: String, number: Int64, status: Int, nanoseconds: Int64, errorCode: String?,
         history: SignalHistories
     ) {
@@ -70,7 +70,7 @@ final class SignalStripe: Sendable {
     }
 
     /// Moves what has been recorded for `application` to `history`.
-    func flush(_ application: String, to history: SignalHistories) {
+    borrowing func flush(_ application: String, to history: SignalHistories) {
         self.open.withLock { open in
             guard let position = open.index(forKey: application), open.values[position].requests > 0 else { return }
             let number = open.values[position].number
@@ -78,7 +78,7 @@ final class SignalStripe: Sendable {
         }
     }
 
-    func remove(_ application: String) {
+    borrowing func remove(_ application: String) {
         self.open.withLock { $0[application] = nil }
     }
 }

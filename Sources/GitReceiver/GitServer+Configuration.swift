@@ -1,0 +1,74 @@
+public import SystemPackage
+
+extension GitServer {
+    /// How a server behaves. Every default is safe for the public internet on a small machine.
+    public struct Configuration: Sendable {
+        /// The directory that holds the repositories, each `NAME.git`. It is created when the first one is, and belongs to
+        /// the server: a lock file found in it at start is a dead process's and is removed.
+        public var root: FilePath
+        /// What a client may make the server do.
+        public var limits = Limits()
+        /// The silence after which a client that waits gets an empty packet, so that proxies do not time out and a
+        /// client that has gone is noticed. Default: 5 seconds.
+        public var keepAliveInterval: Duration = .seconds(5)
+        /// How long a push waits for the one before it. Default: 30 minutes.
+        public var pushWait: Duration = .seconds(1800)
+        /// The branch that HEAD names in a new repository. Default: `main`.
+        public var defaultBranch = "main"
+        /// Whether files with the attribute `export-ignore` (in `.gitattributes`) are left out of exports, as
+        /// `git archive` does. Default: true.
+        public var honoursExportIgnore = true
+        /// How the server names itself to clients. Default: `slipway`.
+        public var agent = "slipway"
+        /// The threads for blocking work: pushes, fetches and exports that compute at the same time. Default: 4.
+        public var threads = 4
+        /// The clock of deadlines, waits and keep-alives.
+        public var clock: any Clock<Duration> = ContinuousClock()
+
+        /// A configuration with the defaults.
+        public init(root: FilePath) { self.root = root }
+
+        /// What a client may make the server do. A push that hits a limit is refused in words.
+        public struct Limits: Sendable, Hashable {
+            /// The size of a pack as sent. Default: 1 GiB.
+            public var packBytes = 1 << 30
+            /// The size of one object. Checking and exporting hold one object in memory. Default: 256 MiB.
+            public var objectBytes = 256 << 20
+            /// The size of all objects of a pack, unpacked. Default: 16 GiB.
+            public var totalObjectBytes = 16 << 30
+            /// The objects in one pack. Default: 2 million.
+            public var objects = 2_000_000
+            /// How deep directories may nest. Default: 128.
+            public var treeDepth = 128
+            /// The computing time for a pack's deltas and index. Default: 2 minutes.
+            public var indexingTime: Duration = .seconds(120)
+            /// The computing time for the check of a pack's objects. Default: 2 minutes.
+            public var checkingTime: Duration = .seconds(120)
+            /// How much of a refused push is read on, so that the client gets to see why. Default: 256 MiB.
+            public var discardBytes = 256 << 20
+            /// The references one push may update. Default: 10,000.
+            public var commands = 10_000
+            /// The push options of one push. Default: 64.
+            public var pushOptions = 64
+            /// The bytes of all push options of one push. Default: 4096.
+            public var pushOptionBytes = 4096
+            /// The references of one repository. Default: 20,000.
+            public var references = 20_000
+            /// The size of a request other than the pack of a push, unpacked. Default: 8 MiB.
+            public var requestBytes = 8 << 20
+            /// The size of one fetched pack, which is spooled to disk. Default: 4 GiB.
+            public var fetchBytes = 4 << 30
+            /// The bytes one export writes. Default: 2 GiB.
+            public var checkoutBytes = 2 << 30
+            /// The files, links and directories one export makes. Default: 300,000.
+            public var checkoutEntries = 300_000
+            /// The pushes that wait for one repository. Default: 8.
+            public var waitingPushes = 8
+            /// The blocking calls that wait for a thread. Default: 4096.
+            public var queuedCalls = 4096
+
+            /// The defaults.
+            public init() {}
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Logging
+
+/// The parts of a push that touch the repository. All of them block.
+extension PushSession {
+    /// What is known of each command before the handler is asked, in the order of the request.
+    struct Checked: Sendable {
+        var updates: [RefUpdate]
+        var refusals: [String?]
+    }
+
+    /// Checks the pack's objects, then each command.
+    func check(_ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
+        let configuration = self.core.configuration
+        let path = try self.core.repositories.path(of: self.name)
+        let view = try Repository(bareAt: path, quarantine: self.packPath)
+        let objects = try view.objects()
+        if let packPath = self.packPath {
+            let names = try ObjectDatabase(at: packPath).allObjects(limit: configuration.limits.objects)
+            let deadline = Deadline(
+                configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
+            var check = ObjectCheck(
+                view: objects, limits: configuration.limits, shallow: self.request.shallow, deadline: deadline)
+            try check.check(names)
+        }
+        let snapshot = try view.snapshot(peeling: false, limit: configuration.limits.references)
+        var refusals = RefRules.refusals(
+            self.request.commands, snapshot: snapshot, limit: configuration.limits.references)
+        var updates: [RefUpdate] = []
+        for (index, command) in self.request.commands.enumerated() {
+            var update = RefUpdate(
+                name: command.name, old: command.isCreation ? nil : command.old.description,
+                new: command.isDeletion ? nil : command.new.description)
+            if refusals[index] == nil, !command.isDeletion {
+                let kind = try objects.header(of: command.new)?.kind
+                if kind == nil {
+                    refusals[index] = "missing necessary objects"
+                } else if update.isBranch, kind != .commit {
+                    refusals[index] = "a branch can only name a commit"
+                } else if kind == .commit, !command.isCreation, try objects.header(of: command.old)?.kind == .commit {
+                    update.isForced = try !view.isDescendant(command.new, of: command.old)
+                }
+            }
+            updates.append(update)
+        }
+        return Checked(updates: updates, refusals: refusals)
+    }
+
+    /// Makes the objects and references of an accepted push visible; returns why references were refused after all.
+    func apply(_ decided: [String?]) throws(GitReceiverError) -> [String?] {
+        let path = try self.core.repositories.path(of: self.name)
+        return try self.core.repositories.withReferencesLocked(of: path) { () throws(GitReceiverError) -> [String?] in
+            var refusals = decided
+            let repository = try Repository(bareAt: path)
+            let transaction = try RefTransaction(repository)
+            for (index, command) in self.request.commands.enumerated() where refusals[index] == nil {
+                do throws(GitReceiverError) {
+                    try transaction.lock(command.name)
+                    // Under the lock, so that nobody can come between the comparison and the change.
+                    let current = try repository.target(of: command.name) ?? .zero
+                    if current != command.old { refusals[index] = "fetch first" }
+                } catch {
+                    self.logger.info("a reference was not locked", metadata: ["error": "\(error.cause ?? error)"])
+                    refusals[index] = error.message
+                }
+            }
+            if self.request.isAtomic { refusals = RefRules.atomically(refusals) }
+            let accepted = zip(self.request.commands, refusals).filter { $0.1 == nil }.map(\.0)
+            guard !accepted.isEmpty else { return refusals }
+            if self.packPath != nil, accepted.contains(where: { !$0.isDeletion }) { try self.quarantine?.install() }
+            for command in accepted {
+                if command.isDeletion {
+                    try transaction.remove(command.name)
+                } else {
+                    try transaction.set(command.name, to: command.new)
+                }
+            }
+            try transaction.commit()
+            self.updateHead(repository)
+            return refusals
+        }
+    }
+
+    /// A repository whose only branch is `master` should be cloned with it checked out. The push is done by now, so
+    /// a failure is only logged.
+    private func updateHead(_ repository: Repository) {
+        do throws(GitReceiverError) {
+            let snapshot = try repository.snapshot(peeling: false, limit: .max)
+            let head = RefRules.head(current: snapshot.headTarget, names: Set(snapshot.refs.map(\.name)))
+            if head != snapshot.headTarget { try repository.setHead(head) }
+        } catch {
+            self.logger.info("HEAD was not updated", metadata: ["error": "\(error.cause ?? error)"])
+        }
+    }
+}

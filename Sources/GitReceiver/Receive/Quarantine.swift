@@ -1,0 +1,52 @@
+import Logging
+import Synchronization
+import SystemPackage
+
+/// The directory where the objects of one push wait for the verdict.
+///
+/// It lies in the repository's object directory under the name that git gives its own (`git gc` knows it), holds a lock
+/// that tells a living push from a dead one, and is removed whatever happens: by ``discard()`` as a rule, by `deinit` if
+/// a response was dropped, by the sweep of the next start if the process was killed.
+final class Quarantine: Sendable {
+    static let lockFile = "lock"
+
+    let path: FilePath
+    private let repository: FilePath
+    private let lock: Mutex<FileLock?>
+
+    /// Makes the directory. Blocks.
+    init(in repository: FilePath) throws(GitReceiverError) {
+        self.repository = repository
+        let path = try Files.temporaryDirectory(
+            in: repository.appending("objects"), prefix: RepositoryStore.quarantinePrefix)
+        self.path = path
+        do throws(GitReceiverError) {
+            self.lock = Mutex(try FileLock(path.appending(Self.lockFile), waits: false))
+            try Files.createDirectory(path.appending("pack"))
+        } catch {
+            try? Files.remove(path)
+            throw error
+        }
+    }
+
+    deinit { try? Files.remove(self.path) }
+
+    /// Makes the objects part of the repository: the pack first, its index, which makes it visible, last. Blocks.
+    func install() throws(GitReceiverError) {
+        let source = self.path.appending("pack")
+        let target = self.repository.appending("objects").appending("pack")
+        let names = Files.list(source).filter { $0.hasPrefix("pack-") }
+        for suffix in [".pack", ".idx"] {
+            for name in names where name.hasSuffix(suffix) {
+                try Files.rename(source.appending(name), to: target.appending(name))
+            }
+        }
+        try Files.sync(target)
+    }
+
+    /// Removes what is left. Blocks; calling it twice is harmless.
+    func discard() throws(GitReceiverError) {
+        try Files.remove(self.path)
+        self.lock.withLock { $0 = nil }
+    }
+}

@@ -1,0 +1,89 @@
+/// The service `git-receive-pack`: reads a push, then answers it.
+struct ReceivePack: Sendable {
+    let core: ServerCore
+    let name: RepositoryName
+
+    func advertisement() async throws(GitReceiverError) -> GitResponse {
+        let (core, name) = (self.core, self.name)
+        let bytes = try await core.pool.run { _ throws(GitReceiverError) in
+            let repository = try Repository(bareAt: try core.repositories.path(of: name))
+            let snapshot = try repository.snapshot(peeling: false, limit: .max)
+            return Advertisement.receivePack(snapshot, agent: core.configuration.agent)
+        }
+        return .git("git-receive-pack-advertisement", .bytes(bytes))
+    }
+
+    /// Reads the whole body, indexes its pack in quarantine, and returns the response that judges it.
+    ///
+    /// Throws `GitReceiverError` for requests that are no push at all, and what the transport throws.
+    func receive<Source: AsyncIteratorProtocol>(
+        _ request: GitRequest, _ body: inout BodyReader<Source>
+    ) async throws -> GitResponse {
+        let limits = self.core.configuration.limits
+        var reader = PktLineReader()
+        var parser = ReceiveRequestParser(
+            limits: .init(
+                commands: limits.commands, options: limits.pushOptions, optionBytes: limits.pushOptionBytes))
+        while !parser.isFinished {
+            guard let piece = try await body.next() else {
+                throw GitReceiverError(.malformed, "The push is malformed: it ends before its commands do.")
+            }
+            reader.append(piece)
+            while !parser.isFinished, let packet = try reader.next() { try parser.consume(packet) }
+            guard body.received - reader.pendingCount <= limits.requestBytes else {
+                throw GitReceiverError(.limitExceeded, "The push has more commands than this server takes.")
+            }
+        }
+        let push = parser.request
+        if push.isProbe { return .git("git-receive-pack-result", .bytes([])) }
+
+        var quarantine: Quarantine?
+        var intake = PushSession.Intake.nothing
+        if push.needsPack {
+            do throws(GitReceiverError) {
+                quarantine = try await self.core.pool.run { [core, name] _ throws(GitReceiverError) in
+                    try Quarantine(in: try core.repositories.path(of: name))
+                }
+            } catch { intake = .failed(error) }
+            if let quarantine {
+                intake = try await self.takePack(reader.takeRest(), &body, into: quarantine)
+            }
+        }
+        if case .failed = intake { try await body.discard(limit: limits.discardBytes) }
+        let session = PushSession(
+            core: self.core, name: self.name, request: push, pusher: request.pusher, id: self.core.makeID(),
+            quarantine: quarantine, intake: intake)
+        return .git("git-receive-pack-result", .stream { writer in try await session.run(writer) })
+    }
+
+    /// Feeds the pack to the indexer as it comes.
+    private func takePack<Source: AsyncIteratorProtocol>(
+        _ first: [UInt8], _ body: inout BodyReader<Source>, into quarantine: Quarantine
+    ) async throws -> PushSession.Intake {
+        let (core, name) = (self.core, self.name)
+        let intake = PackIntake(
+            into: quarantine, library: core.library, limits: core.configuration.limits, clock: core.configuration.clock
+        ) { () throws(GitReceiverError) in
+            try Repository(bareAt: try core.repositories.path(of: name)).objects()
+        }
+        do {
+            var piece: [UInt8]? = first
+            while let bytes = piece {
+                if !bytes.isEmpty {
+                    try await core.pool.run { flag throws(GitReceiverError) in try intake.append(bytes, flag: flag) }
+                }
+                piece = try await body.next()
+            }
+            let hasObjects = try await core.pool.run { flag throws(GitReceiverError) in try intake.finish(flag: flag) }
+            return hasObjects ? .pack : .nothing
+        } catch {
+            try? await core.pool.run { _ in intake.abandon() }
+            // A failure of the transport ends the request; there is nobody left to tell.
+            guard let error = error as? GitReceiverError, error.code != .cancelled else {
+                try? await core.pool.run { _ throws(GitReceiverError) in try quarantine.discard() }
+                throw error
+            }
+            return .failed(error)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The file calls of this module, with errors that name no path. All of them block.
+enum Files {
+    static func failure(_ what: String, _ number: Int32 = errno) -> GitReceiverError {
+        let code: GitReceiverError.Code = number == EEXIST ? .alreadyExists : number == ENOENT ? .notFound : .storage
+        let reason = Errno(rawValue: number)
+        return GitReceiverError(code, "\(what): \(reason).", cause: reason)
+    }
+
+    static func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
+
+    static func createDirectory(_ path: FilePath) throws(GitReceiverError) {
+        do {
+            try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+        } catch { throw GitReceiverError(.storage, "A directory could not be created.", cause: error) }
+    }
+
+    /// A fresh directory `prefixXXXXXX`.
+    static func temporaryDirectory(in parent: FilePath, prefix: String) throws(GitReceiverError) -> FilePath {
+        var template = Array(parent.appending(prefix + "XXXXXX").string.utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.flatMap { mkdtemp($0) } != nil
+        }
+        guard made else { throw Self.failure("A temporary directory could not be created") }
+        return FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    static func list(_ path: FilePath) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: path.string)) ?? []
+    }
+
+    /// Removes a file or a tree; nothing there is fine.
+    static func remove(_ path: FilePath) throws(GitReceiverError) {
+        do {
+            try FileManager.default.removeItem(atPath: path.string)
+        } catch {
+            guard Self.exists(path) else { return }
+            throw GitReceiverError(.storage, "Files could not be removed.", cause: error)
+        }
+    }
+
+    static func rename(_ from: FilePath, to: FilePath) throws(GitReceiverError) {
+        #if canImport(Glibc)
+            let result = Glibc.rename(from.string, to.string)
+        #elseif canImport(Musl)
+            let result = Musl.rename(from.string, to.string)
+        #else
+            let result = Darwin.rename(from.string, to.string)
+        #endif
+        guard result == 0 else { throw Self.failure("A file could not be renamed") }
+    }
+
+    /// Makes renames within a directory survive a power cut.
+    static func sync(_ directory: FilePath) throws(GitReceiverError) {
+        let descriptor = open(directory.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.failure("A directory could not be opened") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Self.failure("A directory could not be synced") }
+    }
+}
+
+/// An advisory lock on a file, which the kernel gives up when the process dies.
+struct FileLock: ~Copyable {
+    private let descriptor: Int32
+
+    /// Takes the lock, waiting for it unless told otherwise; nil if another holder has it.
+    init?(_ path: FilePath, waits: Bool) throws(GitReceiverError) {
+        let descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Files.failure("A lock file could not be opened") }
+        while flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+            let number = errno
+            if number == EINTR { continue }
+            close(descriptor)
+            if number == EWOULDBLOCK { return nil }
+            throw Files.failure("A lock could not be taken", number)
+        }
+        self.descriptor = descriptor
+    }
+
+    deinit { close(self.descriptor) }
+
+    /// Whether nobody holds the lock; a file that cannot be opened counts as held.
+    static func isFree(_ path: FilePath) -> Bool {
+        do throws(GitReceiverError) {
+            guard let lock = try FileLock(path, waits: false) else { return false }
+            _ = consume lock
+            return true
+        } catch { return false }
+    }
+}

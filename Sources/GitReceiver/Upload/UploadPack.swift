@@ -1,0 +1,134 @@
+import Logging
+import SystemPackage
+
+/// The service `git-upload-pack`: clones and fetches, in versions 0 and 2 of the protocol.
+struct UploadPack: Sendable {
+    let core: ServerCore
+    let name: RepositoryName
+
+    func advertisement(version2: Bool) async throws(GitReceiverError) -> GitResponse {
+        let (core, name) = (self.core, self.name)
+        let bytes = try await core.pool.run { _ throws(GitReceiverError) in
+            let path = try core.repositories.path(of: name)
+            if version2 { return Advertisement.version2(agent: core.configuration.agent) }
+            let snapshot = try Repository(bareAt: path).snapshot(peeling: true, limit: .max)
+            return Advertisement.uploadPack(snapshot, agent: core.configuration.agent)
+        }
+        return .git("git-upload-pack-advertisement", .bytes(bytes))
+    }
+
+    /// Answers one request. What the client did wrong is told in an `ERR` packet, which git shows.
+    func serve(_ body: [UInt8], version2: Bool) async throws -> GitResponse {
+        do throws(GitReceiverError) {
+            var reader = PktLineReader()
+            reader.append(body)
+            var packets: [Packet] = []
+            while let packet = try reader.next() { packets.append(packet) }
+            guard reader.pendingCount == 0 else {
+                throw GitReceiverError(.malformed, "The request is malformed: it ends too early.")
+            }
+            return version2 ? try await self.command(packets) : try await self.version0(packets)
+        } catch {
+            if error.code == .cancelled { throw error }
+            self.core.logger.info(
+                "fetch refused",
+                metadata: ["git.repository": "\(self.name.text)", "error": "\(error.cause ?? error)"])
+            return Self.result(PktLine.encode("ERR \(ReceiveReport.line(error.message))\n"))
+        }
+    }
+
+    private static func result(_ bytes: [UInt8]) -> GitResponse { .git("git-upload-pack-result", .bytes(bytes)) }
+
+    private func version0(_ packets: [Packet]) async throws(GitReceiverError) -> GitResponse {
+        let request = try FetchRequest(version0: packets)
+        if request.wants.isEmpty { return Self.result([]) }
+        let outcome = try await self.negotiate(request) {
+            (has, suffices) throws(GitReceiverError) in
+            try Negotiation.version0(request, has: has, suffices: suffices)
+        }
+        return self.respond(request, outcome)
+    }
+
+    private func command(_ packets: [Packet]) async throws(GitReceiverError) -> GitResponse {
+        guard let request = try CommandRequest(packets) else { return Self.result([]) }
+        switch request.command {
+        case "ls-refs":
+            let (core, name) = (self.core, self.name)
+            let bytes = try await core.pool.run { _ throws(GitReceiverError) in
+                let repository = try Repository(bareAt: try core.repositories.path(of: name))
+                return Advertisement.lsRefs(
+                    try repository.snapshot(peeling: true, limit: .max), arguments: request.arguments)
+            }
+            return Self.result(bytes)
+        case "fetch":
+            let fetch = try FetchRequest(arguments: request.arguments)
+            let outcome = try await self.negotiate(fetch) {
+                (has, suffices) throws(GitReceiverError) in
+                try Negotiation.version2(fetch, has: has, suffices: suffices)
+            }
+            return self.respond(fetch, outcome)
+        default:
+            throw GitReceiverError(
+                .unsupported, "This server does not know the command '\(request.command.prefix(40))'.")
+        }
+    }
+
+    private typealias Has = (ObjectID) throws(GitReceiverError) -> Bool
+    private typealias Suffices = ([ObjectID]) throws(GitReceiverError) -> Bool
+
+    /// Checks the wants and runs the negotiation on a blocking thread.
+    private func negotiate(
+        _ request: FetchRequest,
+        _ decide: @escaping @Sendable (Has, Suffices) throws(GitReceiverError) -> Negotiation.Outcome
+    ) async throws(GitReceiverError) -> Negotiation.Outcome {
+        let (core, name) = (self.core, self.name)
+        return try await core.pool.run { flag throws(GitReceiverError) in
+            let repository = try Repository(bareAt: try core.repositories.path(of: name))
+            let selection = try FetchSelection(repository, wants: request.wants)
+            return try decide(
+                { oid throws(GitReceiverError) in
+                    try flag.check()
+                    return selection.has(oid)
+                }, { common throws(GitReceiverError) in try selection.suffices(common) })
+        }
+    }
+
+    /// Sends the negotiation's packets, then the pack if it is time for it.
+    private func respond(_ request: FetchRequest, _ outcome: Negotiation.Outcome) -> GitResponse {
+        guard outcome.sendsPack else { return Self.result(outcome.reply) }
+        let (core, name) = (self.core, self.name)
+        return .git(
+            "git-upload-pack-result",
+            .stream { writer in
+                let configuration = core.configuration
+                let channel = SideBandChannel(writer, usesBands: request.usesSideBand, clock: configuration.clock)
+                try await channel.sendRaw(outcome.reply)
+                // Band 1, as git does: an empty piece of the pack.
+                try await channel.withKeepAlives(
+                    every: configuration.keepAliveInterval, on: .data, clock: configuration.clock
+                ) {
+                    let spool: PackSpool
+                    do throws(GitReceiverError) {
+                        spool = try await core.pool.run { flag throws(GitReceiverError) in
+                            let path = try core.repositories.path(of: name)
+                            let selection = try FetchSelection(Repository(bareAt: path), wants: request.wants)
+                            return try selection.spool(
+                                common: outcome.common, includingTags: request.includesTags,
+                                directory: path.appending("objects"), limit: configuration.limits.fetchBytes, flag: flag
+                            )
+                        }
+                    } catch {
+                        // The header is sent, so the band for errors is the only place left to say it.
+                        try await channel.send(Array("\(error.message)\n".utf8), on: .error)
+                        throw error
+                    }
+                    while true {
+                        let piece = try await core.pool.run { _ throws(GitReceiverError) in try spool.read() }
+                        if piece.isEmpty { break }
+                        try await channel.send(piece, on: .data)
+                    }
+                }
+                if request.usesSideBand { try await channel.sendRaw(PktLine.flush) }
+            })
+    }
+}

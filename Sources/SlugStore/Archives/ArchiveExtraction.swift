@@ -1,0 +1,155 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One extraction: asks an ``ArchiveTree`` what an entry may be and writes it.
+struct ArchiveExtraction {
+    let extractor: ArchiveExtractor
+    let source: ArchiveSource.Next
+    let cancellation: Cancellation
+
+    private var limits: ArchiveExtractor.Limits { self.extractor.limits }
+
+    /// Blocks.
+    func run(into destination: FilePath) throws(SlugStoreError) -> ArchiveReport {
+        let place = try Destination(destination)
+        do throws(SlugStoreError) {
+            let (report, stripped) = try self.extract(into: place.directory)
+            try place.publish(stripped)
+            return report
+        } catch {
+            place.discard()
+            throw error
+        }
+    }
+
+    private func extract(
+        into root: Descriptor
+    ) throws(SlugStoreError) -> (report: ArchiveReport, stripped: TreePath?) {
+        let source = ArchiveSource(limit: self.limits.maxArchiveBytes, next: self.source)
+        let reader = try TarReader(source)
+        let directories = DirectoryCursor(root: root)
+        var tree = ArchiveTree(limits: self.limits)
+        var report = ArchiveReport()
+        var links: [(path: TreePath, target: [UInt8])] = []
+        var buffer = [UInt8](repeating: 0, count: 128 << 10)
+        var last: TreePath?
+        while let entry = try reader.next(after: last) {
+            try self.cancellation.check()
+            guard let admission = try self.admit(entry, to: &tree) else { continue }
+            let path = admission.path
+            last = path
+            for directory in admission.newDirectories {
+                try directories.directory(of: directory).makeDirectory(
+                    directory.name, mode: 0o755, "Making the directory \(directory)")
+                report.directories += 1
+            }
+            switch entry.kind {
+            case .directory, .other:
+                break
+            case .symbolicLink(let target):
+                // Not yet: while files are written, there is no link that a write could follow.
+                links.append((path, target))
+                report.links += 1
+            case .hardLink(let target):
+                let target = try tree.hardLinkTarget(target, of: entry.path)
+                try self.link(path, to: target, from: directories, root: root)
+                report.files += 1
+            case .file:
+                report.bytes = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
+                    try self.write(
+                        entry, to: path, in: try directories.directory(of: path), through: buffer, reader, source,
+                        total: report.bytes)
+                }
+                report.files += 1
+            }
+        }
+        try reader.finish()
+        report.archiveBytes = source.bytes
+        let stripped = self.extractor.stripsTopLevelDirectory ? tree.topLevelDirectory : nil
+        try tree.checkLinks(root: stripped)
+        for (path, target) in links {
+            try directories.directory(of: path).makeLink(path.name, to: target, "Making the link \(path)")
+        }
+        report.strippedDirectory = stripped?.description
+        return (report, stripped)
+    }
+
+    private func admit(
+        _ entry: TarReader.Entry, to tree: inout ArchiveTree
+    ) throws(SlugStoreError) -> ArchiveTree.Admission? {
+        let shown = printable(entry.path)
+        switch entry.kind {
+        case .other(let what):
+            throw ArchiveTree.refused("The archive has \(shown), which is \(what).")
+        case .directory:
+            return try tree.admit(entry.path, .directory)
+        case .symbolicLink(let target):
+            return try tree.admit(entry.path, .symbolicLink(target: target))
+        case .hardLink(let target):
+            guard entry.bytes == 0 else {
+                throw ArchiveTree.refused("The archive has the hard link \(shown) with content of its own.")
+            }
+            _ = try tree.hardLinkTarget(target, of: entry.path)
+            return try tree.admit(entry.path, .file)
+        case .file:
+            guard entry.permissions & (S_ISUID | S_ISGID) == 0 else {
+                throw ArchiveTree.refused("The archive has \(shown), which sets the user or group of whoever runs it.")
+            }
+            return try tree.admit(entry.path, .file)
+        }
+    }
+
+    private func write(
+        _ entry: TarReader.Entry, to path: TreePath, in directory: Descriptor,
+        through buffer: UnsafeMutableRawBufferPointer, _ reader: TarReader, _ source: ArchiveSource, total before: Int64
+    ) throws(SlugStoreError) -> Int64 {
+        // Before anything is written: a sparse file can claim any size at no cost.
+        guard entry.bytes <= self.limits.maxBytes - before else { throw self.tooLarge(path) }
+        let mode: mode_t = entry.permissions & S_IXUSR != 0 ? 0o755 : 0o644
+        let file = try directory.open(path.name, O_WRONLY | O_CREAT | O_EXCL, mode: mode, "Making the file \(path)")
+        var total = before
+        while true {
+            try self.cancellation.check()
+            let count = try reader.read(into: buffer, of: path)
+            if count == 0 { break }
+            guard Int64(count) <= self.limits.maxBytes - total else { throw self.tooLarge(path) }
+            try file.write(
+                UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: UInt64(total - before),
+                "Writing the file \(path)")
+            total += Int64(count)
+            if total > self.limits.ratioGraceBytes, total / max(source.bytes, 1) > Int64(self.limits.maxRatio) {
+                throw SlugStoreError(
+                    code: .limitExceeded,
+                    message: "The archive is a bomb: \(source.bytes) bytes of it have become \(total) at \(path); the "
+                        + "limit is \(self.limits.maxRatio) for one.")
+            }
+        }
+        try file.setMode(mode, "Setting the mode of \(path)")
+        if let modified = entry.modified { try file.setTime(modified, "Setting the time of \(path)") }
+        return total
+    }
+
+    private func link(
+        _ path: TreePath, to target: TreePath, from directories: DirectoryCursor, root: Descriptor
+    ) throws(SlugStoreError) {
+        let targetDirectory = try DirectoryCursor(root: root).directory(of: target)
+        let directory = try directories.directory(of: path)
+        let status = withCString(target.name) { old in
+            withCString(path.name) { new in linkat(targetDirectory.raw, old, directory.raw, new, 0) }
+        }
+        guard status == 0 else { throw .systemCall("Making the hard link \(path)") }
+    }
+
+    private func tooLarge(_ path: TreePath) -> SlugStoreError {
+        SlugStoreError(
+            code: .limitExceeded,
+            message: "The archive holds more than \(self.limits.maxBytes) bytes, which is the limit, at \(path).")
+    }
+}

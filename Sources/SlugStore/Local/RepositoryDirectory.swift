@@ -1,0 +1,184 @@
+import CArchive
+import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The directories of a local repository, and how files get into them: under a temporary name, synced, then renamed.
+final class RepositoryDirectory: Sendable {
+    static let format = "slipway-slugs 1\n"
+
+    let path: FilePath
+    let packs: Descriptor
+    let slugs: Descriptor
+    let removed: Descriptor
+    let trees: Descriptor
+    let temporary: Descriptor
+    private let root: Descriptor
+    private let synchronises: Bool
+    private let nextTemporary = Atomic(0)
+
+    /// Opens the repository in `path`, or makes one in an empty or missing directory.
+    init(path: FilePath, synchronises: Bool) throws(SlugStoreError) {
+        self.path = path
+        self.synchronises = synchronises
+        if mkdir(path.string, 0o755) != 0, errno != EEXIST {
+            throw .systemCall("Making the repository \(path)")
+        }
+        let root = try Descriptor.directory(at: path)
+        self.root = root
+        try Self.checkFormat(root, path)
+        // Only trees are for others' eyes, and even there only for those who know the slug.
+        self.packs = try Self.subdirectory("packs", of: root, mode: 0o700)
+        self.slugs = try Self.subdirectory("slugs", of: root, mode: 0o700)
+        self.removed = try Self.subdirectory("removed", of: root, mode: 0o700)
+        self.trees = try Self.subdirectory("trees", of: root, mode: 0o711)
+        self.temporary = try Self.subdirectory("tmp", of: root, mode: 0o700)
+    }
+
+    private static func checkFormat(_ root: Descriptor, _ path: FilePath) throws(SlugStoreError) {
+        let what = "Reading the format of the repository \(path)"
+        if try root.status(of: "format".utf8, what) == nil {
+            // Two processes may make it at the same time: they write the same bytes.
+            let file = try root.open("format".utf8, O_WRONLY | O_CREAT, mode: 0o644, what)
+            try Array(self.format.utf8).withBytes { bytes throws(SlugStoreError) in
+                try file.write(bytes, at: 0, what)
+            }
+            try file.synchronise(what)
+        }
+        let file = try root.open("format".utf8, O_RDONLY, what)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in try file.read(into: buffer, what) }
+        guard bytes[..<count].elementsEqual(self.format.utf8) else {
+            throw SlugStoreError(
+                code: .unsupportedFormat,
+                message: "The repository \(path) says it is \(printable(bytes[..<count])), this version reads "
+                    + "\(printable(self.format.utf8.dropLast())). Use the version that wrote it, or another directory.")
+        }
+    }
+
+    private static func subdirectory(
+        _ name: String, of root: Descriptor, mode: mode_t
+    ) throws(SlugStoreError) -> Descriptor {
+        let what = "Opening the repository's directory \(name)"
+        if try root.status(of: name.utf8, what) == nil {
+            do throws(SlugStoreError) {
+                try root.makeDirectory(name.utf8, mode: mode, what)
+            } catch {
+                guard error.cause as? Errno == .fileExists else { throw error }
+            }
+        }
+        let directory = try root.open(name.utf8, O_RDONLY | O_DIRECTORY, what)
+        try directory.setMode(mode, what)
+        return directory
+    }
+
+    /// A lock that other processes see, too, or `nil` if one of them holds it. It is held until the descriptor goes.
+    func lock(exclusively: Bool) throws(SlugStoreError) -> Descriptor? {
+        let what = "Locking the repository \(self.path)"
+        let file = try self.root.open("lock".utf8, O_RDWR | O_CREAT, mode: 0o600, what)
+        if retrying({ flock(file.raw, (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB) }) == 0 { return file }
+        guard errno == EWOULDBLOCK else { throw .systemCall(what) }
+        return nil
+    }
+
+    /// Removes what operations that never finished have left. Nobody else may be working on the repository.
+    func sweep() throws(SlugStoreError) -> Int {
+        let leftovers = try self.temporary.entries("Listing the repository's leftovers")
+        for (name, _) in leftovers { try TreeRemover.remove(name, in: self.temporary) }
+        return leftovers.count
+    }
+
+    /// A new temporary file, for writing and reading.
+    func makeTemporaryFile() throws(SlugStoreError) -> TemporaryEntry {
+        try self.makeTemporary { name throws(SlugStoreError) in
+            try self.temporary.open(
+                name.utf8, O_RDWR | O_CREAT | O_EXCL, mode: 0o600, "Making a temporary file in the repository")
+        }
+    }
+
+    /// A new temporary directory.
+    func makeTemporaryDirectory() throws(SlugStoreError) -> TemporaryEntry {
+        try self.makeTemporary { name throws(SlugStoreError) in
+            let what = "Making a temporary directory in the repository"
+            try self.temporary.makeDirectory(name.utf8, mode: 0o755, what)
+            let directory = try self.temporary.open(name.utf8, O_RDONLY | O_DIRECTORY, what)
+            try directory.setMode(0o755, what)
+            return directory
+        }
+    }
+
+    private func makeTemporary(
+        _ make: (String) throws(SlugStoreError) -> Descriptor
+    ) throws(SlugStoreError) -> TemporaryEntry {
+        while true {
+            let number = self.nextTemporary.add(1, ordering: .relaxed).newValue
+            let name = "\(getpid())-\(number)"
+            do throws(SlugStoreError) {
+                return TemporaryEntry(name: name, descriptor: try make(name), directory: self.temporary)
+            } catch {
+                // A leftover, or another repository object of this process on the same directory: take the next number.
+                guard error.cause as? Errno == .fileExists else { throw error }
+            }
+        }
+    }
+
+    /// Writes a finished file through and gives it its name. An existing file of that name is replaced.
+    func replace(
+        with entry: TemporaryEntry, as name: String, in directory: Descriptor
+    ) throws(SlugStoreError) {
+        let what = "Storing \(name) in the repository \(self.path)"
+        if self.synchronises { try entry.descriptor.synchronise(what) }
+        _ = try self.move(entry.name, from: self.temporary, to: directory, as: name)
+        if self.synchronises { try directory.synchronise(what) }
+    }
+
+    /// Writes a finished file through and gives it its name. An existing file of that name stays.
+    /// - Returns: Whether the name was free.
+    func publish(
+        _ entry: TemporaryEntry, as name: String, in directory: Descriptor
+    ) throws(SlugStoreError) -> Bool {
+        let what = "Storing \(name) in the repository \(self.path)"
+        if self.synchronises { try entry.descriptor.synchronise(what) }
+        let status = withCString(entry.name.utf8) { old in
+            withCString(name.utf8) { new in linkat(self.temporary.raw, old, directory.raw, new, 0) }
+        }
+        guard status == 0 || errno == EEXIST else { throw .systemCall(what) }
+        let isNew = status == 0
+        if self.synchronises { try directory.synchronise(what) }
+        return isNew
+    }
+
+    /// Writes a finished tree through and gives it its name.
+    /// - Returns: Whether the name was free; if not, the tree is where it was.
+    func publishTree(_ entry: TemporaryEntry, as name: String) throws(SlugStoreError) -> Bool {
+        let what = "Putting the tree \(name) in its place"
+        if self.synchronises, slipway_sync_filesystem(entry.descriptor.raw) != 0 { throw .systemCall(what) }
+        let status = withCString(entry.name.utf8) { old in
+            withCString(name.utf8) { new in renameat(self.temporary.raw, old, self.trees.raw, new) }
+        }
+        guard status == 0 || errno == EEXIST || errno == ENOTEMPTY else { throw .systemCall(what) }
+        if self.synchronises { try self.trees.synchronise(what) }
+        return status == 0
+    }
+
+    /// Moves an entry in one step.
+    /// - Returns: Whether there was one.
+    func move(
+        _ name: String, from source: Descriptor, to target: Descriptor, as newName: String
+    ) throws(SlugStoreError) -> Bool {
+        let what = "Moving \(name) in the repository \(self.path)"
+        let status = withCString(name.utf8) { old in
+            withCString(newName.utf8) { new in renameat(source.raw, old, target.raw, new) }
+        }
+        guard status == 0 || errno == ENOENT else { throw .systemCall(what) }
+        if status == 0, self.synchronises { try source.synchronise(what) }
+        return status == 0
+    }
+}

@@ -1,0 +1,41 @@
+/// One thread's way into a pack: gathers chunks until a frame is full, compresses it and appends it.
+///
+/// Many small files share a frame, which compresses far better and faster than each of them alone.
+final class FrameWriter {
+    private let pack: PendingPack
+    private let compressor: ZstdCompressor
+    private let raw: UnsafeMutableRawBufferPointer
+    private let compressed: UnsafeMutableRawBufferPointer
+    private var used = 0
+    private var chunks: [SlugManifest.ChunkReference] = []
+
+    init(pack: PendingPack, level: Int) throws(SlugStoreError) {
+        self.pack = pack
+        self.compressor = try ZstdCompressor(level: level)
+        self.raw = .allocate(byteCount: PackFormat.frameBytes, alignment: 16)
+        self.compressed = .allocate(byteCount: ZstdCompressor.bound(PackFormat.frameBytes), alignment: 16)
+    }
+
+    deinit {
+        self.raw.deallocate()
+        self.compressed.deallocate()
+    }
+
+    /// Adds a chunk, which is smaller than a frame.
+    func append(_ chunk: SlugManifest.ChunkReference, _ bytes: UnsafeRawBufferPointer) throws(SlugStoreError) {
+        if self.used + bytes.count > self.raw.count { try self.flush() }
+        UnsafeMutableRawBufferPointer(rebasing: self.raw[self.used...]).copyMemory(from: bytes)
+        self.used += bytes.count
+        self.chunks.append(chunk)
+    }
+
+    /// Writes what has been gathered.
+    func flush() throws(SlugStoreError) {
+        guard self.used > 0 else { return }
+        let frame = UnsafeRawBufferPointer(rebasing: self.raw[..<self.used])
+        let count = try self.compressor.compress(frame, into: self.compressed)
+        try self.pack.writer().append(UnsafeRawBufferPointer(rebasing: self.compressed[..<count]), chunks: self.chunks)
+        self.used = 0
+        self.chunks.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,94 @@
+/// The layout of a pack: a header, compressed frames with many chunks each, an index of what is where, a footer.
+///
+/// A pack is written once and never changed. It is named after the digest of its index, so a name says what is in it.
+enum PackFormat {
+    static let header: [UInt8] = Array("slipway-pack\u{0}\u{0}\u{0}\u{1}".utf8)
+    static let trailer: [UInt8] = Array("packend\u{1}".utf8)
+    /// Offset and length of the index, its digest, the trailer.
+    static let footerBytes = 8 + 8 + ChunkID.byteCount + 8
+    static let fileExtension = ".pack"
+
+    /// What a frame is filled up to before it is compressed: large enough to compress well, small enough that reading
+    /// one chunk of it is cheap.
+    static let frameBytes = 1 << 20
+    /// What a reader accepts for a frame, before it allocates the memory.
+    static let maximumFrameBytes = 16 << 20
+    /// What a reader accepts for an index, before it allocates the memory.
+    static let maximumIndexBytes = 1 << 30
+
+    struct Frame: Hashable, Sendable {
+        var offset: UInt64
+        var storedBytes: Int
+        var bytes: Int
+        var chunks: [SlugManifest.ChunkReference]
+    }
+
+    static func encodeIndex(_ frames: [Frame]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(frames.reduce(0) { $0 + 16 + $1.chunks.count * (ChunkID.byteCount + 3) })
+        appendVarint(frames.count, to: &bytes)
+        for frame in frames {
+            appendVarint(frame.offset, to: &bytes)
+            appendVarint(frame.storedBytes, to: &bytes)
+            appendVarint(frame.bytes, to: &bytes)
+            appendVarint(frame.chunks.count, to: &bytes)
+            for chunk in frame.chunks {
+                appendVarint(chunk.length, to: &bytes)
+                chunk.id.append(to: &bytes)
+            }
+        }
+        return bytes
+    }
+
+    static func decodeIndex(_ bytes: [UInt8], indexOffset: UInt64) throws(ByteReader.Malformed) -> [Frame] {
+        var reader = ByteReader(bytes)
+        let count = try reader.count(limit: bytes.count, "frames")
+        var frames: [Frame] = []
+        frames.reserveCapacity(count)
+        for _ in 0..<count {
+            let offset = try reader.varint()
+            let stored = try reader.count(limit: maximumFrameBytes * 2, "the stored size of a frame")
+            let size = try reader.count(limit: maximumFrameBytes, "the size of a frame")
+            guard offset <= indexOffset, UInt64(stored) <= indexOffset - offset else {
+                throw reader.malformed("has a frame beyond its end")
+            }
+            var chunks: [SlugManifest.ChunkReference] = []
+            var used = 0
+            for _ in 0..<(try reader.count(limit: bytes.count / ChunkID.byteCount, "chunks of a frame")) {
+                let length = try reader.count(limit: size - used, "the length of a chunk")
+                chunks.append(SlugManifest.ChunkReference(id: try reader.chunkID(), length: length))
+                used += length
+            }
+            guard used == size else { throw reader.malformed("has a frame that is longer than its chunks") }
+            frames.append(Frame(offset: offset, storedBytes: stored, bytes: size, chunks: chunks))
+        }
+        guard reader.isAtEnd else { throw reader.malformed("goes on after its end") }
+        return frames
+    }
+
+    static func encodeFooter(indexOffset: UInt64, index: [UInt8], digest: ChunkID) -> [UInt8] {
+        var bytes: [UInt8] = []
+        withUnsafeBytes(of: indexOffset.littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt64(index.count).littleEndian) { bytes.append(contentsOf: $0) }
+        digest.append(to: &bytes)
+        bytes.append(contentsOf: self.trailer)
+        return bytes
+    }
+
+    /// Where the index is and what its digest must be.
+    static func decodeFooter(
+        _ bytes: [UInt8], fileBytes: UInt64
+    ) throws(ByteReader.Malformed) -> (offset: UInt64, count: Int, digest: ChunkID) {
+        var reader = ByteReader(bytes)
+        let offset = try reader.littleEndianWord()
+        let count = try reader.littleEndianWord()
+        let digest = try reader.chunkID()
+        guard try reader.take(self.trailer.count) == self.trailer[...] else {
+            throw reader.malformed("does not end as a pack of a known version does")
+        }
+        guard offset <= fileBytes, count <= UInt64(self.maximumIndexBytes),
+            offset.addingReportingOverflow(count).partialValue == fileBytes - UInt64(self.footerBytes)
+        else { throw reader.malformed("has an index that does not fit the file") }
+        return (offset, Int(count), digest)
+    }
+}

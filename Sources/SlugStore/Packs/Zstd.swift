@@ -1,0 +1,66 @@
+import CZstd
+
+/// A compressor that is reused from frame to frame, since setting one up costs more than compressing a small frame.
+struct ZstdCompressor: ~Copyable {
+    private let context: OpaquePointer
+
+    init(level: Int) throws(SlugStoreError) {
+        guard let context = ZSTD_createCCtx() else { throw .zstd("Creating a compressor", "out of memory") }
+        self.context = context
+        let range = ZSTD_minCLevel()...ZSTD_maxCLevel()
+        let level = min(max(CInt(clamping: level), range.lowerBound), range.upperBound)
+        _ = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+    }
+
+    deinit { ZSTD_freeCCtx(self.context) }
+
+    /// Compresses `bytes` into one frame, which says how long its content is.
+    func compress(
+        _ bytes: UnsafeRawBufferPointer, into frame: UnsafeMutableRawBufferPointer
+    ) throws(SlugStoreError) -> Int {
+        let result = ZSTD_compress2(self.context, frame.baseAddress, frame.count, bytes.baseAddress, bytes.count)
+        guard ZSTD_isError(result) == 0 else {
+            throw .zstd("Compressing a frame", String(cString: ZSTD_getErrorName(result)))
+        }
+        return result
+    }
+
+    /// Feeds a stream: consumes from `input`, produces into `output`. Returns whether nothing is held back any more.
+    func stream(
+        _ input: inout ZSTD_inBuffer, into output: inout ZSTD_outBuffer, end: Bool
+    ) throws(SlugStoreError) -> Bool {
+        let result = ZSTD_compressStream2(self.context, &output, &input, end ? ZSTD_e_end : ZSTD_e_continue)
+        guard ZSTD_isError(result) == 0 else {
+            throw .zstd("Compressing a stream", String(cString: ZSTD_getErrorName(result)))
+        }
+        return result == 0
+    }
+
+    /// The most that a frame of `count` bytes can take.
+    static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
+}
+
+/// A decompressor that is reused from frame to frame.
+struct ZstdDecompressor: ~Copyable {
+    private let context: OpaquePointer
+
+    init() throws(SlugStoreError) {
+        guard let context = ZSTD_createDCtx() else { throw .zstd("Creating a decompressor", "out of memory") }
+        self.context = context
+    }
+
+    deinit { ZSTD_freeDCtx(self.context) }
+
+    /// Decompresses one frame; `nil` if it is damaged or does not hold exactly `bytes.count` bytes.
+    func decompress(_ frame: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        let result = ZSTD_decompressDCtx(
+            self.context, bytes.baseAddress, bytes.count, frame.baseAddress, frame.count)
+        return ZSTD_isError(result) == 0 && result == bytes.count
+    }
+}
+
+extension SlugStoreError {
+    fileprivate static func zstd(_ what: String, _ reason: String) -> SlugStoreError {
+        SlugStoreError(code: .inputOutput, message: "\(what): zstd says \(reason).")
+    }
+}

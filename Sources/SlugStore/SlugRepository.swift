@@ -1,0 +1,60 @@
+public import SystemPackage
+
+/// Keeps slugs: built application trees, by the digest of what they contain.
+///
+/// ## Promises a conformer keeps
+/// - The same tree with the same metadata is the same ``SlugID``, wherever, whenever and in whatever order it was made.
+///   Times, owners and all permissions but the executable bit are not part of a slug.
+/// - A slug is visible only when it is complete and durable. A `put` that throws, is cancelled or is killed leaves the
+///   repository as it was.
+/// - What `materialise` returns is bit for bit what was put, or it throws.
+/// - Every function throws ``SlugStoreError/Code/cancelled`` when its task is cancelled, after it has cleaned up.
+/// - All functions may be called at the same time from many tasks, and from a second process on the same store.
+///
+/// Run `SlugRepositoryConformance` of `SlugStoreTesting` against your own.
+public protocol SlugRepository: Sendable {
+    /// Stores the tree at `tree`.
+    ///
+    /// Links are stored as they are and never followed. Each file is read once.
+    /// - Parameters:
+    ///   - tree: A directory with files, directories and symbolic links. Hard links become separate files.
+    ///   - metadata: What the slug says about itself; part of its identity.
+    ///   - progress: Is called now and then, from any thread, never twice at a time.
+    /// - Returns: The slug; its `newBytesStored` is what this call added on disk, 0 if the slug was there already.
+    /// - Throws: ``SlugStoreError/Code/unsupportedEntry`` for sockets, devices and FIFOs,
+    ///   ``SlugStoreError/Code/changedWhileReading``, ``SlugStoreError/Code/limitExceeded``,
+    ///   ``SlugStoreError/Code/noSpace``, among others.
+    func put(
+        _ tree: FilePath, metadata: SlugMetadata, progress: (@Sendable (SlugProgress) -> Void)?
+    ) async throws(SlugStoreError) -> SlugSummary
+
+    /// Makes the slug's tree, once: every byte is verified while it is written, the tree appears in one step, a second
+    /// call finds it there, and concurrent calls share the work.
+    /// - Throws: ``SlugStoreError/Code/notFound``; ``SlugStoreError/Code/corrupted``, saying which chunk and file.
+    func materialise(_ id: SlugID) async throws(SlugStoreError) -> MaterialisedSlug
+
+    /// What is known of a slug.
+    /// - Throws: ``SlugStoreError/Code/notFound``.
+    func summary(of id: SlugID) async throws(SlugStoreError) -> SlugSummary
+
+    /// All slugs, oldest first. A slug whose record is damaged is left out (and logged) so that it hides no other.
+    func list() async throws(SlugStoreError) -> [SlugSummary]
+
+    /// Reads and checks every stored byte of a slug.
+    /// - Throws: ``SlugStoreError/Code/corrupted``, saying which chunk and file; ``SlugStoreError/Code/notFound``.
+    func verify(_ id: SlugID) async throws(SlugStoreError)
+
+    /// Removes a slug and its materialised tree; nobody may be using that. Its chunks go at ``collectGarbage()``.
+    /// - Throws: ``SlugStoreError/Code/notFound``.
+    func remove(_ id: SlugID) async throws(SlugStoreError)
+
+    /// Frees the space that no slug needs. Waits for running puts and materialisations; later ones wait for it.
+    func collectGarbage() async throws(SlugStoreError) -> GarbageReport
+}
+
+extension SlugRepository {
+    /// Stores the tree at `tree` without telling how far it is.
+    public func put(_ tree: FilePath, metadata: SlugMetadata) async throws(SlugStoreError) -> SlugSummary {
+        try await self.put(tree, metadata: metadata, progress: nil)
+    }
+}

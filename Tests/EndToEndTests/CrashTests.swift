@@ -1,0 +1,74 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    @Suite(.timeLimit(.minutes(15))) struct CrashTests {
+        @Test func `instances outlive a kill of the host and are adopted by the next`() async throws {
+            try await withTemporaryDirectory { directory in
+                let data = directory.appending("data")
+                let pids = try await withTestHost(data: data, killed: true) { host in
+                    try await host.create("echo")
+                    let tree = try await WorkTree(at: directory.appending("echo"), files: SampleSources.echo)
+                    let push = try await host.push("echo", from: tree)
+                    try #require(push.status == 0, "\(push)")
+                    let scale = try await host.slipway("ps", "scale", "--app", "echo", "web=2", "worker=1")
+                    try #require(scale.status == 0, "\(scale)")
+                    let pids = try await host.instances("echo").map { ($0.name, $0.pid) }.sorted { $0.0 < $1.0 }
+                    kill(host.pid, SIGKILL)
+                    return pids.compactMap(\.1)
+                }
+                #expect(pids.count == 3)
+                #expect(pids.allSatisfy(isAlive))
+                try await withTestHost(data: data) { host in
+                    let adopted = try await host.instances("echo").sorted { $0.name < $1.name }
+                    #expect(adopted.compactMap(\.pid) == pids, "\(adopted)")
+                    let answer = try await host.get("echo")
+                    #expect(answer.text == "hello world", "\(answer)")
+                    // What one of them does next is noticed as if nothing had happened.
+                    kill(pids[2], SIGKILL)
+                    let logs = try await host.slipway("logs", "--app", "echo", "-n", "1000")
+                    #expect(logs.output.contains("Adopted pid \(pids[0])"), "\(logs)")
+                }
+                #expect(!pids.contains(where: isAlive))
+            }
+        }
+
+        @Test(arguments: ["queued", "building", "packaged", "releasing", "rolling-out", "live"])
+        func `killed at a step of a deployment, one release is live and all processes are accounted for`(
+            step: String
+        ) async throws {
+            try await withTemporaryDirectory { directory in
+                let data = directory.appending("data")
+                let tree = try await WorkTree(at: directory.appending("echo"), files: SampleSources.echo)
+                try await withTestHost(data: data, arguments: ["--leave-running"]) { host in
+                    try await host.create("echo")
+                    let push = try await host.push("echo", from: tree)
+                    try #require(push.status == 0, "\(push)")
+                }
+                try await withTestHost(data: data, arguments: ["--kill-at", step], killed: true) { host in
+                    try tree.write("server.js", SampleSources.echo["server.js"]! + "\n// changed\n")
+                    let push = try await host.push("echo", from: tree)
+                    #expect(push.status != 0, "\(push)")
+                }
+                try await withTestHost(data: data) { host in
+                    let releases = try await host.releases("echo").filter(\.isLive)
+                    #expect(releases.map(\.version) == [step == "live" ? 2 : 1])
+                    let answer = try await host.get("echo")
+                    #expect(answer.text == "hello world", "\(answer)")
+                    #expect(answer.headers["x-release"] == (step == "live" ? "v2" : "v1"))
+                    let deployments = try await host.deployments("echo")
+                    #expect(deployments.count == 2)
+                    #expect(deployments.allSatisfy(\.state.isFinal), "\(deployments)")
+                    let routed = try await host.instances("echo").filter(\.isRouted)
+                    #expect(routed.count == 1)
+
+                    // And the next push works.
+                    let push = try await host.push("echo", from: tree)
+                    #expect(push.status == 0, "\(push)")
+                }
+                #expect(try processes(of: data).isEmpty, "left behind: \(try processes(of: data))")
+            }
+        }
+    }
+}
