@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import PlatformClient
+import PlatformWire
+
+/// `web=3` on the command line.
+struct ScaleArgument: ExpressibleByArgument {
+    let type: String
+    let quantity: Int
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, let quantity = Int(parts[1]), quantity >= 0 else { return nil }
+        self.type = String(parts[0])
+        self.quantity = quantity
+    }
+}
+
+struct ProcessesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ps", abstract: "List, scale, restart and stop instances.",
+        subcommands: [List.self, Scale.self, Restart.self, Stop.self], defaultSubcommand: List.self)
+
+    struct List: ApplicationCommand {
+        static let configuration = CommandConfiguration(abstract: "List the instances of an application.")
+        @OptionGroup var app: ApplicationOption
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var host: HostOptions
+
+        func run(_ session: ClientSession, application: String) async throws {
+            let instances = try await session.api.instances(of: application)
+            try session.show(instances, self.listing) { ProcessesCommand.table(instances, session) }
+        }
+    }
+
+    struct Scale: ApplicationCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set how many instances of a process type run.",
+            discussion: "Returns when they are ready. Process types that are not named stay as they are.")
+        @Argument(help: ArgumentHelp("How many of what.", valueName: "TYPE=N")) var quantities: [ScaleArgument]
+        @OptionGroup var app: ApplicationOption
+        @OptionGroup var host: HostOptions
+
+        func validate() throws {
+            let types = self.quantities.map(\.type)
+            for type in types where types.filter({ $0 == type }).count > 1 {
+                throw ValidationError("\(type) is given twice.")
+            }
+        }
+
+        func run(_ session: ClientSession, application: String) async throws {
+            let quantities = Dictionary(uniqueKeysWithValues: self.quantities.map { ($0.type, $0.quantity) })
+            let instances = try await session.api.scale(application, to: quantities, onLine: session.progress)
+            try session.terminal.print(ProcessesCommand.table(instances, session))
+        }
+    }
+
+    struct Restart: ApplicationCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replace instances by fresh ones.",
+            discussion: "All of them, those of a process type (web), or one (web.1). No request is lost.")
+        @Argument(help: ArgumentHelp("A process type or an instance.", valueName: "TYPE[.N]")) var target: String?
+        @OptionGroup var app: ApplicationOption
+        @OptionGroup var host: HostOptions
+
+        func run(_ session: ClientSession, application: String) async throws {
+            _ = try await session.api.restart(self.target, of: application, onLine: session.progress)
+            try session.terminal.printLine("Restarted \(self.target ?? application).")
+        }
+    }
+
+    struct Stop: ApplicationCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Stop one instance.",
+            discussion: "The formation brings it back; `slipway ps scale TYPE=0` is what stops for good.")
+        @Argument(help: ArgumentHelp("The instance.", valueName: "TYPE.N")) var name: String
+        @OptionGroup var app: ApplicationOption
+        @OptionGroup var host: HostOptions
+
+        func run(_ session: ClientSession, application: String) async throws {
+            _ = try await session.api.stopInstance(self.name, of: application)
+            try session.terminal.printLine("Stopped \(self.name).")
+        }
+    }
+
+    private static func table(_ instances: [InstanceInfo], _ session: ClientSession) -> String {
+        let now = Date()
+        var table = TextTable(
+            ["INSTANCE", "STATE", "RELEASE", "UP", "RESTARTS", "MEMORY", "PID", "PORT", "NOTE"],
+            right: ["UP", "RESTARTS", "MEMORY", "PID", "PORT"])
+        for instance in instances {
+            let note = instance.state == "ready" ? nil : instance.lastProbe ?? instance.lastExit
+            table.add(
+                instance.name, instance.state + (instance.isRouted ? ", routed" : ""), "v\(instance.release)",
+                instance.startedAt.map { Quantities.age(from: $0, to: now) } ?? "-", String(instance.restarts),
+                instance.memoryBytes.map(Quantities.bytes) ?? "-", instance.pid.map { String($0) } ?? "-",
+                instance.port.map { String($0) } ?? "-", note ?? "")
+        }
+        return table.text(header: session.terminal.bold)
+    }
+}

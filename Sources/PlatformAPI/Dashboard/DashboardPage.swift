@@ -1,0 +1,2 @@
+internal import Hummingbird
+enum DashboardPage { static func response() -> Response { .text("") } }

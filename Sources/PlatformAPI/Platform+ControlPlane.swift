@@ -1,0 +1,15 @@
+public import GitReceiver
+internal import MetricsCore
+public import PlatformKit
+
+extension Platform: ControlPlane {
+    /// Every metric in the Prometheus text format.
+    public func metricsText() -> String { self.registry.prometheusText() }
+
+    /// Hands a request to the git server.
+    public func respond<Body: AsyncSequence & Sendable>(
+        toGit request: GitRequest, body: Body
+    ) async throws -> GitResponse where Body.Element == [UInt8] {
+        try await self.gitServer.respond(to: request, body: body)
+    }
+}
