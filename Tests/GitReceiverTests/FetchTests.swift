@@ -14,7 +14,8 @@ struct `A fetch` {
             try await fixture.git("tag", "-a", "v1", "-m", "one", in: work)
             #expect(try await fixture.push("slipway", "main", "v1", in: work).status == 0)
             let clone = fixture.directory.appending("clone")
-            try await fixture.git("-c", protocolVersion, "clone", "-q", fixture.url, clone.string, in: fixture.directory)
+            try await fixture.git(
+                "-c", protocolVersion, "clone", "-q", fixture.url, clone.string, in: fixture.directory)
             #expect(try await fixture.git("rev-parse", "HEAD", in: clone) == fixture.git("rev-parse", "HEAD", in: work))
             #expect(try await fixture.git("branch", "--show-current", in: clone) == "main")
             #expect(try await fixture.git("tag", in: clone) == "v1")
@@ -26,7 +27,8 @@ struct `A fetch` {
             let output = try await fixture.git.run(["-c", protocolVersion, "fetch", "origin"], in: clone)
             #expect(output.status == 0, "\(output.stderr)")
             #expect(
-                try await fixture.git("rev-parse", "origin/main", in: clone) == fixture.git("rev-parse", "HEAD", in: work))
+                try await fixture.git("rev-parse", "origin/main", in: clone)
+                    == fixture.git("rev-parse", "HEAD", in: work))
             #expect(try await fixture.git("tag", in: clone) == "v1\nv2")
             #expect(try await fixture.git.run(["fsck", "--strict"], in: clone).status == 0)
             // 40 commits, trees and blobs and one tag are new; the unchanged directories are not sent again.
@@ -72,13 +74,16 @@ struct `A fetch` {
             let clone = fixture.directory.appending("clone")
             try await fixture.git("clone", "-q", fixture.url, clone.string, in: fixture.directory)
             // More local commits than one round of haves holds, so that requests are gzipped and rounds repeat.
-            for number in 0..<80 { try await fixture.git("commit", "-q", "--allow-empty", "-m", "l\(number)", in: clone) }
+            for number in 0..<80 {
+                try await fixture.git("commit", "-q", "--allow-empty", "-m", "l\(number)", in: clone)
+            }
             try await fixture.commit(["new": "new"], "remote", in: work)
             #expect(try await fixture.push("slipway", "main", in: work).status == 0)
             let output = try await fixture.git.run(["-c", "protocol.version=\(version)", "fetch"], in: clone)
             #expect(output.status == 0, "\(output.stderr)")
             #expect(
-                try await fixture.git("rev-parse", "origin/main", in: clone) == fixture.git("rev-parse", "HEAD", in: work))
+                try await fixture.git("rev-parse", "origin/main", in: clone)
+                    == fixture.git("rev-parse", "HEAD", in: work))
         }
     }
 

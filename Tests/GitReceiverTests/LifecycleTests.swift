@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 @Suite(.needsGit, .timeLimit(.minutes(2)))
@@ -27,7 +27,9 @@ struct `While a handler decides` {
         } _: { fixture in
             let work = try await fixture.workTree()
             let process = Mutex<Int32>(0)
-            async let output = fixture.git.run(["push", "slipway", "main"], in: work) { pid in process.withLock { $0 = pid } }
+            async let output = fixture.git.run(["push", "slipway", "main"], in: work) { pid in
+                process.withLock { $0 = pid }
+            }
             await building.wait()
             let pid = process.withLock { $0 }
             // The whole group: git's helper for HTTP would live on.
@@ -121,7 +123,8 @@ struct `While a handler decides` {
             #expect(report.notes.first?.contains("Git LFS is not supported: 1 file(s)") == true)
             let attributes = try FileManager.default.attributesOfItem(atPath: directory.appending("run").string)
             #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o755)
-            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: directory.appending("link").string) == "run")
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(atPath: directory.appending("link").string) == "run")
             #expect(!FileManager.default.fileExists(atPath: directory.appending("secret.txt").string))
             return .accept
         }

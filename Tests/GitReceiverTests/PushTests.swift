@@ -153,7 +153,8 @@ struct `A push` {
             #expect(try await fixture.push("slipway", "main", "main:a/b", in: work).status == 0)
             let output = try await fixture.push("slipway", "main:a", "main:main/x", in: work)
             #expect(output.stderr.contains("main -> a ('refs/heads/a/b' exists; cannot create 'refs/heads/a')"))
-            #expect(output.stderr.contains("main -> main/x ('refs/heads/main' exists; cannot create 'refs/heads/main/x')"))
+            #expect(
+                output.stderr.contains("main -> main/x ('refs/heads/main' exists; cannot create 'refs/heads/main/x')"))
         }
     }
 

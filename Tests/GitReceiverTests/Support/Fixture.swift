@@ -34,7 +34,9 @@ struct Fixture: Sendable {
     var repository: FilePath { self.directory.appending("repositories").appending("app.git") }
 
     /// A work tree with one commit, whose remote `slipway` is the server.
-    func workTree(_ name: String = "work", files: [String: String] = ["Procfile": "web: ./run\n"]) async throws -> FilePath {
+    func workTree(_ name: String = "work", files: [String: String] = ["Procfile": "web: ./run\n"]) async throws
+        -> FilePath
+    {
         let path = self.directory.appending(name)
         try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
         try await self.git("init", "-q", in: path)
@@ -46,7 +48,8 @@ struct Fixture: Sendable {
     func commit(_ files: [String: String], _ message: String, in path: FilePath) async throws {
         for (name, contents) in files {
             let file = URL(fileURLWithPath: path.appending(name).string)
-            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(contents.utf8).write(to: file)
         }
         try await self.git("add", "-A", in: path)
@@ -59,7 +62,8 @@ struct Fixture: Sendable {
 
     /// The names in the repository's object directory, besides its packs.
     var quarantines: [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: self.repository.appending("objects").string)) ?? []
+        let names =
+            (try? FileManager.default.contentsOfDirectory(atPath: self.repository.appending("objects").string)) ?? []
         return names.filter { $0.hasPrefix("tmp_") }
     }
 
@@ -78,7 +82,8 @@ func withFixture(
         var configuration = GitServer.Configuration(root: directory.appending("repositories"))
         configure(&configuration)
         let server = try GitServer(
-            configuration: configuration, handler: handler, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration: configuration, handler: handler,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await server.createRepository("app")
         let home = directory.appending("home")
         try FileManager.default.createDirectory(atPath: home.string, withIntermediateDirectories: true)

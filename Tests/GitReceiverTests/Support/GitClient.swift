@@ -23,7 +23,9 @@ struct GitClient: Sendable {
 
     /// Runs git in a directory and returns what it printed, whatever its status.
     @discardableResult
-    func run(_ arguments: [String], in directory: FilePath, started: (@Sendable (Int32) -> Void)? = nil) async throws -> Output {
+    func run(_ arguments: [String], in directory: FilePath, started: (@Sendable (Int32) -> Void)? = nil) async throws
+        -> Output
+    {
         guard let executable = Self.executable else { throw Failure(description: "git is missing") }
         let id = UUID().uuidString
         let (out, err) = (self.home.appending("out-\(id)").string, self.home.appending("err-\(id)").string)

@@ -21,7 +21,8 @@ final class LoopbackServer: Sendable {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(listener, address, size) == 0 && listen(listener, 64) == 0 && getsockname(listener, address, &size) == 0
+                bind(listener, address, size) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, address, &size) == 0
             }
         }
         guard listener >= 0, bound else { throw Failure(what: "no loopback socket") }
@@ -85,7 +86,9 @@ final class Connection: Sendable, GitBodyWriter {
         let request = GitRequest(
             method: first[0], path: String(target[0].dropFirst("/git".count)), query: target.count > 1 ? target[1] : "",
             headers: headers, pusher: "tester")
-        if header("expect")?.lowercased() == "100-continue" { try await self.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
+        if header("expect")?.lowercased() == "100-continue" {
+            try await self.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+        }
         let framing: RequestBody.Framing =
             header("transfer-encoding")?.lowercased() == "chunked"
             ? .chunked : .counted(Int(header("content-length") ?? "0") ?? 0)
@@ -107,7 +110,9 @@ final class Connection: Sendable, GitBodyWriter {
         try await self.blocking {
             var rest = bytes[...]
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                let count = rest.withUnsafeBytes {
+                    send(self.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw LoopbackServer.Failure(what: "the client has gone") }
                 rest = rest.dropFirst(count)
