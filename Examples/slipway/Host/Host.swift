@@ -5,6 +5,7 @@ import Logging
 import MetricsCore
 import PlatformAPI
 import PlatformKit
+import PlatformWire
 import ProcessSupervisor
 import RouterCore
 import ServiceLifecycle
@@ -110,7 +111,7 @@ struct Host {
         configuration.buildTimeout = self.settings.buildTimeout
         let added = self.settings.buildpacks.map { ClassicBuildpack(directory: $0) as any Buildpack }
         return Builder(
-            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks, sandbox: HostBuildSandbox(),
+            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks, sandbox: HostBuildSandbox(logger: logger),
             logger: logger)
     }
 
