@@ -32,6 +32,7 @@ extension Target.Dependency {
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
     static let system = product(name: "SystemPackage", package: "swift-system")
     static let toml = product(name: "TOMLKit", package: "TOMLKit")
@@ -107,7 +108,7 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire",
             "ProcessSupervisor", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle, .subprocess,
-            .system, .toml,
+            .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
         swiftSettings: settings),
@@ -155,7 +156,8 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "PlatformWire", "slipway", "TestSupport", .asyncHTTPClient, .nioCore, .subprocess, .system,
+            "PlatformWire", "slipway", "TestSupport", .asyncHTTPClient, .crypto, .logging, .nioCore, .subprocess,
+            .system, .unixSignals,
         ],
         swiftSettings: settings),
     .testTarget(

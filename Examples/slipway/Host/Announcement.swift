@@ -4,28 +4,42 @@ import RouterCore
 import ServiceLifecycle
 import SystemPackage
 
+/// Where a host can be reached.
+struct HostAddresses: Sendable {
+    /// Where applications are served: `127.0.0.1:8080`.
+    var http: String
+    /// Where the API, git and the dashboard are.
+    var admin: String
+    var domain: String
+    var tokenPath: FilePath
+
+    /// What the host prints when it is ready.
+    var announcement: String {
+        let port = self.http.split(separator: ":").last.map { ":\($0)" } ?? ""
+        return """
+            slipway is ready
+              applications  http://NAME.\(self.domain)\(port)/
+              dashboard     http://\(self.admin)/
+              git           http://\(self.admin)/git/NAME.git
+              token         \(self.tokenPath)
+            """
+    }
+}
+
 /// Says where everything is, once it is there.
 struct Announcement: Service {
-    let settings: ServeSettings
-    let router: Router
-    let api: PlatformAPI
-    let platform: Platform
+    let domain: String
     let tokenPath: FilePath
+    let router: Router
+    let api: APIServer
+    let platform: Platform
+    let onReady: @Sendable (HostAddresses) -> Void
 
     func run() async throws {
-        let http = try await self.router.listening().first ?? "\(self.settings.http.host):\(self.settings.http.port)"
+        guard let http = try await self.router.listening().first else { return }
         let admin = try await self.api.listening()
         self.platform.setAddresses(http: http, admin: admin)
         try await self.platform.waitUntilReady()
-        let port = http.split(separator: ":").last.map { ":\($0)" } ?? ""
-        print(
-            """
-            slipway is ready
-              applications  http://NAME.\(self.settings.domain)\(port)/
-              dashboard     http://\(admin)/
-              git           http://\(admin)/git/NAME.git
-              token         \(self.tokenPath)
-            """)
-        fflushStandardOutput()
+        self.onReady(HostAddresses(http: http, admin: admin, domain: self.domain, tokenPath: self.tokenPath))
     }
 }

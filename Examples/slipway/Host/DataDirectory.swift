@@ -52,7 +52,3 @@ struct DataDirectory {
         return Data((0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 }
-
-func fflushStandardOutput() {
-    fflush(nil)
-}

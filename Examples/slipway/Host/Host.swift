@@ -10,34 +10,31 @@ import RouterCore
 import ServiceLifecycle
 import SlugStore
 import SystemPackage
+import UnixSignals
 
 /// Puts the parts together: this file is the example of how a platform is made of them.
 struct Host {
     let settings: ServeSettings
+    let logger: Logger
+    /// Called once everything is there.
+    let onReady: @Sendable (HostAddresses) -> Void
 
-    func run() async throws {
-        // A client that goes away while it is written to must not end the host.
-        signal(SIGPIPE, SIG_IGN)
-        let level = self.settings.logLevel
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
-        let logger = Logger(label: "slipway")
+    /// Serves until the task is cancelled or one of the signals comes.
+    func run(endingOn signals: [UnixSignal]) async throws {
+        let logger = self.logger
         let data = try DataDirectory(path: self.settings.data)
 
         let registry = MetricsRegistry()
         let names = ApplicationNames()
         let logs = try LogHub(configuration: self.logConfiguration(data), logger: logger)
-        let signals = SignalRecorder()
+        let fiveSignals = SignalRecorder()
         let slugs = try LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let supervisor = Supervisor(
             configuration: self.supervisorConfiguration(data), launcher: HostLauncher(),
             output: InstanceLogBridge(hub: logs), logger: logger)
         let router = Router(
             configuration: self.routerConfiguration,
-            observer: RequestBridge(hub: logs, signals: signals, registry: registry, names: names), logger: logger)
+            observer: RequestBridge(hub: logs, signals: fiveSignals, registry: registry, names: names), logger: logger)
         let runtime = LocalRuntime(
             configuration: .init(searchPath: self.settings.searchPath, executable: Self.executable),
             supervisor: supervisor, router: router, slugs: slugs)
@@ -46,13 +43,14 @@ struct Host {
             store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()),
             builder: self.builder(logger), slugs: slugs, runtime: runtime,
-            git: .init(root: data.repositories), logs: logs, signals: signals, registry: registry, names: names,
+            git: .init(root: data.repositories), logs: logs, signals: fiveSignals, registry: registry, names: names,
             sampler: ProcfsSampler(), logger: logger)
         try await platform.register(
             token: data.adminToken(), for: Principal(name: "admin", role: .admin))
-        let api = PlatformAPI(platform: platform, configuration: self.apiConfiguration(data), logger: logger)
+        let api = APIServer(platform: platform, configuration: self.apiConfiguration(data), logger: logger)
         let announcement = Announcement(
-            settings: self.settings, router: router, api: api, platform: platform, tokenPath: data.adminTokenPath)
+            domain: self.settings.domain, tokenPath: data.adminTokenPath, router: router, api: api, platform: platform,
+            onReady: self.onReady)
 
         // Stopped in the reverse order: first no more deployments, then no more requests, then the instances.
         try await ServiceGroup(
@@ -62,7 +60,7 @@ struct Host {
                     .init(service: api), .init(service: platform),
                     .init(service: announcement, successTerminationBehavior: .ignore),
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+                gracefulShutdownSignals: signals, logger: logger)
         ).run()
     }
 
@@ -99,8 +97,8 @@ struct Host {
         return configuration
     }
 
-    private func apiConfiguration(_ data: DataDirectory) -> PlatformAPI.Configuration {
-        var configuration = PlatformAPI.Configuration(uploadDirectory: data.uploads)
+    private func apiConfiguration(_ data: DataDirectory) -> APIServer.Configuration {
+        var configuration = APIServer.Configuration(uploadDirectory: data.uploads)
         configuration.host = self.settings.admin.host
         configuration.port = self.settings.admin.port
         return configuration

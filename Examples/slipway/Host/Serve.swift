@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Logging
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,8 +17,19 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
+        // A client that goes away while it is written to must not end the host.
+        signal(SIGPIPE, SIG_IGN)
         let settings = try ServeSettings(options: self.options)
-        try await Host(settings: settings).run()
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = settings.logLevel
+            return handler
+        }
+        try await Host(settings: settings, logger: Logger(label: "slipway")) { addresses in
+            print(addresses.announcement)
+            // Whoever reads this through a pipe waits for it.
+            fflush(nil)
+        }.run(endingOn: [.sigterm, .sigint])
     }
 }
 

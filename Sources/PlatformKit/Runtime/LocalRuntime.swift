@@ -80,8 +80,14 @@ public final class LocalRuntime: WorkloadRuntime {
         do throws(SupervisorError) {
             try await self.supervisor.waitUntilReady(InstanceID(id))
         } catch {
-            throw PlatformError(.refused, error.message, details: error.lastLines, cause: error)
+            throw PlatformError(
+                .refused, Self.withoutID(error.message, id), details: error.lastLines, cause: error)
         }
+    }
+
+    /// People know an instance by its name; whoever reports the failure puts that in front.
+    private static func withoutID(_ message: String, _ id: String) -> String {
+        message.hasPrefix(id + " ") ? String(message.dropFirst(id.count + 1)) : message
     }
 
     public func stop(_ id: String) async {
@@ -134,7 +140,9 @@ public final class LocalRuntime: WorkloadRuntime {
             case .unknown: return WorkloadExit(status: 255, description: "\(exit)")
             }
         } catch {
-            throw PlatformError(.refused, error.message, details: error.lastLines, cause: error)
+            throw PlatformError(
+                .refused, "\(request.name) " + Self.withoutID(error.message, id.rawValue), details: error.lastLines,
+                cause: error)
         }
     }
 
