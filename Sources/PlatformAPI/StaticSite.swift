@@ -25,6 +25,6 @@ public struct StaticSite: Sendable {
         router.addMiddleware { FileMiddleware(self.directory, searchForIndexHtml: true, logger: logger) }
         let application = Application(
             router: router, configuration: .init(address: .hostname(self.host, port: self.port)), logger: logger)
-        try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])
+        try await application.runService()
     }
 }

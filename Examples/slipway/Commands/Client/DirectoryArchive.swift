@@ -2,8 +2,8 @@ import PlatformClient
 import SlugStore
 import SystemPackage
 
-/// A directory, packed as a `.tar.zst` file while it is sent.
-struct DirectoryArchive: ArchiveSource {
+/// A directory, packed while it is sent.
+struct DirectoryArchive: PlatformClient.ArchiveSource {
     let path: FilePath
 
     var mediaType: String { "application/zstd" }
@@ -11,11 +11,7 @@ struct DirectoryArchive: ArchiveSource {
     var length: Int64? { nil }
 
     func write(to sink: @escaping @Sendable ([UInt8]) async throws -> Void) async throws {
-        do {
-            let archive = TreeArchiver().archive(self.path) { path, _ in path == ".git" }
-            for try await bytes in archive { try await sink(bytes) }
-        } catch let error as SlugStoreError {
-            throw ClientError(.invalid, "Cannot pack \(self.path): \(error.message)", cause: error)
-        }
+        let archive = TreeArchiver().archive(self.path) { path, _ in path == ".git" }
+        for try await bytes in archive { try await sink(bytes) }
     }
 }
