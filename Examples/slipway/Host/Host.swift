@@ -29,7 +29,7 @@ struct Host {
         let names = ApplicationNames()
         let logs = try LogHub(configuration: self.logConfiguration(data), logger: logger)
         let fiveSignals = SignalRecorder()
-        let slugs = try LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
+        let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let supervisor = Supervisor(
             configuration: self.supervisorConfiguration(data), launcher: HostLauncher(),
             output: InstanceLogBridge(hub: logs), logger: logger)
