@@ -133,7 +133,11 @@ struct OneOffRun: Sendable {
         await process.handle.killTree()
         reading.cancel()
         await reading.value
-        while let bytes = try? readAvailable(reader, limit: 65536), !bytes.isEmpty { self.output(bytes) }
+        // Bounded: what a pipe holds, and nothing that somebody who got away goes on writing.
+        for _ in 0..<64 {
+            guard let bytes = try? readAvailable(reader, limit: 65536), !bytes.isEmpty else { break }
+            self.output(bytes)
+        }
         return (status, reason)
     }
 
