@@ -6,14 +6,14 @@ import TestSupport
 import Testing
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 @Suite(.timeLimit(.minutes(1))) struct AdoptionTests {
@@ -75,7 +75,9 @@ import Musl
                 try await withSupervisor(in: directory) { supervisor in
                     _ = try await supervisor.start(.shell("a", "echo $$ >> starts; exec sleep 1000", in: directory))
                     _ = try await supervisor.start(
-                        .shell("b", "trap 'echo term >> b-ended; exit 3' TERM; while :; do sleep 0.05; done", in: directory))
+                        .shell(
+                            "b", "trap 'echo term >> b-ended; exit 3' TERM; while :; do sleep 0.05; done", in: directory
+                        ))
                     let oneOff = Task {
                         try await supervisor.runOneOff(
                             .shell("echo $$ > one-off; exec sleep 1000", in: directory), id: "c", output: { _ in })

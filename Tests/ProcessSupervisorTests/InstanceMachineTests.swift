@@ -88,7 +88,8 @@ import Testing
         Row(
             "an exit while booting fails the boot, and is retried", boot + [.exited(.exited(3))], .treeGone,
             [
-                .cancel(.grace), .release, .failBoot("ended before it was ready: exit status 3", exit: .exited(3), probe: nil),
+                .cancel(.grace), .release,
+                .failBoot("ended before it was ready: exit status 3", exit: .exited(3), probe: nil),
                 .emit(.exited(.exited(3), willRestartAfter: .seconds(8))), .record, .schedule(.backoff, .seconds(8)),
             ], .backingOff),
         Row("one bad probe is forgiven", ready, .probed(.readiness, bad), [], .ready),
@@ -227,7 +228,8 @@ import Testing
             _ = machine.handle(.timer(.backoff))
         }
         let actions = Self.last(&machine, [.spawned(pid: 7, port: nil), .exited(.exited(1)), .treeGone])
-        #expect(actions.contains(.emit(.gaveUp(reason: "gave up after 2 restarts in a row; the last time: exit status 1"))))
+        #expect(
+            actions.contains(.emit(.gaveUp(reason: "gave up after 2 restarts in a row; the last time: exit status 1"))))
         #expect(machine.state == .down(failed: true))
         #expect(machine.restarts == 2)
     }

@@ -12,7 +12,8 @@ import Testing
             let output = RecordingOutputHandler()
             try await withSupervisor(in: directory, output: output) { supervisor in
                 var spec = InstanceSpec.shell(
-                    "a", "echo \"$GREETING|$PORT|$PWD|$HOME\"; echo error >&2; echo last; exec sleep 1000", in: directory,
+                    "a", "echo \"$GREETING|$PORT|$PWD|$HOME\"; echo error >&2; echo last; exec sleep 1000",
+                    in: directory,
                     port: .allocate)
                 spec.process.environment["GREETING"] = "hello"
                 let status = try await supervisor.start(spec)
@@ -30,7 +31,7 @@ import Testing
                 var spec = InstanceSpec.shell("a", "", in: directory)
                 for (arguments, expected) in [
                     (["no-such-program"], "not found in PATH (/usr/local/bin:/usr/bin:/bin)"),
-                    (["./missing"], "No such file or directory"), (["/etc/hostname"], "Permission denied"),
+                    (["./missing"], "No such file or directory"), (["/etc/passwd"], "Permission denied"),
                 ] {
                     spec.process.arguments = arguments
                     let error = await #expect(throws: SupervisorError.self) { try await supervisor.start(spec) }
@@ -111,7 +112,9 @@ import Testing
                         "a", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done", in: directory))
                 await output.lines(of: "a") { $0.contains("up") }
                 #expect(await supervisor.stop("a") == .exited(7))
-                #expect(output.texts(of: "a") == ["up", "bye"])
+                // Its own child got the signal, too, and a shell may have a word for that.
+                #expect(output.texts(of: "a").first == "up")
+                #expect(output.texts(of: "a").last == "bye")
             }
         }
     }
@@ -124,7 +127,8 @@ import Testing
                 let daemon = "trap \"\" TERM; echo daemon $$; while :; do sleep 0.1; done"
                 _ = try await supervisor.start(
                     .shell(
-                        "a", "(setsid sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
+                        "a",
+                        "(setsid sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
                         in: directory, grace: .milliseconds(300)))
                 let lines = await output.lines(of: "a") { $0.count == 2 }
                 let pids = lines.compactMap { $0.split(separator: " ").last.flatMap { Int32($0) } }
@@ -236,7 +240,8 @@ import Testing
         try await withTemporaryDirectory { directory in
             try await withSupervisor(in: directory) { supervisor in
                 let bytes = Bytes()
-                let script = "(sleep 0.3; echo late) & (setsid sh -c 'echo $$; exec sleep 1000' &) ; sleep 0.1; echo first"
+                let script =
+                    "(sleep 0.3; echo late) & (setsid sh -c 'echo $$; exec sleep 1000' &) ; sleep 0.1; echo first"
                 let status = try await supervisor.runOneOff(
                     .shell(script, in: directory), id: "one", output: { bytes.append($0) })
                 #expect(status == .exited(0))
@@ -279,7 +284,10 @@ import Testing
                 let error = await #expect(throws: SupervisorError.self) { try await task.value }
                 #expect(error?.code == .cancelled)
                 #expect(error?.exit == .exited(0))
-                #expect(await iterator.next() == "ended\n")
+                feed.finish()
+                var rest = ""
+                while let text = await iterator.next() { rest += text }
+                #expect(rest.hasSuffix("ended\n"), "all output is there, up to the last word")
             }
         }
     }

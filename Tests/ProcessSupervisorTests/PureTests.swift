@@ -142,7 +142,9 @@ import Testing
     }
 
     @Test func `does not take a stranger who has got the number`() {
-        let processes = [Self.entry(10, parent: 1, session: 10, start: 500), Self.entry(11, parent: 10, session: 10, start: 501)]
+        let processes = [
+            Self.entry(10, parent: 1, session: 10, start: 500), Self.entry(11, parent: 10, session: 10, start: 501),
+        ]
         let tree = ProcessTree(leader: 10, leaderStart: 100, startID: "x")
         #expect(tree.members(in: processes, excluding: 9) { _ in false } == [])
     }
@@ -165,7 +167,8 @@ import Testing
 @Suite struct HTTPProbeTests {
     @Test func `a configured path cannot add headers`() {
         let request = String(
-            decoding: HTTPProbe.request(path: "/\r\nX: 1", headers: ["host": "example.org"], host: "ignored"), as: UTF8.self)
+            decoding: HTTPProbe.request(path: "/\r\nX: 1", headers: ["host": "example.org"], host: "ignored"),
+            as: UTF8.self)
         #expect(request.hasPrefix("GET /X: 1 HTTP/1.1\r\n"))
         #expect(request.contains("host: example.org\r\n"))
         #expect(!request.contains("ignored"))

@@ -11,7 +11,8 @@ import Testing
         _ id: InstanceID = "a/worker.1", restart: RestartPolicy = .always(backoff: BackoffPolicy())
     ) -> InstanceSpec {
         InstanceSpec(
-            id: id, process: ProcessSpec(arguments: ["x"], workingDirectory: "/"), labels: ["app": "a"], restart: restart)
+            id: id, process: ProcessSpec(arguments: ["x"], workingDirectory: "/"), labels: ["app": "a"],
+            restart: restart)
     }
 
     @Test func `starts, tells, and stops`() async throws {
@@ -70,7 +71,9 @@ import Testing
                 _ = try await supervisor.start(Self.spec())
                 let one = try #require(await launcher.process(1, of: "a/worker.1"))
                 one.end(.exited(1))
-                _ = await first(events) { if case .exited(.exited(1), willRestartAfter: .some) = $0 { true } else { false } }
+                _ = await first(events) {
+                    if case .exited(.exited(1), willRestartAfter: .some) = $0 { true } else { false }
+                }
                 await clock.sleepers(atLeast: 1)
                 #expect(supervisor.status(of: "a/worker.1")?.state == .backingOff)
                 clock.advance(by: .seconds(1))
