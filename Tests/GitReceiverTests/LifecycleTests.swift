@@ -1,10 +1,11 @@
 import Foundation
-import GitReceiver
 import Logging
 import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
+
+@testable import GitReceiver
 
 #if canImport(Glibc)
     import Glibc
@@ -62,9 +63,9 @@ struct `While a handler decides` {
     }
 
     @Test func `the next push waits and is told so`() async throws {
-        let (first, release) = (Event(), Event())
+        let (first, release, waiting) = (Event(), Event(), Event())
         let running = Mutex((now: 0, most: 0))
-        let handler = ScriptedHandler { push, _ in
+        let handler = ScriptedHandler { _, _ in
             running.withLock {
                 $0.now += 1
                 $0.most = max($0.most, $0.now)
@@ -75,18 +76,100 @@ struct `While a handler decides` {
             return .accept
         }
         try await withFixture(handler: handler) { fixture in
-            let (one, two) = (try await fixture.workTree("one"), try await fixture.workTree("two", files: ["b": "b"]))
-            async let output1 = fixture.push("slipway", "main", in: one)
+            let work = try await fixture.workTree()
+            async let output = fixture.push("slipway", "main", in: work)
             await first.wait()
-            async let output2 = fixture.git.run(["push", "slipway", "main:two"], in: two) { _ in }
-            // The second waits in the queue; removing waits behind it, which shows that it is there.
-            while fixture.handler.pushes.count < 1 { await Task.yield() }
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let pack = writer.finished()
+            let client = RawClient(server: fixture.server)
+            async let answer = client.push(commit, pack, to: "refs/heads/two") { bytes in
+                if bytes.contains("Waiting for another push".utf8) { waiting.signal() }
+            }
+            await waiting.wait()
             release.signal()
-            let (result1, result2) = try await (output1, output2)
-            #expect(result1.status == 0, "\(result1.stderr)")
-            #expect(result2.status == 0, "\(result2.stderr)")
+            let (status, report) = (try await output.status, try await answer.report)
+            #expect(status == 0)
+            #expect(report == ["unpack ok", "ok refs/heads/two"])
             #expect(running.withLock { $0.most } == 1)
             #expect(try await fixture.server.branches(of: "app").count == 2)
+        }
+    }
+
+    @Test func `the next push does not wait for ever`() async throws {
+        let clock = ManualClock()
+        let (first, release) = (Event(), Event())
+        let handler = ScriptedHandler { _, _ in
+            first.signal()
+            await release.wait()
+            return .accept
+        }
+        try await withFixture(handler: handler) {
+            $0.clock = clock
+            $0.keepAliveInterval = .seconds(1_000_000)
+            $0.pushWait = .seconds(60)
+        } _: { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let pack = writer.finished()
+            let client = RawClient(server: fixture.server)
+            async let one = client.push(commit, pack)
+            await first.wait()
+            async let two = client.push(commit, pack, to: "refs/heads/two")
+            // Both keep-alives and the second's patience.
+            await clock.sleepers(atLeast: 3)
+            clock.advance(by: .seconds(61))
+            let refusal = try await two.report
+            #expect(refusal == ["unpack ok", "ng refs/heads/two Another push takes too long; try again later."])
+            release.signal()
+            let report = try await one.report
+            #expect(report == ["unpack ok", "ok refs/heads/main"])
+        }
+    }
+
+    @Test func `cancelling the request's task cancels it and removes the objects`() async throws {
+        let building = Event()
+        let handler = ScriptedHandler { _, _ in
+            building.signal()
+            try await waitForCancellation()
+            return .accept
+        }
+        try await withFixture(handler: handler) { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let pack = writer.finished()
+            let client = RawClient(server: fixture.server)
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { _ = try await client.push(commit, pack) }
+                await building.wait()
+                group.cancelAll()
+                await #expect(throws: (any Error).self) { try await group.next() }
+            }
+            #expect(fixture.packs.isEmpty && fixture.quarantines.isEmpty)
+            let branches = try await fixture.server.branches(of: "app")
+            #expect(branches.isEmpty)
+        }
+    }
+
+    @Test func `it may accept although it was cancelled, and is believed`() async throws {
+        let building = Event()
+        let handler = ScriptedHandler { _, _ in
+            building.signal()
+            try? await waitForCancellation()
+            return .accept
+        }
+        try await withFixture(handler: handler) { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let pack = writer.finished()
+            let client = RawClient(server: fixture.server)
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { _ = try? await client.push(commit, pack) }
+                await building.wait()
+                group.cancelAll()
+            }
+            let branches = try await fixture.server.branches(of: "app")
+            #expect(branches == ["refs/heads/main": PackWriter.hex(commit)])
         }
     }
 

@@ -25,7 +25,14 @@ struct RawClient: Sendable {
 
     final class Collector: GitBodyWriter {
         let bytes = Mutex<[UInt8]>([])
-        func write(_ bytes: [UInt8]) async throws { self.bytes.withLock { $0 += bytes } }
+        let watch: @Sendable ([UInt8]) -> Void
+
+        init(_ watch: @escaping @Sendable ([UInt8]) -> Void) { self.watch = watch }
+
+        func write(_ bytes: [UInt8]) async throws {
+            self.bytes.withLock { $0 += bytes }
+            self.watch(bytes)
+        }
     }
 
     /// A body in chunks of any size.
@@ -48,25 +55,27 @@ struct RawClient: Sendable {
 
     func send(
         _ method: String, _ path: String, query: String = "", headers: [(name: String, value: String)] = [],
-        body: [UInt8] = [], chunk: Int = 1000
+        body: [UInt8] = [], chunk: Int = 1000, watch: @escaping @Sendable ([UInt8]) -> Void = { _ in }
     ) async throws -> Answer {
         let request = GitRequest(method: method, path: path, query: query, headers: headers, pusher: nil)
         let response = try await self.server.respond(to: request, body: Chunks(body, size: chunk))
         switch response.body {
         case .bytes(let bytes): return Answer(status: response.status, body: bytes)
         case .stream(let stream):
-            let collector = Collector()
+            let collector = Collector(watch)
             try await stream(collector)
             return Answer(status: response.status, body: collector.bytes.withLock { $0 })
         }
     }
 
-    /// Pushes a pack to a new branch.
-    func push(_ commit: [UInt8], _ pack: [UInt8], to name: String = "refs/heads/main", chunk: Int = 1000) async throws
-        -> Answer
-    {
+    /// Pushes a pack to a new branch; `watch` sees what comes back as it comes.
+    func push(
+        _ commit: [UInt8], _ pack: [UInt8], to name: String = "refs/heads/main", chunk: Int = 1000,
+        watch: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+    ) async throws -> Answer {
         let command = "\(ObjectID.zero) \(PackWriter.hex(commit)) \(name)\0report-status side-band-64k"
         return try await self.send(
-            "POST", "/app.git/git-receive-pack", body: PktLine.encode(command) + PktLine.flush + pack, chunk: chunk)
+            "POST", "/app.git/git-receive-pack", body: PktLine.encode(command) + PktLine.flush + pack, chunk: chunk,
+            watch: watch)
     }
 }
