@@ -4,6 +4,12 @@ import SystemPackage
 
 @testable import SlugStore
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// A repository that does not wait for the disk, in `directory`.
 func makeRepository(
     _ directory: FilePath, _ adjust: (inout LocalSlugRepository.Configuration) -> Void = { _ in }
@@ -23,4 +29,9 @@ func slugStoreError(_ body: () async throws(SlugStoreError) -> Void) async -> Sl
     } catch {
         return error
     }
+}
+
+/// The names in a directory, sorted.
+func names(in directory: FilePath) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted()
 }
