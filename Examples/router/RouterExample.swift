@@ -1,6 +1,7 @@
 import Logging
 import RouterCore
 import ServiceLifecycle
+import UnixSignals
 
 /// A stand-alone reverse proxy:
 ///
