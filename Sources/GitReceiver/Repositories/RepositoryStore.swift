@@ -30,7 +30,10 @@ final class RepositoryStore: Sendable {
             throw GitReceiverError(.notFound, "There is no repository \(name.text). Create the application first.")
         }
         let path = name.path(in: self.root)
-        if self.swept.withLock({ $0.insert(name.text).inserted }) { try self.sweep(path, name: name) }
+        // The others wait for the sweep, or it could take what they begin for a leftover.
+        try self.swept.withLock { swept throws(GitReceiverError) in
+            if swept.insert(name.text).inserted { try self.sweep(path, name: name) }
+        }
         return path
     }
 
