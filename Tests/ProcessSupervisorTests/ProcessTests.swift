@@ -128,7 +128,7 @@ import Testing
                 _ = try await supervisor.start(
                     .shell(
                         "a",
-                        "(setsid sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
+                        "(setsid env -i /bin/sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
                         in: directory, grace: .milliseconds(300)))
                 let lines = await output.lines(of: "a") { $0.count == 2 }
                 let pids = lines.compactMap { $0.split(separator: " ").last.flatMap { Int32($0) } }

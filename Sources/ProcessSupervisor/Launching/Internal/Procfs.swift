@@ -12,6 +12,8 @@ struct ProcessEntry: Sendable, Hashable {
     var session: Int32
     var startTime: UInt64
     var state: UInt8
+    /// The limit of resident memory, which is a brand (see `ProcessTree`).
+    var residentLimit: UInt64
     /// The raw wait status, once it has ended.
     var exitCode: Int32
 
@@ -31,7 +33,7 @@ enum Procfs {
         return Self.parse(stat: text, pid: pid)
     }
 
-    /// `pid (name) state ppid pgrp session … starttime(22) … exit_code(52)`; the name may hold spaces and parentheses.
+    /// `pid (name) state ppid pgrp session … starttime(22) … rsslim(25) … exit_code(52)`; the name may hold spaces and parentheses.
     static func parse(stat text: [UInt8], pid: Int32) -> ProcessEntry? {
         guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = text[(nameEnd + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
@@ -40,12 +42,15 @@ enum Procfs {
             guard fields.indices.contains(index) else { return nil }
             return Int64(String(decoding: fields[index], as: UTF8.self))
         }
+        // Larger than any signed number when there is no limit.
+        let limit = fields.indices.contains(22) ? UInt64(String(decoding: fields[22], as: UTF8.self)) : nil
         guard let state = fields.first?.first, let parent = number(4), let group = number(5),
             let session = number(6), let start = number(22)
         else { return nil }
         return ProcessEntry(
             pid: pid, parent: Int32(truncatingIfNeeded: parent), group: Int32(truncatingIfNeeded: group),
             session: Int32(truncatingIfNeeded: session), startTime: UInt64(bitPattern: start), state: state,
+            residentLimit: limit ?? .max,
             exitCode: Int32(truncatingIfNeeded: number(52) ?? 0))
     }
 
