@@ -76,6 +76,10 @@ final class CannedServer: Sendable {
             "HTTP/1.0 500 Internal Server Error\r\nContent-Length: 16\r\n\r\ndatabase is down", false,
             "GET /up answered 500: database is down"
         ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nno peer\n\r\n0\r\n\r\n", false,
+            "GET /up answered 502: no peer"
+        ),
         ("SSH-2.0-OpenSSH\r\n", false, "GET /up: what came back is not HTTP"),
         ("", false, "GET /up: what came back is not HTTP"),
     ])

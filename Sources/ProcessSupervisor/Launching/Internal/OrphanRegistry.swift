@@ -32,7 +32,8 @@ final class OrphanRegistry: Sendable {
         let brands = Set(trees.compactMap(\.brand))
         for child in Procfs.children() where !leaders.contains(child) && !others.contains(child) {
             guard let entry = Procfs.process(child), entry.hasEnded else { continue }
-            if leaders.contains(entry.session) || leaders.contains(entry.group) || brands.contains(entry.residentLimit) {
+            if leaders.contains(entry.session) || leaders.contains(entry.group) || brands.contains(entry.residentLimit)
+            {
                 Self.reap(child)
             }
         }
