@@ -16,6 +16,8 @@ struct ProcessTree: Sendable {
     /// The brand of its start; nil for what runs beside an instance and has the instance's.
     var brand: UInt64? { self.startID.contains(".") ? nil : Self.brand(of: self.startID) }
 
+    private static func isBrand(_ limit: UInt64) -> Bool { limit >> 61 == 1 }
+
     /// The brand that a start gives to its processes. What is started on behalf of another (`<start>.<more>`) has that
     /// one's.
     static func brand(of startID: String) -> UInt64 {
@@ -45,7 +47,12 @@ struct ProcessTree: Sendable {
                 self.leader > 0 && numbersAreOurs
                 && (process.session == self.leader || process.group == self.leader)
             let isBranded = self.brand == process.residentLimit
-            if isLeader || sharesSession || isBranded || (!process.hasEnded && carriesMarker(process.pid)) {
+            // Who has another start's brand has its mark as well: no need to read that.
+            let isAnothers =
+                Self.isBrand(process.residentLimit) && process.residentLimit != Self.brand(of: self.startID)
+            if isLeader || sharesSession || isBranded
+                || (!isAnothers && !process.hasEnded && carriesMarker(process.pid))
+            {
                 members.insert(process.pid)
             }
         }
