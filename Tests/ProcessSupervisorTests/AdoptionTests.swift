@@ -103,7 +103,7 @@ import Testing
     }
 
     /// The host dies somewhere among its starts; where exactly is up to the machine.
-    @Test(arguments: [0, 2, 5, 9, 14, 20, 30])
+    @Test(arguments: [0, 3, 9, 20])
     func `kill -9 at any instant leaves one process of each recorded instance`(milliseconds: Int) async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.string
@@ -116,7 +116,7 @@ import Testing
                             try await Task.sleep(for: .milliseconds(milliseconds))
                             kill(getpid(), SIGKILL)
                         }
-                        for number in 0..<20 {
+                        for number in 0..<12 {
                             group.addTask { _ = try await supervisor.start(Self.numbered(number, in: directory)) }
                         }
                         while true { try await group.next() }
@@ -126,7 +126,7 @@ import Testing
             try await withSupervisor(in: directory) { supervisor in
                 let recorded = supervisor.statuses().map(\.id)
                 for id in recorded { try await supervisor.waitUntilReady(id) }
-                for number in 0..<20 {
+                for number in 0..<12 {
                     let id = InstanceID("n\(number)")
                     let file = directory.appending("starts-\(number)").string
                     if recorded.contains(id) {
