@@ -6,6 +6,7 @@ public struct BackendID: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Names an instance.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 
+    /// The name.
     public var description: String { self.rawValue }
 }
 
@@ -16,6 +17,7 @@ public enum BackendAddress: Hashable, Sendable, CustomStringConvertible {
     /// A stream socket in the file system.
     case unix(path: String)
 
+    /// The address as it is usually written.
     public var description: String {
         switch self {
         case .ip(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -22,7 +22,8 @@ import Testing
     @Test func `keeps what a trusted proxy says about the client`() {
         let harness = ExchangeHarness(trusted: true)
         harness.client(
-            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 1.2.3.4\r\n\r\n")
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 1.2.3.4\r\n\r\n"
+        )
         #expect(harness.sent.contains("X-Forwarded-For: 1.2.3.4, 203.0.113.9\r\n"))
         #expect(harness.sent.contains("X-Forwarded-Proto: https\r\n"))
         #expect(!harness.sent.contains("X-Forwarded-Proto: http\r\n"))

@@ -41,7 +41,8 @@ import Testing
             guard self.statuses == other.statuses else { return false }
             if !self.statuses.contains(400) { return self.requests == other.requests }
             let (shorter, longer) =
-                self.requests.count < other.requests.count ? (self.requests, other.requests) : (other.requests, self.requests)
+                self.requests.count < other.requests.count
+                ? (self.requests, other.requests) : (other.requests, self.requests)
             return longer.count - shorter.count <= 1
                 && zip(shorter, longer).allSatisfy { $0.starts(with: $1) || $1.starts(with: $0) }
         }

@@ -78,7 +78,8 @@ import Testing
 
     static let badChunks: [String] = [
         "x\r\n", "\r\n", "5 \r\nhello\r\n0\r\n\r\n", "5\nhello\r\n", "5\r\nhelloX\r\n", "5\r\nhello\n0\r\n\r\n",
-        "FFFFFFFFFFFFFFFF\r\n", "0000000000000005\r\nhello\r\n", "-5\r\n", "5;a\u{0}b\r\nhello\r\n", "5;a\nb\r\nhello\r\n",
+        "FFFFFFFFFFFFFFFF\r\n", "0000000000000005\r\nhello\r\n", "-5\r\n", "5;a\u{0}b\r\nhello\r\n",
+        "5;a\nb\r\nhello\r\n",
         "5;" + String(repeating: "x", count: 300) + "\r\nhello\r\n0\r\n\r\n", "0\r\nbad trailer\r\n\r\n",
         "0\r\nX: a\n\r\n", "0\r\n: a\r\n\r\n",
     ]

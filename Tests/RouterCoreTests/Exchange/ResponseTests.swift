@@ -24,7 +24,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX",
     ])
     func `that breaks off is broken off towards the client`(response: String) {
@@ -91,7 +92,8 @@ import Testing
             let harness = ExchangeHarness(pieceSize: pieceSize)
             harness.client("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly")
             #expect(!harness.sent.contains("early"))
-            harness.upstream("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi\u{0}\n")
+            harness.upstream(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi\u{0}\n")
             #expect(harness.sent.hasSuffix("early"))
             #expect(harness.received.hasSuffix("Upgrade: echo\r\nConnection: upgrade\r\n\r\nhi\u{0}\n"))
             harness.client("more")

@@ -27,7 +27,9 @@ import Testing
             body: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"),
         Script(
             name: "chunks for HTTP/1.0", requests: "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
-            responses: ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n"],
+            responses: [
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n"
+            ],
             expected: ["route a", "acquire first", "ended 200 - reuse", "close client"],
             body: "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcde"),
         Script(

@@ -54,7 +54,10 @@ import Testing
         [Backend(id: BackendID("a"), address: .ip(host: "::1", port: 1), weight: 0)],
         [Backend(id: BackendID("a"), address: .ip(host: "::1", port: 1), maxInFlight: 0)],
         [Backend(id: BackendID("a"), address: .unix(path: ""))],
-        [Backend(id: BackendID("a"), address: .unix(path: "/a")), Backend(id: BackendID("a"), address: .unix(path: "/b"))],
+        [
+            Backend(id: BackendID("a"), address: .unix(path: "/a")),
+            Backend(id: BackendID("a"), address: .unix(path: "/b")),
+        ],
     ])
     func `refuses instances that cannot be`(backends: [Backend]) {
         #expect(throws: RouterError.self) {
@@ -75,7 +78,8 @@ import Testing
             application: ApplicationState(name: "app"))
     }
 
-    private func choose(_ pool: ApplicationPool, tried: [Instance] = [], now: UInt64 = 0, random: inout LoopRandom
+    private func choose(
+        _ pool: ApplicationPool, tried: [Instance] = [], now: UInt64 = 0, random: inout LoopRandom
     ) -> String {
         switch pool.select(tried: tried.map { ObjectIdentifier($0) }, now: now, random: &random) {
         case .instance(let instance): instance.id.rawValue

@@ -42,7 +42,8 @@ import Testing
                     application: "closed", hosts: ["*.closed"], backends: [], mode: .maintenance(html: "<p>later")))
             let client = try await RawClient(port: port)
             for (host, status, code) in [
-                ("nobody", 404, "no-such-host"), ("empty", 503, "no-healthy-instance"), ("x.closed", 503, "maintenance"),
+                ("nobody", 404, "no-such-host"), ("empty", 503, "no-healthy-instance"),
+                ("x.closed", 503, "maintenance"),
             ] {
                 client.send("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
                 let response = await client.response()
@@ -116,10 +117,12 @@ import Testing
         try await withRouter(configure: { $0.threads = 1 }) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
-            for _ in 0..<20 {
-                client.send(self.get)
+            for number in 1...20 {
+                client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
                 #expect(await client.response()?.status == 200)
+                await origin.closed(atLeast: number)
             }
+            #expect(origin.connections == 20)
             await client.close()
         }
         await origin.stop()

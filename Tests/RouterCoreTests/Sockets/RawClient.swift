@@ -7,7 +7,8 @@ final class RawClient: Sendable {
     private struct State {
         var received: [UInt8] = []
         var isClosed = false
-        var waiters: [(condition: @Sendable ([UInt8], Bool) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [(condition: @Sendable ([UInt8], Bool) -> Bool, continuation: CheckedContinuation<Void, Never>)] =
+            []
     }
 
     private final class Inbox: Sendable {

@@ -43,6 +43,7 @@ final class TestOrigin: Sendable {
         struct State {
             var requests: [Request] = []
             var connections = 0
+            var closed = 0
             var held: [@Sendable () -> Void] = []
             var isReleased = false
             var watchers: [(condition: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
@@ -87,6 +88,13 @@ final class TestOrigin: Sendable {
     func requests(atLeast count: Int) async {
         await withCheckedContinuation { continuation in
             self.shared.update { $0.watchers.append(({ $0.requests.count >= count }, continuation)) }
+        }
+    }
+
+    /// Returns once it has closed so many connections after an answer.
+    func closed(atLeast count: Int) async {
+        await withCheckedContinuation { continuation in
+            self.shared.update { $0.watchers.append(({ $0.closed >= count }, continuation)) }
         }
     }
 
@@ -156,7 +164,12 @@ private final class OriginHandler: ChannelInboundHandler {
     private func answer(_ answer: TestOrigin.Answer, _ request: TestOrigin.Request, _ context: ChannelHandlerContext) {
         func write(_ text: String, then close: Bool = false) {
             let promise = context.eventLoop.makePromise(of: Void.self)
-            if close { promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) } }
+            if close {
+                promise.futureResult.assumeIsolated().whenComplete { _ in
+                    context.close(promise: nil)
+                    self.shared.update { $0.closed += 1 }
+                }
+            }
             context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: promise)
         }
         switch answer {
