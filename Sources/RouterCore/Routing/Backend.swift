@@ -6,6 +6,17 @@ public struct BackendID: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Names an instance.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 
+    /// Reads the name as a plain string.
+    public init(from decoder: any Decoder) throws {
+        self.rawValue = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    /// Writes the name as a plain string.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.rawValue)
+    }
+
     /// The name.
     public var description: String { self.rawValue }
 }

@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func `tells applications apart by case, and hosts not`() throws {
-        let table = try RouteTable([self.route("App", ["a"]), self.route("app", ["b"])])
+        let table = try RouteTable([self.route("App", ["a"]), self.route("app", ["b"]), self.route("100=app", [])])
         #expect(table.route(application: "App")?.hosts == ["a"])
         #expect(table.route(application: "app")?.hosts == ["b"])
         #expect(throws: RouterError.self) { try table.setting(self.route("third", ["A."])) }

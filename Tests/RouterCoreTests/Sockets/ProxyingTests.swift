@@ -210,6 +210,38 @@ import Testing
         await origin.stop()
     }
 
+    @Test func `reaches an instance through the file system`() async throws {
+        let path = "/tmp/slipway-router-\(UInt32.random(in: 0 ... .max)).sock"
+        let origin = try await TestOrigin(path: path) { _ in .echo }
+        try await withRouter { router, port in
+            try router.setRoute(
+                ApplicationRoute(
+                    application: "app", hosts: ["a"],
+                    backends: [Backend(id: BackendID("web.1"), address: .unix(path: path))]))
+            let client = try await RawClient(port: port)
+            for _ in 0..<3 {
+                client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+                #expect(await client.response()?.body == "hi")
+            }
+            await client.close()
+        }
+        await origin.stop()
+    }
+
+    @Test func `answers a client that pipelines more than it reads`() async throws {
+        try await withRouter { _, port in
+            let client = try await RawClient(port: port)
+            try await client.setReading(false)
+            let count = 20_000
+            client.send(String(repeating: "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n", count: count - 1))
+            client.send("GET /last HTTP/1.1\r\nHost: nobody\r\nConnection: close\r\n\r\n")
+            try await client.setReading(true)
+            let answers = await client.receiveAll()
+            #expect(answers.split(separator: "X-Slipway-Error: no-such-host").count == count + 1)
+            await client.close()
+        }
+    }
+
     @Test func `sends events as they come`() async throws {
         let origin = try await TestOrigin { _ in
             .bytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")

@@ -2,6 +2,14 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// An instance for tests: reads requests as bytes and answers each as its script says.
 final class TestOrigin: Sendable {
     /// A request as the origin got it.
@@ -33,6 +41,7 @@ final class TestOrigin: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
     private let shared: Shared
+    private let path: String?
 
     struct BackendAddressText: Sendable {
         var host: String
@@ -64,11 +73,13 @@ final class TestOrigin: Sendable {
         }
     }
 
-    init(_ script: @escaping @Sendable (Request) -> Answer) async throws {
+    /// - Parameter path: a socket in the file system to listen on, instead of a port.
+    init(path: String? = nil, _ script: @escaping @Sendable (Request) -> Answer) async throws {
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let shared = Shared(script: script)
         self.shared = shared
-        self.channel = try await ServerBootstrap(group: self.group)
+        self.path = path
+        let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 256)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
@@ -77,7 +88,11 @@ final class TestOrigin: Sendable {
                     try channel.pipeline.syncOperations.addHandler(OriginHandler(shared))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+        if let path {
+            self.channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+        } else {
+            self.channel = try await bootstrap.bind(host: "127.0.0.1", port: 0).get()
+        }
         self.address = BackendAddressText(host: "127.0.0.1", port: self.channel.localAddress?.port ?? 0)
     }
 
@@ -111,6 +126,7 @@ final class TestOrigin: Sendable {
     func stop() async {
         try? await self.channel.close().get()
         try? await self.group.shutdownGracefully()
+        if let path = self.path { unlink(path) }
     }
 }
 
