@@ -228,6 +228,42 @@ import Testing
         await origin.stop()
     }
 
+    @Test func `survives peers that leave in the middle of bodies`() async throws {
+        let origin = try await TestOrigin { request in
+            switch request.path {
+            case "/large": .large(4 << 20)
+            case "/cut": .last("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nabc")
+            default: .echo
+            }
+        }
+        let observer = RecordingObserver()
+        try await withRouter(observer: observer) { router, port in
+            try router.setOrigins([origin])
+            for _ in 0..<30 {
+                let download = try await RawClient(port: port)
+                download.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+                await download.receive(count: 100_000)
+                await download.close()
+                let upload = try await RawClient(port: port)
+                upload.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n")
+                upload.send(Array(repeating: 0, count: 200_000))
+                await upload.close()
+                let cut = try await RawClient(port: port)
+                cut.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(await cut.receiveAll().hasSuffix("abc"))
+            }
+            let records = await observer.records(atLeast: 90)
+            #expect(records.count == 90)
+            #expect(records.filter { $0.errorCode == .upstreamBroke }.count == 30)
+            #expect(router.inFlight(application: "app") == 0)
+            let client = try await RawClient(port: port)
+            client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            #expect(await client.response()?.body == "hi")
+            await client.close()
+        }
+        await origin.stop()
+    }
+
     @Test func `answers a client that pipelines more than it reads`() async throws {
         try await withRouter { _, port in
             let client = try await RawClient(port: port)
