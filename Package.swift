@@ -118,6 +118,26 @@ let examples: [Target] = [
         dependencies: ["BuildpackKit", .logging, .system],
         path: "Examples/custom-buildpack",
         swiftSettings: settings),
+    .executableTarget(
+        name: "slug-tool",
+        dependencies: ["SlugStore", .logging, .system],
+        path: "Examples/slug-tool",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "procfile-runner",
+        dependencies: ["ProcessSupervisor", .logging, .serviceLifecycle, .system, .unixSignals],
+        path: "Examples/procfile-runner",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "router-example",
+        dependencies: ["RouterCore", .logging, .serviceLifecycle, .unixSignals],
+        path: "Examples/router",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "metrics-example",
+        dependencies: ["MetricsCore", .logging, .metrics],
+        path: "Examples/metrics",
+        swiftSettings: settings),
 ]
 
 let testing: [Target] = [
@@ -175,8 +195,11 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "BuildpackKit", targets: ["BuildpackKit"]),
+        .library(name: "BuildpackKitTesting", targets: ["BuildpackKitTesting"]),
         .library(name: "SlugStore", targets: ["SlugStore"]),
+        .library(name: "SlugStoreTesting", targets: ["SlugStoreTesting"]),
         .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
+        .library(name: "ProcessSupervisorTesting", targets: ["ProcessSupervisorTesting"]),
         .library(name: "RouterCore", targets: ["RouterCore"]),
         .library(name: "MetricsCore", targets: ["MetricsCore"]),
         .library(name: "GitReceiver", targets: ["GitReceiver"]),

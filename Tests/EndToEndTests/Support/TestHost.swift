@@ -66,13 +66,17 @@ struct TestHost: Sendable {
         request.headers.add(name: "host", value: "\(name).localhost")
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        let response = try await Self.visitor.execute(request, timeout: .seconds(60))
         let bytes = try await response.body.collect(upTo: 64 << 20)
         return Answer(
             status: Int(response.status.code),
             headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { "\($0), \($1)" },
             body: Array(bytes.readableBytesView))
     }
+
+    /// One client for all: it keeps connections, and follows no redirect.
+    private static let visitor = HTTPClient(
+        eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
 
     enum HTTPMethod: String { case GET, POST, PUT, DELETE, HEAD }
 
@@ -111,9 +115,15 @@ func command(
         "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "LANG": "C.UTF-8",
     ]
     for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
+    // Cancelling ends all that the command started, as Ctrl-C in a terminal does.
+    var options = PlatformOptions()
+    options.processGroupID = 0
+    options.teardownSequence = [
+        .send(signal: .interrupt, toProcessGroup: true, allowedDurationToNextStep: .seconds(5))
+    ]
     let result = try await run(
         executable, arguments: Arguments(arguments), environment: .custom(variables), workingDirectory: directory,
-        output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
+        platformOptions: options, output: .string(limit: 64 << 20), error: .string(limit: 64 << 20))
     let status: Int32 =
         switch result.terminationStatus {
         case .exited(let code): code
