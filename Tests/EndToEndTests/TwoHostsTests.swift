@@ -30,7 +30,7 @@ extension EndToEnd {
 
                         // What happens to one is nothing to the other.
                         let before = try await two.instances("echo")
-                        let destroy = try await one.slipway("apps", "destroy", "echo", "--confirm", "echo")
+                        let destroy = try await one.slipway("apps", "destroy", "--confirm", "echo")
                         #expect(destroy.status == 0, "\(destroy)")
                         #expect(try await one.get("echo").status == 404)
                         #expect(try await two.get("echo").text == "hello two")
