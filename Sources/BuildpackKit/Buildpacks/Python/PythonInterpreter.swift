@@ -70,7 +70,7 @@ struct PythonInterpreter: Hashable, Sendable {
         var candidates: [FilePath] = []
         for directory in context.configuration.searchPath.split(separator: ":") where directory.hasPrefix("/") {
             let directory = FilePath(String(directory))
-            for name in (try? DirectoryWalk.names(in: directory)) ?? [] where Self.isPython(name.string) {
+            for name in (try? DirectoryWalk.names(in: directory)) ?? [] where Self.isPython(name) {
                 candidates.append(directory.appending(name))
             }
         }
