@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite(
-    .timeLimit(.minutes(3)), .enabled("python3 with pip and venv is not installed") { await Tools.hasPythonWithPip() })
+    .timeLimit(.minutes(5)), .enabled("python3 with pip and venv is not installed") { await Tools.hasPythonWithPip() })
 struct PythonBuildpackTests {
     /// A directory of packages to install from, so that most of these tests need no network: the package `greeter` with
     /// the command `greet`.
@@ -162,7 +162,6 @@ struct PythonBuildpackTests {
             }
             #expect(error?.message.contains("DISABLE_COLLECTSTATIC=1") == true)
             #expect(error?.tail.last == "RuntimeError: no settings")
-            try workspace.tree.write("", to: "Procfile.old")
         }
     }
 }

@@ -56,7 +56,8 @@ struct ProcessTree: Sendable {
         guard let names = try? DirectoryWalk.names(in: RawPath("/proc")) else { return [] }
         let own = getpid()
         let processes = names.compactMap { name -> Process? in
-            guard let pid = pid_t(String(decoding: name, as: UTF8.self)), pid > 1, pid != own, let process = Process(pid: pid),
+            guard let pid = pid_t(String(decoding: name, as: UTF8.self)), pid > 1, pid != own,
+                let process = Process(pid: pid),
                 process.start >= self.start
             else { return nil }
             return process
