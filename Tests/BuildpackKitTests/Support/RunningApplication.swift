@@ -21,7 +21,7 @@ struct RunningApplication {
         application.port = try Self.freePort()
         let build = application.command(command)
         // Cancelled with the test, which may run into its time limit.
-        async let running = Tools.sandbox.run(build) { _ in }
+        async let _ = Tools.sandbox.run(build) { _ in }
         _ = try await application.curl("--retry", "60", "--retry-delay", "1", "--retry-connrefused", "/")
         try await body(application)
         // An `async let` that is not awaited is cancelled and waited for at the end of its scope.
