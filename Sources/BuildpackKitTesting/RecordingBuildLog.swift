@@ -24,6 +24,7 @@ public final class RecordingBuildLog: BuildLog {
     /// The lines so far, as one text.
     public var text: String { self.lines.joined(separator: "\n") }
 
+    /// Takes one line.
     public func write(_ line: String) async {
         let due = self.state.withLock { state in
             state.lines.append(line)

@@ -33,6 +33,7 @@ public final class ScriptedSandbox: BuildSandbox {
     /// The commands that were run, in order.
     public var commands: [BuildCommand] { self.recorded.withLock { $0 } }
 
+    /// Runs a command to its end; see ``BuildSandbox``.
     public func run(
         _ command: BuildCommand,
         output: @escaping @Sendable (String) async -> Void

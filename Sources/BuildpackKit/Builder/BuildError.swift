@@ -44,7 +44,7 @@ public struct BuildError: Error, Sendable, CustomStringConvertible {
 
     /// The kind of failure.
     public var code: Code
-    /// What happened, where, and what to do.
+    /// What happened, where, and what to do: one line, so that it fits into a log and into git's reason for a refusal.
     public var message: String
     /// The name of the buildpack that was at work.
     public var buildpack: String?
@@ -68,7 +68,7 @@ public struct BuildError: Error, Sendable, CustomStringConvertible {
         cause: (any Error)? = nil
     ) {
         self.code = code
-        self.message = message
+        self.message = message.lines.map(\.trimmed).filter { !$0.isEmpty }.joined(separator: " ")
         self.buildpack = buildpack
         self.command = command
         self.exit = exit
@@ -76,6 +76,7 @@ public struct BuildError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// What it is, in words.
     public var description: String {
         var lines = [self.message]
         if let buildpack { lines.append("buildpack: \(buildpack)") }

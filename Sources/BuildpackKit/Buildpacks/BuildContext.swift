@@ -27,7 +27,9 @@ public struct BuildContext: Sendable {
     /// The environment that commands run with: the builder's, what earlier buildpacks exported, and the config
     /// variables except those that would break the tools themselves (`PATH`, `HOME`, `LD_PRELOAD`, …).
     public var environment: [String: String] {
-        var environment = self.configVariables.filter { Self.isVariableName($0.key) && !Self.withheld.contains($0.key) }
+        var environment = self.configVariables.filter { name, value in
+            Self.isVariableName(name) && !Self.withheld.contains(name) && !value.utf8.contains(0)
+        }
         environment.merge(self.commands.variables.current) { _, own in own }
         return environment
     }
@@ -98,6 +100,6 @@ public struct BuildContext: Sendable {
     private static let withheld: Set<String> = [
         "PATH", "HOME", "TMPDIR", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "LD_PRELOAD", "LD_LIBRARY_PATH",
         "LIBRARY_PATH", "CPATH", "CPPATH", "GIT_DIR", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV",
-        "NODE_PATH", "NODE_OPTIONS", "PORT",
+        "NODE_PATH", "PORT",
     ]
 }

@@ -30,7 +30,9 @@ public protocol Buildpack: Sendable {
 }
 
 extension Buildpack {
+    /// The name that people read.
     public var displayName: String { self.name }
+    /// What it looks for in a source.
     public var looksFor: String { "" }
 }
 

@@ -17,9 +17,16 @@ struct CommandRunner: Sendable {
     /// - Throws: ``BuildError/Code/commandFailed`` with the last lines, when it does not end with status zero.
     func run(_ command: BuildCommand, line: @escaping @Sendable (String) async -> Void) async throws(BuildError) {
         let tail = Tail(limit: self.tailLines)
-        let exit = try await self.sandbox.run(command) { text in
-            tail.append(text)
-            await line(text)
+        let exit: BuildExit
+        do throws(BuildError) {
+            exit = try await self.sandbox.run(command) { text in
+                tail.append(text)
+                await line(text)
+            }
+        } catch {
+            var error = error
+            error.tail = tail.lines
+            throw error
         }
         if !exit.isSuccess {
             throw BuildError(

@@ -36,7 +36,7 @@ public struct SourceTree: Sendable {
     /// The names in the directory at `path`, sorted; empty when there is none.
     public func names(in path: String = "") -> [String] {
         guard let real = self.resolved(path) else { return [] }
-        return ((try? DirectoryWalk.names(in: real)) ?? []).map(\.string)
+        return (try? DirectoryWalk.names(in: real)) ?? []
     }
 
     /// The text of the file at `path`, invalid UTF-8 repaired; nil when there is no file.

@@ -4,18 +4,23 @@
 /// `exec "$SLIPWAY_EXECUTABLE" static-server --port "$PORT" DIRECTORY`. The platform sets `SLIPWAY_EXECUTABLE` to the
 /// path of a program that has this subcommand. An application that declares `web` in its `Procfile` brings its own.
 public struct StaticBuildpack: Buildpack {
+    /// The name that it is asked for by.
     public let name = "static"
+    /// The name that people read.
     public let displayName = "Static site"
+    /// What it looks for in a source.
     public let looksFor = "index.html, public/index.html, dist/index.html or static.json"
 
     /// Creates the buildpack.
     public init() {}
 
+    /// Whether it applies; see ``Buildpack``.
     public func detect(_ source: SourceTree) throws(BuildError) -> Detection? {
         if source.hasFile("static.json") { return Detection() }
         return Self.directories.contains { source.hasFile(Self.index(in: $0)) } ? Detection() : nil
     }
 
+    /// Builds the application in place; see ``Buildpack``.
     public func build(_ context: BuildContext) async throws -> [ProcessType] {
         let directory = try self.root(context.source)
         await context.output.step("Serving \(directory == "." ? "the top level" : directory)")

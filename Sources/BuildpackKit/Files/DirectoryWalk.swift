@@ -8,72 +8,35 @@ import SystemPackage
     import Darwin
 #endif
 
-/// What is found at a path, symbolic links not followed.
-struct FileStatus {
-    enum Kind { case regular, directory, link, other }
-    var kind: Kind
-    /// The permission bits.
-    var mode: FilePermissions
-    /// The length in bytes.
-    var size: Int64
-    /// The bytes that it occupies on disk.
-    var diskUsage: Int64
-    /// The number of names that a file has.
-    var links: UInt64
-    /// Which file it is, together with the device.
-    var inode: UInt64
-
-    /// The status of `path`, or nil when there is nothing.
-    static func of(_ path: FilePath) throws(FileError) -> FileStatus? {
-        var status = stat()
-        guard lstat(path.string, &status) == 0 else {
-            let error = Errno(rawValue: errno)
-            if error == .noSuchFileOrDirectory || error == .notDirectory { return nil }
-            throw FileError(operation: "look at", path: path, errno: error)
-        }
-        let kind: Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .regular
-            case S_IFDIR: .directory
-            case S_IFLNK: .link
-            default: .other
-            }
-        return FileStatus(
-            kind: kind,
-            mode: FilePermissions(rawValue: CModeT(status.st_mode & 0o7777)),
-            size: Int64(status.st_size),
-            diskUsage: Int64(status.st_blocks) * 512,
-            links: UInt64(status.st_nlink),
-            inode: UInt64(status.st_ino))
-    }
-}
-
-private typealias CModeT = CInterop.Mode
-
 /// Walks a directory from the top down, symbolic links not followed.
 enum DirectoryWalk {
     enum Step { case descend, skip }
 
+    /// Something that is found on the way.
+    struct Entry {
+        /// Its full path.
+        var path: RawPath
+        /// Its path from the root of the walk.
+        var relative: RawPath
+        var status: FileStatus
+    }
+
     /// The names in a directory, sorted by their bytes.
-    static func names(in directory: FilePath) throws(FileError) -> [FilePath.Component] {
-        try self.unsortedNames(in: directory).sorted { $0.string < $1.string }
+    static func names(in directory: FilePath) throws(FileError) -> [String] {
+        try self.names(in: RawPath(directory)).sorted { $0.lexicographicallyPrecedes($1) }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The names in a directory, in whatever order.
-    static func unsortedNames(in directory: FilePath) throws(FileError) -> [FilePath.Component] {
-        guard let stream = opendir(directory.string) else {
-            throw FileError(operation: "list", path: directory, errno: Errno(rawValue: errno))
+    static func names(in directory: RawPath) throws(FileError) -> [[UInt8]] {
+        guard let stream = directory.withCString({ opendir($0) }) else {
+            throw FileError(operation: "list", path: directory.filePath, errno: Errno(rawValue: errno))
         }
         defer { closedir(stream) }
-        var names: [FilePath.Component] = []
+        var names: [[UInt8]] = []
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CInterop.PlatformChar.self, capacity: 256) {
-                    FilePath.Component(platformString: $0)
-                }
-            }
-            guard let name, name.kind == .regular else { continue }
-            names.append(name)
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [UInt8(ascii: ".")], name != [UInt8(ascii: "."), UInt8(ascii: ".")] { names.append(name) }
         }
         return names
     }
@@ -81,27 +44,25 @@ enum DirectoryWalk {
     /// Calls `visit` for everything beneath `root`, a directory before what is in it.
     ///
     /// What vanishes meanwhile is passed over: builds delete their temporary files while they are measured.
-    static func walk(
-        _ root: FilePath,
-        visit: (_ path: FilePath, _ relative: FilePath, _ status: FileStatus) throws -> Step
-    ) throws {
-        var pending: [FilePath] = [FilePath("")]
+    static func walk(_ root: FilePath, visit: (Entry) throws -> Step) throws {
+        let root = RawPath(root)
+        var pending: [RawPath] = [.empty]
         while let directory = pending.popLast() {
             try Task.checkCancellation()
-            let names: [FilePath.Component]
+            let full = directory.bytes.isEmpty ? root : root.appending(directory.bytes)
+            let names: [[UInt8]]
             do throws(FileError) {
-                names = try Self.names(in: root.pushing(directory))
+                names = try Self.names(in: full)
             } catch {
-                if error.errno == .noSuchFileOrDirectory, !directory.isEmpty { continue }
+                if error.errno == .noSuchFileOrDirectory, !directory.bytes.isEmpty { continue }
                 throw error
             }
             for name in names {
-                let relative = directory.appending(name)
-                let path = root.pushing(relative)
+                let path = full.appending(name)
                 guard let status = try FileStatus.of(path) else { continue }
-                if try visit(path, relative, status) == .descend, status.kind == .directory {
-                    pending.append(relative)
-                }
+                let relative = directory.appending(name)
+                let step = try visit(Entry(path: path, relative: relative, status: status))
+                if step == .descend, status.kind == .directory { pending.append(relative) }
             }
         }
     }
@@ -111,7 +72,8 @@ enum DirectoryWalk {
     static func diskUsage(of root: FilePath) async throws -> Int64 {
         var total: Int64 = 0
         var seen: Set<UInt64> = []
-        try self.walk(root) { _, _, status in
+        try self.walk(root) { entry in
+            let status = entry.status
             if status.links < 2 || status.kind == .directory || seen.insert(status.inode).inserted {
                 total += status.diskUsage
             }

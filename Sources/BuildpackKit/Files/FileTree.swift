@@ -8,6 +8,9 @@ import SystemPackage
     import Darwin
 #endif
 
+/// `FileTree` has a function of this name itself.
+private let cUnlink: @Sendable (UnsafePointer<CChar>) -> CInt = { unlink($0) }
+
 /// File operations on whole trees; `@concurrent` where they may take long.
 enum FileTree {
     /// Creates a directory and those above it.
@@ -37,33 +40,36 @@ enum FileTree {
     /// Removes whatever is at `path`; nothing there is fine.
     @concurrent
     static func remove(_ path: FilePath) async throws {
+        let path = RawPath(path)
         guard let status = try FileStatus.of(path) else { return }
-        guard status.kind == .directory else { return try self.unlinkFile(path) }
-        chmod(path.string, 0o700)
+        guard status.kind == .directory else { return try self.unlinkRaw(path) }
+        path.withCString { _ = chmod($0, 0o700) }
         var directories = [path]
-        // Not `walk`'s cancellation: a cancelled build must still be able to clean up.
         var pending = [path]
+        // No walk, which ends when the task is cancelled: a cancelled build must still be able to clean up.
         while let directory = pending.popLast() {
             for name in try DirectoryWalk.names(in: directory) {
                 let path = directory.appending(name)
                 guard let status = try FileStatus.of(path) else { continue }
                 if status.kind == .directory {
-                    chmod(path.string, 0o700)
+                    path.withCString { _ = chmod($0, 0o700) }
                     directories.append(path)
                     pending.append(path)
                 } else {
-                    try self.unlinkFile(path)
+                    try self.unlinkRaw(path)
                 }
             }
         }
-        for directory in directories.reversed() where rmdir(directory.string) != 0 {
-            throw FileError(operation: "remove", path: directory, errno: Errno(rawValue: errno))
+        for directory in directories.reversed() where directory.withCString({ rmdir($0) }) != 0 {
+            throw FileError(operation: "remove", path: directory.filePath, errno: Errno(rawValue: errno))
         }
     }
 
-    static func unlinkFile(_ path: FilePath) throws(FileError) {
-        guard unlink(path.string) == 0 || errno == ENOENT else {
-            throw FileError(operation: "remove", path: path, errno: Errno(rawValue: errno))
+    static func unlinkFile(_ path: FilePath) throws(FileError) { try self.unlinkRaw(RawPath(path)) }
+
+    private static func unlinkRaw(_ path: RawPath) throws(FileError) {
+        guard path.withCString(cUnlink) == 0 || errno == ENOENT else {
+            throw FileError(operation: "remove", path: path.filePath, errno: Errno(rawValue: errno))
         }
     }
 
@@ -72,46 +78,6 @@ enum FileTree {
         guard rename(from.string, to.string) == 0 else {
             throw FileError(operation: "move \(from) to", path: to, errno: Errno(rawValue: errno))
         }
-    }
-
-    /// Copies a directory: files, permissions and symbolic links. Never by hard links, which would let a later change
-    /// of one tree reach into the other.
-    @concurrent
-    static func copy(_ from: FilePath, to: FilePath) async throws {
-        try self.createDirectory(to)
-        var buffer = [UInt8](repeating: 0, count: 128 * 1024)
-        var directories: [(FilePath, FilePermissions)] = []
-        try DirectoryWalk.walk(from) { path, relative, status in
-            let target = to.pushing(relative)
-            switch status.kind {
-            case .directory:
-                try self.createDirectory(target)
-                directories.append((target, status.mode))
-                return .descend
-            case .link:
-                let destination = try self.destination(ofLink: path)
-                guard symlink(destination.string, target.string) == 0 else {
-                    throw FileError(operation: "create link", path: target, errno: Errno(rawValue: errno))
-                }
-            case .regular:
-                try self.copyFile(path, to: target, mode: status.mode, buffer: &buffer)
-            case .other:
-                break  // Sockets and pipes are leftovers of processes that are gone.
-            }
-            return .skip
-        }
-        // Last, so that a directory without write permission can be filled.
-        for (path, mode) in directories.reversed() { chmod(path.string, mode.rawValue) }
-    }
-
-    /// What a symbolic link says.
-    static func destination(ofLink path: FilePath) throws(FileError) -> FilePath {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let length = readlink(path.string, &buffer, Int(PATH_MAX))
-        guard length >= 0 else {
-            throw FileError(operation: "read link", path: path, errno: Errno(rawValue: errno))
-        }
-        return FilePath(platformString: buffer)
     }
 
     /// Writes a new file, replacing what has its name and never following a link that has it.
@@ -174,27 +140,6 @@ enum FileTree {
     static func isExecutable(_ path: FilePath) -> Bool {
         var status = stat()
         return stat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path.string, X_OK) == 0
-    }
-
-    private static func copyFile(
-        _ from: FilePath, to: FilePath, mode: FilePermissions, buffer: inout [UInt8]
-    ) throws(FileError) {
-        do {
-            let input = try FileDescriptor.open(from, .readOnly, options: [.noFollow, .closeOnExec])
-            defer { try? input.close() }
-            let output = try FileDescriptor.open(
-                to, .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
-                permissions: [.ownerReadWrite])
-            defer { try? output.close() }
-            while true {
-                let count = try buffer.withUnsafeMutableBytes { try input.read(into: $0) }
-                if count == 0 { break }
-                try output.writeAll(buffer[..<count])
-            }
-            guard fchmod(output.rawValue, mode.rawValue) == 0 else { throw Errno(rawValue: errno) }
-        } catch {
-            throw FileError(operation: "copy \(from) to", path: to, errno: error as? Errno ?? .ioError)
-        }
     }
 }
 

@@ -48,6 +48,7 @@ public enum BuildExit: Hashable, Sendable, CustomStringConvertible {
     /// Whether it ended with status zero.
     public var isSuccess: Bool { self == .exited(0) }
 
+    /// What it is, in words.
     public var description: String {
         switch self {
         case .exited(let status): "exit status \(status)"

@@ -48,6 +48,7 @@ public final class HostBuildSandbox: BuildSandbox {
         self.logger = logger
     }
 
+    /// Runs a command to its end; see ``BuildSandbox``.
     public func run(
         _ command: BuildCommand,
         output: @escaping @Sendable (String) async -> Void

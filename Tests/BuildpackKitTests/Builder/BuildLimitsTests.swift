@@ -26,6 +26,7 @@ struct BuildLimitsTests {
             #expect(error?.code == .timedOut)
             #expect(error?.message.contains("900.0 seconds") == true)
             #expect(error?.command == "forever")
+            #expect(error?.tail == ["started"])
         }
     }
 

@@ -61,7 +61,7 @@ struct BuilderTests {
                 try await workspace.builder().build(workspace.request(), log: RecordingBuildLog())
             }
             #expect(error?.code == .nothingDetected)
-            for text in ["python: requirements.txt", "nodejs: package.json", "static: index.html", "notes.txt"] {
+            for text in ["Python: requirements.txt", "Node.js: package.json", "Static site: index.html", "notes.txt"] {
                 #expect(error?.message.contains(text) == true)
             }
         }

@@ -99,11 +99,11 @@ struct NodeBuildpackTests {
             let result = try await workspace.builder().build(workspace.request(), log: RecordingBuildLog())
             #expect(result.processTypes == [ProcessType(name: "web", command: "node server.js")])
             #expect(result.appManifest.healthchecks["web"]?.first?.path == "/healthz")
-            let application = try await RunningApplication.start(workspace, command: "node server.js")
-            let answer = try await application.curl("-d", "hello", "/echo", "-D", "-")
-            #expect(answer.contains { $0.hasPrefix("X-Body-SHA256: 2cf24dba") })
-            #expect(answer.last == "hello")
-            await application.stop()
+            try await RunningApplication.with(workspace, command: "node server.js") { application in
+                let answer = try await application.curl("-d", "hello", "/echo", "-D", "-")
+                #expect(answer.contains { $0.hasPrefix("X-Body-SHA256: 2cf24dba") })
+                #expect(answer.last == "hello")
+            }
         }
     }
 }

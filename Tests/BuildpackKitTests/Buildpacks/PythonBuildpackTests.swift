@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite(
-    .timeLimit(.minutes(3)), .enabled("python3 with pip and venv is not installed") { await Tools.hasPythonWithPip() })
+    .timeLimit(.minutes(5)), .enabled("python3 with pip and venv is not installed") { await Tools.hasPythonWithPip() })
 struct PythonBuildpackTests {
     /// A directory of packages to install from, so that most of these tests need no network: the package `greeter` with
     /// the command `greet`.
@@ -130,12 +130,13 @@ struct PythonBuildpackTests {
                 let result = try await workspace.builder().build(workspace.request(), log: log)
                 #expect(result.processTypes.map(\.name) == ["web"])
                 #expect(result.appManifest.healthchecks["web"]?.first?.path == "/healthz")
-                let application = try await RunningApplication.start(
-                    workspace, command: try #require(result.processTypes.first).command)
-                #expect(try await application.curl("/healthz") == ["ok"])
-                _ = try await application.curl("-d", "name=Ada&message=<b>hello</b>", "/")
-                #expect(try await application.curl("/").joined().contains("&lt;b&gt;hello&lt;/b&gt;"))
-                await application.stop()
+                let command = try #require(result.processTypes.first).command
+                try await RunningApplication.with(workspace, command: command) { application in
+                    #expect(try await application.curl("/healthz") == ["ok"])
+                    _ = try await application.curl("-d", "name=Ada&message=<b>hello</b>", "/")
+                    let page = try await application.curl("/").joined()
+                    #expect(page.contains("&lt;b&gt;hello&lt;/b&gt;"))
+                }
             }
         }
     }
@@ -149,11 +150,12 @@ struct PythonBuildpackTests {
             #expect(result.processTypes.map(\.name) == ["release", "web"])
             #expect(log.text.contains("1 static file copied"))
             #expect(workspace.tree.hasFile("staticfiles/style.css"))
-            let application = try await RunningApplication.start(
-                workspace, command: "python manage.py migrate --noinput && gunicorn counter.wsgi")
-            _ = try await application.curl("-X", "POST", "/")
-            #expect(try await application.curl("/").joined().contains(#"<h1 id="value">1</h1>"#))
-            await application.stop()
+            let command = "python manage.py migrate --noinput && gunicorn counter.wsgi"
+            try await RunningApplication.with(workspace, command: command) { application in
+                _ = try await application.curl("-X", "POST", "/")
+                let page = try await application.curl("/").joined()
+                #expect(page.contains(#"<h1 id="value">1</h1>"#))
+            }
 
             try workspace.copy(example: "django-counter")
             try workspace.tree.write("raise RuntimeError('no settings')\n", to: "counter/settings.py")
@@ -162,7 +164,6 @@ struct PythonBuildpackTests {
             }
             #expect(error?.message.contains("DISABLE_COLLECTSTATIC=1") == true)
             #expect(error?.tail.last == "RuntimeError: no settings")
-            try workspace.tree.write("", to: "Procfile.old")
         }
     }
 }

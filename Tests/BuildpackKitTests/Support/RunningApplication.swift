@@ -7,20 +7,24 @@ import SystemPackage
 struct RunningApplication {
     let home: FilePath
     var port = 0
-    var task: Task<Void, Never>?
 
     init(home: FilePath) { self.home = home }
 
-    /// Moves what the workspace built and starts `command` there; returns when it answers.
-    static func start(_ workspace: Workspace, command: String) async throws -> RunningApplication {
+    /// Moves what the workspace built, starts `command` there, and calls `body` when it answers. It is stopped
+    /// whatever happens.
+    static func with(
+        _ workspace: Workspace, command: String, _ body: (RunningApplication) async throws -> Void
+    ) async throws {
         let moved = workspace.root.appending("running-\(UUID().uuidString.prefix(8))")
         try FileManager.default.moveItem(atPath: workspace.source.string, toPath: moved.string)
         var application = RunningApplication(home: moved)
         application.port = try Self.freePort()
         let build = application.command(command)
-        application.task = Task { _ = try? await Tools.sandbox.run(build) { _ in } }
+        // Cancelled with the test, which may run into its time limit.
+        async let _ = Tools.sandbox.run(build) { _ in }
         _ = try await application.curl("--retry", "60", "--retry-delay", "1", "--retry-connrefused", "/")
-        return application
+        try await body(application)
+        // An `async let` that is not awaited is cancelled and waited for at the end of its scope.
     }
 
     /// Runs a command to its end.
@@ -41,12 +45,6 @@ struct RunningApplication {
         ) { await log.write($0) }
         if !exit.isSuccess { throw BuildError(.commandFailed, "curl: \(exit)", tail: log.lines) }
         return log.lines
-    }
-
-    /// Stops it, as a cancelled command.
-    func stop() async {
-        self.task?.cancel()
-        await self.task?.value
     }
 
     private func command(_ command: String) -> BuildCommand {

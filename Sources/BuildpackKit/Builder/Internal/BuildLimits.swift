@@ -33,7 +33,9 @@ struct BuildLimits: Sendable {
                     // The build ended as cancelled because of the limit, which is what there is to say about it.
                     if let hit, case .failure(let error) = result {
                         return .failure(
-                            BuildError(hit.code, hit.message, buildpack: error.buildpack, command: error.command))
+                            BuildError(
+                                hit.code, hit.message, buildpack: error.buildpack, command: error.command,
+                                tail: error.tail))
                     }
                     return result
                 }

@@ -61,14 +61,15 @@ struct BuildRun: Sendable {
     @concurrent
     private func remove(_ ignore: SlugIgnore) async throws -> Int {
         guard !ignore.isEmpty else { return 0 }
-        var ignored: [FilePath] = []
-        try DirectoryWalk.walk(self.request.source) { path, relative, _ in
+        var ignored: [RawPath] = []
+        try DirectoryWalk.walk(self.request.source) { entry in
+            let relative = entry.relative.text
             // The file stays: buildpacks read it to explain what is missing.
-            guard relative.string != ".slugignore", ignore.matches(relative.string) else { return .descend }
-            ignored.append(path)
+            guard relative != ".slugignore", ignore.matches(relative) else { return .descend }
+            ignored.append(entry.path)
             return .skip
         }
-        for path in ignored { try await FileTree.remove(path) }
+        for path in ignored { try await FileTree.remove(path.filePath) }
         return ignored.count
     }
 

@@ -26,7 +26,7 @@ struct BuildpackSelection: Sendable {
         for buildpack in self.available {
             if let detection = try await self.detect(buildpack) { return [(buildpack, detection)] }
         }
-        throw self.nothingDetected()
+        throw await self.nothingDetected()
     }
 
     private enum Origin {
@@ -96,17 +96,19 @@ struct BuildpackSelection: Sendable {
         return String(last.dropFirst("heroku-buildpack-".count))
     }
 
-    private func nothingDetected() -> BuildError {
-        let looked = self.available.map { buildpack in
-            "  \(buildpack.name): \(buildpack.looksFor.isEmpty ? "(does not say)" : buildpack.looksFor)"
+    private func nothingDetected() async -> BuildError {
+        let looked = self.available.map { "\($0.displayName): \($0.looksFor)" }
+        let names = self.source.names()
+        let found =
+            names.isEmpty ? "nothing" : names.prefix(20).joined(separator: " ") + (names.count > 20 ? " ..." : "")
+        if let output = self.source.commands?.output {
+            await output.warning("No buildpack applies to this source. These files were looked for:")
+            for line in looked { await output.detail(line) }
+            await output.detail("At its top level the source has: \(found)")
         }
-        let found = self.source.names().prefix(20).joined(separator: " ")
         return BuildError(
             .nothingDetected,
-            """
-            No buildpack applies to this source. These files were looked for:
-            \(looked.joined(separator: "\n"))
-            At its top level the source has: \(found.isEmpty ? "nothing" : found)
-            """)
+            "No buildpack applies to this source. Looked for \(looked.joined(separator: "; ")). "
+                + "At its top level the source has: \(found).")
     }
 }

@@ -12,8 +12,11 @@ public import SystemPackage
 public struct ClassicBuildpack: Buildpack {
     /// Where the scripts are.
     public let directory: FilePath
+    /// The name that it is asked for by.
     public let name: String
+    /// The name that people read.
     public var displayName: String { self.name }
+    /// What it looks for in a source.
     public var looksFor: String { "what bin/detect of \(self.name) looks for" }
 
     /// How long `bin/detect` may take.
@@ -29,6 +32,7 @@ public struct ClassicBuildpack: Buildpack {
         self.name = name ?? directory.lastComponent?.string ?? "classic"
     }
 
+    /// Whether it applies; see ``Buildpack``.
     public func detect(_ source: SourceTree) async throws -> Detection? {
         guard let commands = source.commands else {
             throw BuildError(.detectFailed, "bin/detect of \(self.name) can run in a build only.")
@@ -54,6 +58,7 @@ public struct ClassicBuildpack: Buildpack {
         return Detection(displayName: name.isEmpty ? nil : name)
     }
 
+    /// Builds the application in place; see ``Buildpack``.
     public func build(_ context: BuildContext) async throws -> [ProcessType] {
         let commands = context.commands
         let copy = try await self.privateCopy(in: commands.scratch)

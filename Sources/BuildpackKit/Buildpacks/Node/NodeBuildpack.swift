@@ -6,17 +6,22 @@ import SystemPackage
 /// without a network, and without a package manager. Then the `heroku-postbuild` script runs, or `build`; then what only
 /// the build needed is removed.
 public struct NodeBuildpack: Buildpack {
+    /// The name that it is asked for by.
     public let name = "nodejs"
+    /// The name that people read.
     public let displayName = "Node.js"
+    /// What it looks for in a source.
     public let looksFor = "package.json"
 
     /// Creates the buildpack.
     public init() {}
 
+    /// Whether it applies; see ``Buildpack``.
     public func detect(_ source: SourceTree) -> Detection? {
         source.hasFile("package.json") ? Detection() : nil
     }
 
+    /// Builds the application in place; see ``Buildpack``.
     public func build(_ context: BuildContext) async throws -> [ProcessType] {
         guard let text = try context.source.text(of: "package.json") else {
             throw BuildError(.invalidSource, "There is no package.json.")

@@ -67,6 +67,11 @@ struct NodeSteps: Sendable {
                 "npm_config_cache": cache.appending("npm").string,
                 "npm_config_update_notifier": "false",
                 "npm_config_progress": "false",
+                "npm_config_logs_max": "0",
+                // npm's own patience with a registry that is not there is more than a minute.
+                "npm_config_fetch_retries": "3",
+                "npm_config_fetch_retry_mintimeout": "1000",
+                "npm_config_fetch_retry_maxtimeout": "5000",
                 "YARN_CACHE_FOLDER": cache.appending("yarn").string,
                 "YARN_ENABLE_TELEMETRY": "0",
                 "npm_config_store_dir": cache.appending("pnpm").string,

@@ -9,13 +9,17 @@ import SystemPackage
 /// - **Checks**: every source file must compile; `SLIPWAY_SKIP_SYNTAX_CHECK=1` as a config variable turns that off.
 /// - **Django**: `collectstatic` is run unless `DISABLE_COLLECTSTATIC=1`.
 public struct PythonBuildpack: Buildpack {
+    /// The name that it is asked for by.
     public let name = "python"
+    /// The name that people read.
     public let displayName = "Python"
+    /// What it looks for in a source.
     public let looksFor = "requirements.txt, pyproject.toml, Pipfile, manage.py, setup.py, or *.py with a Procfile"
 
     /// Creates the buildpack.
     public init() {}
 
+    /// Whether it applies; see ``Buildpack``.
     public func detect(_ source: SourceTree) -> Detection? {
         let signs = ["requirements.txt", "Pipfile", "Pipfile.lock", "pyproject.toml", "manage.py", "setup.py"]
         if signs.contains(where: { source.hasFile($0) }) { return Detection() }
@@ -24,6 +28,7 @@ public struct PythonBuildpack: Buildpack {
         return source.names().contains { $0.hasSuffix(".py") } ? Detection() : nil
     }
 
+    /// Builds the application in place; see ``Buildpack``.
     public func build(_ context: BuildContext) async throws -> [ProcessType] {
         let project = try PythonProject(context.source)
         let request = try project.version()
@@ -52,6 +57,9 @@ public struct PythonBuildpack: Buildpack {
         let key = self.key(dependencies, environment)
         if let dependencies {
             await context.output.step("Installing packages from \(dependencies.origin)")
+            for lock in ["uv.lock", "poetry.lock"] where context.source.hasFile(lock) {
+                await context.output.warning("\(lock) is not read; export it to a requirements.txt to pin versions")
+            }
         }
         if let key, try await cache.restore(key, to: environment.root) {
             await context.output.detail("Nothing changed since the last build: taken from the cache")

@@ -86,7 +86,7 @@ struct PythonEnvironment: Sendable {
         for name in try DirectoryWalk.names(in: bin) {
             let path = bin.appending(name)
             guard let status = try FileStatus.of(path), status.kind == .regular else { continue }
-            if name.string.lowercased().hasPrefix("activate") {
+            if name.lowercased().hasPrefix("activate") {
                 try FileTree.unlinkFile(path)  // They hold the path, and nobody activates a slug.
             } else if let script = try Self.text(path), let moved = self.relocated(script: script) {
                 try FileTree.write(moved, to: path, mode: status.mode)
@@ -95,9 +95,9 @@ struct PythonEnvironment: Sendable {
         try self.rewriteConfiguration()
         for name in try DirectoryWalk.names(in: self.packages) {
             let path = self.packages.appending(name)
-            if name.string.hasSuffix(".dist-info") {
+            if name.hasSuffix(".dist-info") {
                 try self.relocate(metadata: path)
-            } else if name.string.hasSuffix(".pth"), let text = try Self.text(path),
+            } else if name.hasSuffix(".pth"), let text = try Self.text(path),
                 text.contains(self.context.tree.string)
             {
                 // A line of a .pth file is relative to the directory that the file is in.

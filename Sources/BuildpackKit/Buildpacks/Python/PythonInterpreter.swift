@@ -24,7 +24,9 @@ struct PythonInterpreter: Hashable, Sendable {
                 let (exit, lines) = try await Self.answer(context, candidate, script), exit.isSuccess,
                 lines.count >= 2, let version = SoftwareVersion(lines[1]), version.major == 3
             else { continue }
-            let interpreter = PythonInterpreter(path: FilePath(lines[0]), version: version)
+            // `python3` may mean another version next year; the file behind it will not.
+            let path = FileTree.resolved(FilePath(lines[0])) ?? FilePath(lines[0])
+            let interpreter = PythonInterpreter(path: path, version: version)
             if !found.contains(interpreter) { found.append(interpreter) }
         }
         return found
@@ -70,7 +72,7 @@ struct PythonInterpreter: Hashable, Sendable {
         var candidates: [FilePath] = []
         for directory in context.configuration.searchPath.split(separator: ":") where directory.hasPrefix("/") {
             let directory = FilePath(String(directory))
-            for name in (try? DirectoryWalk.names(in: directory)) ?? [] where Self.isPython(name.string) {
+            for name in (try? DirectoryWalk.names(in: directory)) ?? [] where Self.isPython(name) {
                 candidates.append(directory.appending(name))
             }
         }

@@ -53,10 +53,11 @@ struct ProcessTree: Sendable {
 
     /// The members that are alive, zombies not counted. Without `/proc` none can be told.
     func members() -> [pid_t] {
-        guard let names = try? DirectoryWalk.unsortedNames(in: "/proc") else { return [] }
+        guard let names = try? DirectoryWalk.names(in: RawPath("/proc")) else { return [] }
         let own = getpid()
         let processes = names.compactMap { name -> Process? in
-            guard let pid = pid_t(name.string), pid > 1, pid != own, let process = Process(pid: pid),
+            guard let pid = pid_t(String(decoding: name, as: UTF8.self)), pid > 1, pid != own,
+                let process = Process(pid: pid),
                 process.start >= self.start
             else { return nil }
             return process
