@@ -17,7 +17,7 @@ extension APIRoutes {
             let application = try await platform.createApplication(named: body.name, by: context.principal)
             return try Response.json(application, status: .created)
         }
-        self.administering.patch("apps/:app") { request, context in
+        self.changing.patch("apps/:app") { request, context in
             let body = try await request.json(ApplicationName.self, limit: limit)
             return try Response.json(
                 await platform.renameApplication(context.application, to: body.name, by: context.principal))
