@@ -93,7 +93,7 @@ let platform: [Target] = [
         name: "PlatformAPI",
         dependencies: [
             "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .httpTypes, .hummingbird, .hummingbirdCore,
-            .logging, .nioCore, .nioPosix, .serviceLifecycle, .system,
+            .logging, .nioCore, .nioPosix, .serviceLifecycle, .system, .unixSignals,
         ],
         swiftSettings: settings),
     .target(

@@ -13,5 +13,5 @@ struct Slipway: AsyncParsableCommand {
               git push slipway main
             """,
         version: "0.1.0",
-        subcommands: [Serve.self, StaticServer.self])
+        subcommands: [Serve.self] + ClientCommands.all + [StaticServer.self])
 }

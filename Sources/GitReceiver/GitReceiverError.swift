@@ -40,6 +40,7 @@ public struct GitReceiverError: Error, Sendable, CustomStringConvertible {
         /// The disk, the file system or libgit2 failed.
         public static let storage = Self(value: .storage)
 
+        /// The code's name.
         public var description: String { self.value.rawValue }
     }
 
@@ -57,5 +58,6 @@ public struct GitReceiverError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// The message.
     public var description: String { self.message }
 }

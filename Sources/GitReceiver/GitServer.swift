@@ -33,39 +33,39 @@ public final class GitServer: Sendable {
     ///
     /// The body is read to its end before this returns, piece by piece with back-pressure; a pushed pack is in
     /// quarantine by then. What the client does wrong comes back as a response. Cancelling the task, here or in a streamed
-    /// body, cancels the push: its handler's task is cancelled and its objects are removed.
+    /// body, cancels the push: its handler's task is cancelled and its objects are removed. A client that stops sending
+    /// without closing is the HTTP server's to notice.
     ///
     /// - Throws: What the body throws, and ``GitReceiverError/Code/cancelled``.
     public func respond<Body: AsyncSequence & Sendable>(
         to request: GitRequest, body: Body
     ) async throws -> GitResponse where Body.Element == [UInt8] {
+        var reader = BodyReader(body.makeAsyncIterator(), of: request, pool: self.core.pool)
+        let refusal: GitResponse
         do {
-            return try await self.route(request, body.makeAsyncIterator())
+            switch GitRoute.of(request) {
+            case .success(let route): return try await self.serve(route, request, &reader)
+            case .failure(let failure): refusal = .refusal(failure.status, failure.message)
+            }
         } catch let error as GitReceiverError where error.code != .cancelled {
             self.core.logger.info("git request refused", metadata: ["error": "\(error.cause ?? error)"])
-            return .refusal(error)
+            refusal = .refusal(error)
         }
+        try await reader.discard(limit: self.core.configuration.limits.discardBytes)
+        return refusal
     }
 
-    private func route<Source: AsyncIteratorProtocol>(
-        _ request: GitRequest, _ source: Source
-    ) async throws -> GitResponse where Source.Element == [UInt8] {
-        let route: GitRoute
-        switch GitRoute.of(request) {
-        case .success(let found): route = found
-        case .failure(let refusal): return .refusal(refusal.status, refusal.message)
-        }
+    private func serve<Source: AsyncIteratorProtocol>(
+        _ route: GitRoute, _ request: GitRequest, _ body: inout BodyReader<Source>
+    ) async throws -> GitResponse {
         let receive = ReceivePack(core: self.core, name: route.name)
         let upload = UploadPack(core: self.core, name: route.name)
         let version2 = GitRoute.wantsVersion2(request)
         switch route.action {
         case .advertise(.receivePack): return try await receive.advertisement()
         case .advertise(.uploadPack): return try await upload.advertisement(version2: version2)
-        case .serve(.receivePack):
-            var body = try BodyReader(source, of: request, pool: self.core.pool)
-            return try await receive.receive(request, &body)
+        case .serve(.receivePack): return try await receive.receive(request, &body)
         case .serve(.uploadPack):
-            var body = try BodyReader(source, of: request, pool: self.core.pool)
             let bytes = try await body.collect(limit: self.core.configuration.limits.requestBytes)
             return try await upload.serve(bytes, version2: version2)
         }

@@ -1,6 +1,7 @@
 internal import Hummingbird
 internal import Logging
 internal import ServiceLifecycle
+internal import UnixSignals
 
 /// Serves a directory of files over HTTP: what a static site runs as its `web` process.
 public struct StaticSite: Sendable {

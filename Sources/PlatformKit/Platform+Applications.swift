@@ -44,7 +44,7 @@ extension Platform {
         }
         self.names.set(name, of: application.id)
         try await self.audit("app.create", application, "", by: principal)
-        try await self.refreshRoute(application)
+        await self.controller(of: application.id).load(hosts: [host], maintenance: false, live: nil, formation: [:])
         return try await self.application(named: name)
     }
 
@@ -213,18 +213,16 @@ extension Platform {
 
     private func info(_ application: ApplicationRecord) async throws(PlatformError) -> ApplicationInfo {
         let admin = self.state.withLock { $0.adminAddress }
-        let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
         return ApplicationInfo(
             name: application.name, createdAt: application.createdAt, release: application.liveRelease,
             maintenance: application.maintenance, url: self.url(of: application.name),
             gitURL: "http://\(admin)/git/\(application.name).git",
-            domains: ["\(application.name).\(self.configuration.domain)"] + added, formation: application.formation)
+            domains: try await self.hosts(of: application), formation: application.formation)
     }
 
     private func refreshRoute(_ application: ApplicationRecord) async throws(PlatformError) {
-        let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
         await self.controller(of: application.id).setHosts(
-            ["\(application.name).\(self.configuration.domain)"] + added, maintenance: application.maintenance)
+            try await self.hosts(of: application), maintenance: application.maintenance)
     }
 
     private static func check(name: String) throws(PlatformError) {

@@ -34,11 +34,12 @@ extension Platform {
     public func rollback(
         _ name: String, to version: Int?, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> ReleaseInfo {
+        let target = try await self.rollbackTarget(of: try await self.find(name), version: version).version
         let info = try await self.withDeployment(
-            of: name, description: version.map { "rollback to v\($0)" } ?? "rollback", commit: nil, by: principal,
-            carriesSource: false, action: "rollback", output: output
+            of: name, description: "rollback to v\(target)", commit: nil, by: principal, carriesSource: false,
+            action: "rollback", output: output
         ) { run in
-            let former = try await self.rollbackTarget(of: run.application, version: version)
+            let former = try await self.rollbackTarget(of: run.application, version: target)
             let config = try self.sealer.open(former.sealedConfig, for: run.application.id)
             _ = try await run.release(
                 ReleaseDraft(
@@ -49,18 +50,20 @@ extension Platform {
         return try await self.release(info.release ?? 0, of: name)
     }
 
-    private func rollbackTarget(of application: ApplicationRecord, version: Int?) async throws -> ReleaseRecord {
+    private func rollbackTarget(
+        of application: ApplicationRecord, version: Int?
+    ) async throws(PlatformError) -> ReleaseRecord {
         guard let live = application.liveRelease else {
             throw PlatformError(.conflict, "\(application.name) has no release yet; deploy something first")
         }
         if let version {
-            guard let release = try await self.store.read({ try $0.release(version, of: application.id) }) else {
+            guard let release = try await self.reading({ try $0.release(version, of: application.id) }) else {
                 throw PlatformError(.notFound, "\(application.name) has no release v\(version)")
             }
             return release
         }
         // The releases that went live: a failed one is no place to go back to.
-        let candidates = try await self.store.read { records in
+        let candidates = try await self.reading { records in
             let wentLive = Set(
                 try records.deployments(of: application.id, limit: 1_000)
                     .filter { $0.state == DeploymentState.live.rawValue }.compactMap(\.release))

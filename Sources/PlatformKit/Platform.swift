@@ -244,14 +244,14 @@ public final class Platform: Service {
         }
     }
 
-    private func load(_ application: ApplicationRecord) async throws {
+    func load(_ application: ApplicationRecord) async throws {
         self.logs.setSecrets(try self.secrets(of: application), for: application.id)
-        let controller = self.controller(of: application.id)
-        await controller.setHosts(try await self.hosts(of: application), maintenance: application.maintenance)
-        guard let version = application.liveRelease,
-            let release = try await self.store.read({ try $0.release(version, of: application.id) })
-        else { return }
-        await controller.setLive(try self.launchPlan(release, application), formation: application.formation)
+        let release = try await self.store.read { records in
+            try application.liveRelease.flatMap { try records.release($0, of: application.id) }
+        }
+        await self.controller(of: application.id).load(
+            hosts: try await self.hosts(of: application), maintenance: application.maintenance,
+            live: try release.map { try self.launchPlan($0, application) }, formation: application.formation)
     }
 
     private func follow(_ events: AsyncStream<WorkloadEvent>) async {
@@ -316,8 +316,8 @@ public final class Platform: Service {
         return Set(config.filter { name, value in value.count >= 6 && words.contains { name.contains($0) } }.values)
     }
 
-    func hosts(of application: ApplicationRecord) async throws -> [String] {
-        let added = try await self.store.read { try $0.domains(of: application.id) }.map(\.host)
+    func hosts(of application: ApplicationRecord) async throws(PlatformError) -> [String] {
+        let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
         return ["\(application.name).\(self.configuration.domain)"] + added
     }
 

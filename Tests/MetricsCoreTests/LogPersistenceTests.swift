@@ -141,8 +141,10 @@ import Testing
             hub.append("two", source: .app, to: "shop")
             hub.append("unharmed", source: .app, to: "other")
             await hub.flush()
+            #expect(hub.storageFailures.keys.sorted() == ["shop"])
             try FileManager.default.removeItem(at: obstacle)
             await hub.flush()
+            #expect(hub.storageFailures.isEmpty)
             let reloaded = try self.hub(directory)
             #expect(reloaded.recent("shop", limit: 9).map(\.text) == ["one", "two"])
             #expect(reloaded.recent("other", limit: 9).map(\.text) == ["unharmed"])
@@ -166,7 +168,8 @@ import Testing
             for name in ["broken", "garbled"] { second.append("anew", source: .app, to: name) }
             await second.flush()
             let third = try self.hub(directory)
-            #expect(third.recent("garbled", limit: 9).map(\.text) == ["anew"])
+            for name in ["broken", "garbled"] { #expect(third.recent(name, limit: 9).map(\.text) == ["anew"]) }
+            #expect(third.storageFailures.keys.sorted() == ["broken"])
         }
     }
 

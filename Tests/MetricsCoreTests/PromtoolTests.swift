@@ -20,8 +20,13 @@ func `promtool finds nothing wrong with the exposition`() throws {
         registry.recorder("body.bytes", dimensions: [("app", app)]).record(512)
     }
     registry.counter("9.fractions").increment(by: 0.1)
-    registry.gauge("empty")
-        .set(0)
+    registry.gauge("empty").set(0)
+    let signals = SignalRecorder()
+    signals.recordRequest(application: "shop", status: 503, nanoseconds: 5_000_000, errorCode: "queue-full")
+    signals.recordInstances(application: "shop", ready: 1, wanted: 2, restarts: 3)
+    let usage = ResourceUsage(residentBytes: 1 << 20, cpuTime: .seconds(1), processes: 1)
+    signals.recordResources(application: "shop", process: "web.1", usage: usage, memoryLimit: 1 << 30)
+    registry.expose(signals)
 
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(promtool()))

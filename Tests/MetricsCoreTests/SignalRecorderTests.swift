@@ -182,6 +182,40 @@ import Testing
         #expect(recorder.series(application: "shop", since: .seconds(Int64.max), points: .max).count <= 289)
     }
 
+    @Test func `a registry writes the totals of all applications`() {
+        let recorder = self.recorder()
+        for status in [200, 404, 503] {
+            recorder.recordRequest(
+                application: "shop", status: status, nanoseconds: 8_000_000,
+                errorCode: status == 503 ? "queue-full" : nil)
+            // Totals are not windows: nothing of them ages.
+            self.time.advance(100_000)
+        }
+        recorder.recordResources(application: "shop", process: "web.1", usage: self.usage(3, cpu: 1), memoryLimit: 99)
+        recorder.recordInstances(application: "blog", ready: 1, wanted: 2, restarts: 4)
+        var configuration = MetricsRegistry.Configuration()
+        configuration.histogramBounds = [.milliseconds(5), .milliseconds(10)]
+        let registry = MetricsRegistry(configuration: configuration)
+        registry.expose(recorder)
+        registry.gauge("application.memory.bytes").set(1)
+        let text = registry.prometheusText()
+        for sample in [
+            "application_requests_total{app=\"blog\"} 0\napplication_requests_total{app=\"shop\"} 3\n",
+            "application_client_errors_total{app=\"shop\"} 1\n", "application_server_errors_total{app=\"shop\"} 1\n",
+            "# TYPE application_router_errors_total counter\n",
+            "application_router_errors_total{app=\"shop\",code=\"queue-full\"} 1\n",
+            "application_request_duration_seconds_bucket{app=\"shop\",le=\"0.005\"} 0\n",
+            "application_request_duration_seconds_bucket{app=\"shop\",le=\"0.01\"} 3\n",
+            "application_request_duration_seconds_sum{app=\"shop\"} 0.024\n",
+            "application_memory_bytes{app=\"shop\",process=\"web.1\"} 3145728\n",
+            "application_memory_limit_bytes{app=\"shop\",process=\"web.1\"} 99\n",
+            "application_instances_wanted{app=\"blog\"} 2\n", "application_restarts_total{app=\"blog\"} 4\n",
+        ] { #expect(text.contains(sample), "\(sample)") }
+        #expect(!text.contains("application_memory_bytes 1") && registry.refusedSeries == 1)
+        recorder.remove(application: "shop")
+        #expect(!registry.prometheusText().contains("shop"))
+    }
+
     @Test func `no request is lost when many tasks record and report`() async {
         let recorder = SignalRecorder()
         await withTaskGroup { group in

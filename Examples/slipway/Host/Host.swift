@@ -5,6 +5,7 @@ import Logging
 import MetricsCore
 import PlatformAPI
 import PlatformKit
+import PlatformWire
 import ProcessSupervisor
 import RouterCore
 import ServiceLifecycle
@@ -28,7 +29,7 @@ struct Host {
         let names = ApplicationNames()
         let logs = try LogHub(configuration: self.logConfiguration(data), logger: logger)
         let fiveSignals = SignalRecorder()
-        let slugs = try LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
+        let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let supervisor = Supervisor(
             configuration: self.supervisorConfiguration(data), launcher: HostLauncher(),
             output: InstanceLogBridge(hub: logs), logger: logger)
@@ -110,7 +111,7 @@ struct Host {
         configuration.buildTimeout = self.settings.buildTimeout
         let added = self.settings.buildpacks.map { ClassicBuildpack(directory: $0) as any Buildpack }
         return Builder(
-            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks, sandbox: HostBuildSandbox(),
+            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks, sandbox: HostBuildSandbox(logger: logger),
             logger: logger)
     }
 

@@ -67,7 +67,7 @@ extension AppManifest.Variable {
             description: try reader.string("description"),
             value: try reader.text("value"),
             isRequired: try reader.bool("required") ?? true,
-            generatesSecret: generator != nil)
+            generator: generator)
     }
 }
 

@@ -11,17 +11,19 @@ public struct AppManifest: Hashable, Codable, Sendable {
         public var value: String?
         /// Whether the application cannot run without it.
         public var isRequired: Bool
-        /// Whether a random secret (64 hexadecimal digits) is to be made for it: `"generator": "secret"`.
-        public var generatesSecret: Bool
+        /// `secret` when a random value of 64 hexadecimal digits is to be made for it. There is no other generator.
+        public var generator: String?
+        /// Whether a random value is to be made for it.
+        public var generatesSecret: Bool { self.generator == "secret" }
 
         /// Creates a variable.
         public init(
-            description: String? = nil, value: String? = nil, isRequired: Bool = true, generatesSecret: Bool = false
+            description: String? = nil, value: String? = nil, isRequired: Bool = true, generator: String? = nil
         ) {
             self.description = description
             self.value = value
             self.isRequired = isRequired
-            self.generatesSecret = generatesSecret
+            self.generator = generator
         }
     }
 

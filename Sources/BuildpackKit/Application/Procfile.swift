@@ -38,7 +38,8 @@ public struct Procfile: Hashable, Sendable {
                     number, "`\(name.abbreviated)` is no name of a process type: use letters, digits, `-` and `_`")
             }
             guard name.utf8.count <= Self.maximumNameLength else {
-                throw Self.error(number, "the name `\(name.abbreviated)` is longer than \(Self.maximumNameLength) bytes")
+                throw Self.error(
+                    number, "the name `\(name.abbreviated)` is longer than \(Self.maximumNameLength) bytes")
             }
             guard !command.isEmpty else {
                 throw Self.error(number, "process type `\(name)` has no command; write `\(name): COMMAND` on one line")

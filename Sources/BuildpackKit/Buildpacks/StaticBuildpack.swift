@@ -40,7 +40,8 @@ public struct StaticBuildpack: Buildpack {
                     let normal = root.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
                     let directory = normal.isEmpty ? "." : normal
                     guard source.hasDirectory(directory), !directory.hasPrefix("-") else {
-                        throw BuildError(.invalidSource, "static.json: root `\(root)` is no directory of the application.")
+                        throw BuildError(
+                            .invalidSource, "static.json: root `\(root)` is no directory of the application.")
                     }
                     return directory
                 }

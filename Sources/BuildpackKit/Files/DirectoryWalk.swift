@@ -1,11 +1,12 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// What is found at a path, symbolic links not followed.
 struct FileStatus {
@@ -55,6 +56,11 @@ enum DirectoryWalk {
 
     /// The names in a directory, sorted by their bytes.
     static func names(in directory: FilePath) throws(FileError) -> [FilePath.Component] {
+        try self.unsortedNames(in: directory).sorted { $0.string < $1.string }
+    }
+
+    /// The names in a directory, in whatever order.
+    static func unsortedNames(in directory: FilePath) throws(FileError) -> [FilePath.Component] {
         guard let stream = opendir(directory.string) else {
             throw FileError(operation: "list", path: directory, errno: Errno(rawValue: errno))
         }
@@ -69,7 +75,7 @@ enum DirectoryWalk {
             guard let name, name.kind == .regular else { continue }
             names.append(name)
         }
-        return names.sorted { $0.string < $1.string }
+        return names
     }
 
     /// Calls `visit` for everything beneath `root`, a directory before what is in it.

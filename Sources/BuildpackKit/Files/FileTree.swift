@@ -1,11 +1,12 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// File operations on whole trees; `@concurrent` where they may take long.
 enum FileTree {
@@ -114,7 +115,9 @@ enum FileTree {
     }
 
     /// Writes a new file, replacing what has its name and never following a link that has it.
-    static func write(_ text: String, to path: FilePath, mode: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead])
+    static func write(
+        _ text: String, to path: FilePath, mode: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
+    )
         throws(FileError)
     {
         try self.unlinkFile(path)

@@ -1,32 +1,58 @@
 /// Reads the body of a request, unpacked if it was gzipped, and counts what came.
 struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8] {
     private var source: Source
-    private let inflater: GzipInflater?
+    private enum Encoding {
+        case plain
+        case gzip(GzipInflater)
+        /// Said at the first read, so that a refused body can still be discarded.
+        case unknown(GitReceiverError)
+    }
+
+    private let encoding: Encoding
     private let pool: BlockingPool
     private var atEnd = false
     /// The bytes handed out so far.
     private(set) var received = 0
 
-    init(_ source: Source, of request: GitRequest, pool: BlockingPool) throws(GitReceiverError) {
+    init(_ source: Source, of request: GitRequest, pool: BlockingPool) {
         self.source = source
         self.pool = pool
         switch request.header("Content-Encoding")?.lowercased() {
-        case nil, "", "identity": self.inflater = nil
-        case "gzip", "x-gzip": self.inflater = try GzipInflater()
-        default: throw GitReceiverError(.unsupported, "The request body has an encoding other than gzip.")
+        case nil, "", "identity": self.encoding = .plain
+        case "gzip", "x-gzip":
+            do throws(GitReceiverError) { self.encoding = .gzip(try GzipInflater()) } catch {
+                self.encoding = .unknown(error)
+            }
+        default:
+            self.encoding = .unknown(
+                GitReceiverError(.unsupported, "The request body has an encoding other than gzip."))
         }
     }
 
     /// The next piece, or nil at the end. Throws what the transport throws, and errors about the encoding.
     mutating func next() async throws -> [UInt8]? {
-        guard let inflater = self.inflater else {
-            while let piece = try await self.source.next(isolation: #isolation) {
-                if piece.isEmpty { continue }
-                self.received += piece.count
-                return piece
-            }
-            return nil
+        switch self.encoding {
+        case .plain:
+            let piece = try await self.nextRaw()
+            self.received += piece?.count ?? 0
+            return piece
+        case .gzip(let inflater): return try await self.nextInflated(inflater)
+        case .unknown(let error): throw error
         }
+    }
+
+    private mutating func nextRaw() async throws -> [UInt8]? {
+        while !self.atEnd {
+            guard let piece = try await self.source.next(isolation: #isolation) else {
+                self.atEnd = true
+                break
+            }
+            if !piece.isEmpty { return piece }
+        }
+        return nil
+    }
+
+    private mutating func nextInflated(_ inflater: GzipInflater) async throws -> [UInt8]? {
         while true {
             // Bounded pieces: a small body can unpack to a thousand times its size.
             let piece = try await self.pool.run { _ throws(GitReceiverError) in try inflater.next() }
@@ -38,11 +64,7 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
                 try inflater.finish()
                 return nil
             }
-            if let more = try await self.source.next(isolation: #isolation) {
-                inflater.append(more)
-            } else {
-                self.atEnd = true
-            }
+            if let more = try await self.nextRaw() { inflater.append(more) }
         }
     }
 
@@ -59,9 +81,9 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
         return bytes
     }
 
-    /// Reads on and forgets, at most `limit` bytes: a client that is still sending does not read an answer.
+    /// Reads on and forgets, at most `limit` bytes as sent: a client that is still sending does not read an answer.
     mutating func discard(limit: Int) async throws {
         var rest = limit
-        while rest > 0, let piece = try await self.next() { rest -= piece.count }
+        while rest > 0, let piece = try await self.nextRaw() { rest -= piece.count }
     }
 }

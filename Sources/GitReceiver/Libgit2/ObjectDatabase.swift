@@ -46,9 +46,11 @@ final class ObjectDatabase {
         return (kind, size)
     }
 
+    /// Whether an object is there, as of when the database was opened: a client names thousands that are not, and
+    /// each miss would otherwise read the directory again.
     func contains(_ oid: ObjectID) -> Bool {
         var raw = oid.git
-        return git_odb_exists(self.pointer, &raw) == 1
+        return git_odb_exists_ext(self.pointer, &raw, GIT_ODB_LOOKUP_NO_REFRESH.rawValue) == 1
     }
 
     /// Loads an object, which libgit2 hashes again on the way.

@@ -12,6 +12,8 @@ final class PackIndexer {
     }
 
     private let pointer: OpaquePointer
+    /// libgit2 counts in the caller's value from call to call, so it has to be the same one.
+    private var progress = git_indexer_progress()
     private let watch = Watch()
     /// Deltas may refer to objects of the repository; it stays open as long as the indexer.
     private let objects: ObjectDatabase
@@ -54,11 +56,10 @@ final class PackIndexer {
     private func run(
         _ isOver: () -> Bool, _ call: (OpaquePointer, inout git_indexer_progress) -> Int32
     ) throws(GitReceiverError) -> Bool {
-        var progress = git_indexer_progress()
         let code = withoutActuallyEscaping(isOver) { isOver in
             self.watch.isOver = isOver
             defer { self.watch.isOver = { false } }
-            return call(self.pointer, &progress)
+            return call(self.pointer, &self.progress)
         }
         if code < 0, self.watch.fired { return false }
         try check(code, "the pack is damaged or incomplete", as: .corrupt)

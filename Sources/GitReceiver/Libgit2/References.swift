@@ -43,6 +43,12 @@ extension Repository {
         try check(git_repository_set_head(self.pointer, name), "HEAD could not be set.")
     }
 
+    /// What libgit2 thinks of a reference's name.
+    static func isValidReferenceName(_ name: String) -> Bool {
+        var valid: Int32 = 0
+        return git_reference_name_is_valid(&valid, name) == 0 && valid == 1
+    }
+
     /// The value of a direct reference, or nil.
     func target(of name: String) throws(GitReceiverError) -> ObjectID? {
         var oid = git_oid()

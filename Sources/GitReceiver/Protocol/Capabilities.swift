@@ -6,7 +6,7 @@ struct Capabilities: Hashable, Sendable {
 
     init(_ text: some StringProtocol) {
         for word in text.split(separator: " ") {
-            let parts = word.split(separator: "=", maxSplits: 1)
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             self.values[String(parts[0])] = parts.count == 2 ? String(parts[1]) : ""
         }
     }

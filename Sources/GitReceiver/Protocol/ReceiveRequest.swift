@@ -20,7 +20,6 @@ struct ReceiveRequest: Hashable, Sendable {
     var reports: Bool { self.capabilities.has("report-status") || self.capabilities.has("report-status-v2") }
     var usesSideBand: Bool { self.capabilities.has("side-band-64k") }
     var isAtomic: Bool { self.capabilities.has("atomic") }
-    var isQuiet: Bool { self.capabilities.has("quiet") }
 }
 
 /// Reads a ``ReceiveRequest`` from packets; pure, so that tables and noise can test it.

@@ -1,4 +1,5 @@
 import Logging
+import SystemPackage
 
 /// The parts of a push that touch the repository. All of them block.
 extension PushSession {
@@ -9,13 +10,13 @@ extension PushSession {
     }
 
     /// Checks the pack's objects, then each command.
-    func check(_ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
+    func check(_ pack: FilePath?, _ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
         let configuration = self.core.configuration
         let path = try self.core.repositories.path(of: self.name)
-        let view = try Repository(bareAt: path, quarantine: self.packPath)
+        let view = try Repository(bareAt: path, quarantine: pack)
         let objects = try view.objects()
-        if let packPath = self.packPath {
-            let names = try ObjectDatabase(at: packPath).allObjects(limit: configuration.limits.objects)
+        if let pack {
+            let names = try ObjectDatabase(at: pack).allObjects(limit: configuration.limits.objects)
             let deadline = Deadline(
                 configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
             var check = ObjectCheck(
@@ -30,6 +31,9 @@ extension PushSession {
             var update = RefUpdate(
                 name: command.name, old: command.isCreation ? nil : command.old.description,
                 new: command.isDeletion ? nil : command.new.description)
+            if refusals[index] == nil, !Repository.isValidReferenceName(command.name) {
+                refusals[index] = "not a valid reference name"
+            }
             if refusals[index] == nil, !command.isDeletion {
                 let kind = try objects.header(of: command.new)?.kind
                 if kind == nil {
@@ -46,7 +50,7 @@ extension PushSession {
     }
 
     /// Makes the objects and references of an accepted push visible; returns why references were refused after all.
-    func apply(_ decided: [String?]) throws(GitReceiverError) -> [String?] {
+    func apply(_ decided: [String?], _ pack: FilePath?) throws(GitReceiverError) -> [String?] {
         let path = try self.core.repositories.path(of: self.name)
         return try self.core.repositories.withReferencesLocked(of: path) { () throws(GitReceiverError) -> [String?] in
             var refusals = decided
@@ -66,7 +70,7 @@ extension PushSession {
             if self.request.isAtomic { refusals = RefRules.atomically(refusals) }
             let accepted = zip(self.request.commands, refusals).filter { $0.1 == nil }.map(\.0)
             guard !accepted.isEmpty else { return refusals }
-            if self.packPath != nil, accepted.contains(where: { !$0.isDeletion }) { try self.quarantine?.install() }
+            if pack != nil, accepted.contains(where: { !$0.isDeletion }) { try self.quarantine?.install() }
             for command in accepted {
                 if command.isDeletion {
                     try transaction.remove(command.name)

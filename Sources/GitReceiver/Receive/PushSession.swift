@@ -6,9 +6,10 @@ import SystemPackage
 final class PushSession: Sendable {
     /// What the objects of the push came to.
     enum Intake: Sendable {
-        /// Nothing to store: only deletions, or only references to objects that are there.
+        /// Only deletions, which need no objects.
         case nothing
-        case pack
+        /// A pack that has still to be indexed, which may take long: the client gets keep-alives meanwhile.
+        case received(PackIntake)
         case failed(GitReceiverError)
     }
 
@@ -69,22 +70,37 @@ final class PushSession: Sendable {
     }
 
     private func judge(_ channel: SideBandChannel) async throws -> ReceiveReport {
-        if case .failed(let error) = self.intake { return self.unpackFailed(error) }
+        var pack: FilePath?
+        switch self.intake {
+        case .nothing: break
+        case .failed(let error): return self.unpackFailed(error)
+        case .received(let intake):
+            do throws(GitReceiverError) {
+                let hasObjects = try await self.core.pool.run { flag throws(GitReceiverError) in
+                    try intake.finish(flag: flag)
+                }
+                pack = hasObjects ? self.quarantine?.path : nil
+            } catch {
+                if error.code == .cancelled { throw error }
+                return self.unpackFailed(error)
+            }
+        }
+        let objects = pack
         do {
             return try await self.core.queue.withTurn(self.name) {
                 try await channel.send(Array("Waiting for another push to finish.\n".utf8), on: .progress)
             } body: {
-                try await self.judgeInTurn(channel)
+                try await self.judgeInTurn(objects, channel)
             }
         } catch let error as GitReceiverError where error.code == .busy || error.code == .deadlineExceeded {
             return self.report(Array(repeating: error.message, count: self.request.commands.count))
         }
     }
 
-    private func judgeInTurn(_ channel: SideBandChannel) async throws -> ReceiveReport {
+    private func judgeInTurn(_ pack: FilePath?, _ channel: SideBandChannel) async throws -> ReceiveReport {
         let checked: Checked
         do throws(GitReceiverError) {
-            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(flag) }
+            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(pack, flag) }
         } catch {
             if error.code == .cancelled { throw error }
             return self.unpackFailed(error)
@@ -94,7 +110,7 @@ final class PushSession: Sendable {
         guard !updates.isEmpty else { return self.report(refusals) }
         try Task.checkCancellation()
 
-        let verdict = try await self.verdict(on: updates, channel)
+        let verdict = try await self.verdict(on: updates, pack, channel)
         for (index, update) in checked.updates.enumerated() where refusals[index] == nil {
             switch verdict {
             case .accept: break
@@ -109,7 +125,7 @@ final class PushSession: Sendable {
         // From here on nothing is cancelled: the handler has accepted, and may have put the commit to work.
         let decided = refusals
         do throws(GitReceiverError) {
-            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in try self.apply(decided) }
+            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in try self.apply(decided, pack) }
         } catch {
             self.logger.info("an accepted push was not stored", metadata: ["error": "\(error.cause ?? error)"])
             refusals = decided.map { $0 ?? error.message }
@@ -118,8 +134,10 @@ final class PushSession: Sendable {
     }
 
     /// Asks the handler. What it throws becomes the reason of a refusal, unless the client has gone.
-    private func verdict(on updates: [RefUpdate], _ channel: SideBandChannel) async throws -> PushVerdict {
-        let source = QuarantineSource(session: self)
+    private func verdict(
+        on updates: [RefUpdate], _ pack: FilePath?, _ channel: SideBandChannel
+    ) async throws -> PushVerdict {
+        let source = QuarantineSource(session: self, pack: pack)
         defer { source.close() }
         let push = Push(
             repository: self.name.text, updates: updates, options: self.request.options, pusher: self.pusher,

@@ -4,34 +4,32 @@ import SystemPackage
 /// Lets a handler read the objects of its push for as long as it decides.
 final class QuarantineSource: PushSource {
     private let session: PushSession
+    /// The quarantine, if the push brought objects.
+    private let pack: FilePath?
     private let isOpen = Mutex(true)
 
-    init(session: PushSession) { self.session = session }
+    init(session: PushSession, pack: FilePath?) {
+        self.session = session
+        self.pack = pack
+    }
 
     func close() { self.isOpen.withLock { $0 = false } }
 
     func export(commit: String, to directory: FilePath) async throws(GitReceiverError) -> ExportReport {
         try self.requireOpen()
         return try await self.session.core.export(
-            self.session.name, quarantine: self.session.packPath, commit: commit, to: directory)
+            self.session.name, quarantine: self.pack, commit: commit, to: directory)
     }
 
     func commitInfo(_ oid: String) async throws(GitReceiverError) -> CommitInfo {
         try self.requireOpen()
         return try await self.session.core.commitInfo(
-            self.session.name, quarantine: self.session.packPath, commit: oid)
+            self.session.name, quarantine: self.pack, commit: oid)
     }
 
     private func requireOpen() throws(GitReceiverError) {
         guard self.isOpen.withLock({ $0 }) else {
             throw GitReceiverError(.refused, "The push is over; its objects can only be read while its handler runs.")
         }
-    }
-}
-
-extension PushSession {
-    /// The object directory of the quarantine, if the push brought objects.
-    var packPath: FilePath? {
-        if case .pack = self.intake { self.quarantine?.path } else { nil }
     }
 }

@@ -13,7 +13,7 @@ struct ReceivePack: Sendable {
         return .git("git-receive-pack-advertisement", .bytes(bytes))
     }
 
-    /// Reads the whole body, indexes its pack in quarantine, and returns the response that judges it.
+    /// Reads the whole body, its pack into quarantine, and returns the response that judges it.
     ///
     /// Throws `GitReceiverError` for requests that are no push at all, and what the transport throws.
     func receive<Source: AsyncIteratorProtocol>(
@@ -24,15 +24,13 @@ struct ReceivePack: Sendable {
         var parser = ReceiveRequestParser(
             limits: .init(
                 commands: limits.commands, options: limits.pushOptions, optionBytes: limits.pushOptionBytes))
-        while !parser.isFinished {
-            guard let piece = try await body.next() else {
-                throw GitReceiverError(.malformed, "The push is malformed: it ends before its commands do.")
-            }
-            reader.append(piece)
-            while !parser.isFinished, let packet = try reader.next() { try parser.consume(packet) }
-            guard body.received - reader.pendingCount <= limits.requestBytes else {
-                throw GitReceiverError(.limitExceeded, "The push has more commands than this server takes.")
-            }
+        do {
+            try await self.readCommands(&reader, &parser, &body)
+        } catch let error as GitReceiverError where error.code != .cancelled && parser.request.usesSideBand {
+            // Git shows this band; it would not show the text of an HTTP error.
+            try await body.discard(limit: limits.discardBytes)
+            let packet = PktLine.encode([SideBandChannel.Band.error.rawValue] + Array("\(error.message)\n".utf8))
+            return .git("git-receive-pack-result", .bytes(packet + PktLine.flush))
         }
         let push = parser.request
         if push.isProbe { return .git("git-receive-pack-result", .bytes([])) }
@@ -45,15 +43,29 @@ struct ReceivePack: Sendable {
                     try Quarantine(in: try core.repositories.path(of: name))
                 }
             } catch { intake = .failed(error) }
-            if let quarantine {
-                intake = try await self.takePack(reader.takeRest(), &body, into: quarantine)
-            }
+            if let quarantine { intake = try await self.takePack(reader.takeRest(), &body, into: quarantine) }
         }
         if case .failed = intake { try await body.discard(limit: limits.discardBytes) }
         let session = PushSession(
             core: self.core, name: self.name, request: push, pusher: request.pusher, id: self.core.makeID(),
             quarantine: quarantine, intake: intake)
         return .git("git-receive-pack-result", .stream { writer in try await session.run(writer) })
+    }
+
+    private func readCommands<Source: AsyncIteratorProtocol>(
+        _ reader: inout PktLineReader, _ parser: inout ReceiveRequestParser, _ body: inout BodyReader<Source>
+    ) async throws {
+        let limit = self.core.configuration.limits.requestBytes
+        while !parser.isFinished {
+            guard let piece = try await body.next() else {
+                throw GitReceiverError(.malformed, "The push is malformed: it ends before its commands do.")
+            }
+            reader.append(piece)
+            while !parser.isFinished, let packet = try reader.next() { try parser.consume(packet) }
+            guard body.received - reader.pendingCount <= limit else {
+                throw GitReceiverError(.limitExceeded, "The push has more commands than this server takes.")
+            }
+        }
     }
 
     /// Feeds the pack to the indexer as it comes.
@@ -74,8 +86,7 @@ struct ReceivePack: Sendable {
                 }
                 piece = try await body.next()
             }
-            let hasObjects = try await core.pool.run { flag throws(GitReceiverError) in try intake.finish(flag: flag) }
-            return hasObjects ? .pack : .nothing
+            return .received(intake)
         } catch {
             try? await core.pool.run { _ in intake.abandon() }
             // A failure of the transport ends the request; there is nobody left to tell.

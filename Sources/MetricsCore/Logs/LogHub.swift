@@ -12,36 +12,39 @@ internal import SystemPackage
 /// One ordered log per application: what its instances write, what the router, builds, releases and the platform say.
 ///
 /// The newest lines are in memory, bounded in number and bytes. With a directory they are also appended to segment files,
-/// so that a restart of the host, even a kill, loses at most what was written within the flush interval.
+/// so that a restart of the host, even a kill, loses at most what was said within the flush interval. They are not synced:
+/// a power failure may take some seconds more.
 /// Writers never wait: not for readers, not for the disk. What does not fit is dropped, counted, and said to be dropped.
 ///
 /// Run ``run()`` beside the rest of the host when there is a directory.
 public final class LogHub: Sendable {
-    private struct State {
+    struct State {
         var logs: [String: ApplicationLog] = [:]
         var refused = 0
+        /// What is wrong with the disk, by application.
+        var storageFailures: [String: String] = [:]
     }
 
-    private let configuration: Configuration
-    private let clock: any Clock<Duration>
+    let configuration: Configuration
+    let clock: any Clock<Duration>
     private let now: @Sendable () -> Date
-    private let logger: Logger
-    private let state: Mutex<State>
+    let logger: Logger
+    let state: Mutex<State>
     /// Held while files change. Taken before the locks of `state`, never after.
-    private let disk: Mutex<LogDirectory?>
+    let disk: Mutex<LogDirectory?>
     /// Writes happen here, where a slow disk blocks no task.
-    private let queue = DispatchQueue(label: "slipway.log-hub")
+    let queue = DispatchQueue(label: "slipway.log-hub")
 
     /// Makes a hub and, with a directory, reads the newest lines of every application that has any.
     ///
-    /// An application whose files cannot be read is logged and begins anew; the others do not notice.
+    /// Files that cannot be read are passed over and named in ``storageFailures``.
     ///
     /// - Parameters:
     ///   - configuration: Sizes and limits.
     ///   - clock: What ``run()`` sleeps on.
     ///   - now: The time of day. Sequence numbers begin with it, so that they grow even if the last lines before a crash
     ///     never reached the disk.
-    ///   - logger: Told of trouble with the disk.
+    ///   - logger: Told when trouble with the disk begins and ends, see ``storageFailures``.
     /// - Throws: ``MetricsError`` with the code `storage` when the directory cannot be made or listed, and
     ///   `invalidConfiguration` when a limit is too small to work with.
     public init(
@@ -67,13 +70,21 @@ public final class LogHub: Sendable {
                 applicationBytes: configuration.diskBytesPerApplication)
             for name in try directory.applications().prefix(configuration.maxApplications) {
                 var lines: [LogLine] = []
+                var last: UInt64 = 0
                 do {
-                    lines = try directory.load(
+                    let loaded = try directory.load(
                         name, limit: configuration.linesPerApplication, bytes: configuration.bytesPerApplication)
+                    (lines, last) = (loaded.lines, loaded.lastSequence)
+                    for (segment, cause) in loaded.unreadable {
+                        state.storageFailures[name] = "\(segment) cannot be read: \(cause)"
+                    }
                 } catch {
-                    logger.error("log not readable", metadata: ["app.name": "\(name)", "error": "\(error)"])
+                    state.storageFailures[name] = "the log cannot be read: \(error)"
                 }
-                let sequence = Self.firstSequence(now: now(), after: lines.map(\.sequence).max() ?? 0)
+                if let failure = state.storageFailures[name] {
+                    logger.info("log not readable", metadata: ["app.name": "\(name)", "error": "\(failure)"])
+                }
+                let sequence = Self.firstSequence(now: now(), after: last)
                 state.logs[name] = ApplicationLog(configuration: configuration, firstSequence: sequence, lines: lines)
             }
             self.disk = Mutex(directory)
@@ -151,13 +162,21 @@ public final class LogHub: Sendable {
     /// How many entries were dropped because there were too many applications.
     public var refusedEntries: Int { self.state.withLock { $0.refused } }
 
+    /// What is wrong with the files of which applications' logs; empty when all is well. Their lines are still in memory.
+    public var storageFailures: [String: String] { self.state.withLock { $0.storageFailures } }
+
     // MARK: Life of an application
 
     /// Forgets the application's log, on disk too, and ends its tails. Waits for a write in progress.
     public func remove(_ application: String) {
         self.disk.withLock { disk in
             self.state.withLock { $0.logs.removeValue(forKey: application) }?.remove()
-            self.report("log not removed", application) { try disk?.remove(application) }
+            do {
+                try disk?.remove(application)
+                self.noteStorage(nil, application)
+            } catch {
+                self.noteStorage("the log cannot be removed: \(error)", application)
+            }
         }
     }
 
@@ -171,57 +190,13 @@ public final class LogHub: Sendable {
             }
             guard found else { return }
             replaced?.remove()
-            self.report("log not renamed", application) { try disk?.rename(application, to: name) }
-        }
-    }
-
-    // MARK: Disk
-
-    /// Writes lines to disk every ``Configuration/flushInterval`` until the task is cancelled, and then the rest.
-    public func run() async throws {
-        while !Task.isCancelled {
             do {
-                try await self.clock.sleep(for: self.configuration.flushInterval)
+                try disk?.rename(application, to: name)
+                self.noteStorage(nil, application)
+                self.noteStorage(nil, name)
             } catch {
-                break
+                self.noteStorage("the log cannot be renamed: \(error)", name)
             }
-            await self.flush()
-        }
-        await self.flush()
-    }
-
-    /// Writes what waits for the disk and returns when the operating system has it. Does so in a cancelled task, too.
-    public func flush() async {
-        guard self.configuration.directory != nil else { return }
-        await withCheckedContinuation { continuation in
-            self.queue.async {
-                self.write()
-                continuation.resume()
-            }
-        }
-    }
-
-    private func write() {
-        self.disk.withLock { disk in
-            let logs = self.state.withLock { $0.logs }
-            for (name, log) in logs where LogDirectory.isStorable(name) {
-                var lines = log.takePending()[...]
-                guard !lines.isEmpty else { continue }
-                do {
-                    try disk?.append(&lines, to: name)
-                } catch {
-                    log.returnPending(lines)
-                    self.logger.warning("log not written", metadata: ["app.name": "\(name)", "error": "\(error)"])
-                }
-            }
-        }
-    }
-
-    private func report(_ message: Logger.Message, _ application: String, _ body: () throws -> Void) {
-        do {
-            try body()
-        } catch {
-            self.logger.warning(message, metadata: ["app.name": "\(application)", "error": "\(error)"])
         }
     }
 

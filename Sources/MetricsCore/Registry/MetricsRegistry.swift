@@ -42,6 +42,7 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
         var requests: [Request: MetricFamily.Series] = [:]
         var places: [ObjectIdentifier: (family: String, labels: String)] = [:]
         var help: [String: String] = [:]
+        var signals: SignalRecorder?
     }
 
     private static let refusedName = "metrics_refused_series_total"
@@ -106,6 +107,17 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
     /// How many series were refused because there were too many, or because another metric has the name.
     public var refusedSeries: Int { Int(self.refused.value) }
 
+    /// Writes the totals of `signals` too, as metrics `application_…` with the label `app`.
+    ///
+    /// They are read when they are written: what is recorded once, for the signals, need not be counted a second time.
+    /// One recorder at a time; the last one counts.
+    public func expose(_ signals: SignalRecorder) {
+        self.state.withLock { state in
+            state.signals = signals
+            for sample in SignalRecorder.samples where state.claims[sample] == nil { state.claims[sample] = "" }
+        }
+    }
+
     /// Forgets every series that has `value` for the dimension `name`, such as those of a removed application.
     ///
     /// Handles that are still held go on counting, unseen.
@@ -115,7 +127,9 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
             let gone = state.places.filter { $0.value.labels.containsLabel(wanted) }
             for (identity, place) in gone { Self.remove(identity, place, from: &state) }
             let identities = Set(gone.keys)
-            state.requests = state.requests.filter { !identities.contains($0.value.identity) }
+            state.requests = state.requests.filter { request in
+                request.value.identity.map { !identities.contains($0) } ?? true
+            }
         }
     }
 
@@ -131,14 +145,18 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
     /// Every metric in the text exposition format 0.0.4 (`Content-Type: text/plain; version=0.0.4`), sorted by name.
     public func prometheusText() -> String {
         // Copying the index is cheap; the numbers are read and written outside the lock.
-        var (families, help) = self.state.withLock { ($0.families, $0.help) }
+        var (families, help, signals) = self.state.withLock { ($0.families, $0.help, $0.signals) }
         families[Self.refusedName] = MetricFamily(
-            kind: .counter, name: Self.refusedName, label: Self.refusedName, series: ["": .counter(self.refused)])
+            kind: .counter, name: Self.refusedName, label: Self.refusedName,
+            ownHelp: "Series not kept: too many, or the name was taken.", series: ["": .counter(self.refused)])
+        let limit = self.configuration.labelValueBytes
+        for family in signals?.families(labelValueBytes: limit) ?? [] where families[family.name] == nil {
+            families[family.name] = family
+        }
         var text = ""
         for (_, family) in families.sorted(by: { $0.key < $1.key }) {
             let base = MetricFamily.names(family.label, kind: family.kind).base
-            let ownHelp = family.name == Self.refusedName ? "Series not kept: too many, or the name was taken." : nil
-            family.write(to: &text, help: help[base] ?? ownHelp, bounds: self.bounds)
+            family.write(to: &text, help: help[base], bounds: self.bounds)
         }
         return text
     }
@@ -170,7 +188,7 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
             state.families[exposed, default: MetricFamily(kind: kind, name: exposed, label: label)].series[labels] =
                 series
             state.requests[request] = series
-            state.places[series.identity] = (exposed, labels)
+            if let identity = series.identity { state.places[identity] = (exposed, labels) }
             return series
         }
     }

@@ -49,7 +49,7 @@ public final class SignalRecorder: Sendable {
     }
 
     private let scale: SignalScale
-    private let clock: SignalClock
+    let clock: SignalClock
     private let stripes: Stripes<SignalStripe>
     private let histories: SignalHistories
 
@@ -193,7 +193,7 @@ public final class SignalRecorder: Sendable {
     }
 
     /// Everything that is known of the application, with what the stripes still hold.
-    private func history(_ application: String) -> SignalHistory? {
+    func history(_ application: String) -> SignalHistory? {
         self.stripes.forEach { $0.flush(application, to: self.histories) }
         return self.histories[application]
     }

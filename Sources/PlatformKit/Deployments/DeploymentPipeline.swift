@@ -75,7 +75,7 @@ struct DeploymentRun: Sendable {
         await self.log.write("-----> Storing the slug")
         let summary = try await self.store(result.tree, types: types, buildpacks: result.buildpacks)
         await self.log.write(
-            "       \(byteText(summary.bytes)) in \(summary.files) files, \(byteText(summary.newBytesStored)) of it new: \(summary.id.shortDescription)"
+            "       \(summary.files) files, \(byteText(summary.bytes)); \(byteText(summary.newBytesStored)) added to the store: \(summary.id.shortDescription)"
         )
         try await self.advance(to: .packaged)
         return ReleaseDraft(

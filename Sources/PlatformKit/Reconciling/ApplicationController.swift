@@ -34,6 +34,7 @@ actor ApplicationController {
     private var launchPlans: [Int: LaunchPlan] = [:]
     private var hosts: [String] = []
     private var maintenance = false
+    private var isLoaded = false
     private var isRetired = false
     private var currentRoute: WorkloadRoute?
     private var retiring: Set<String> = []
@@ -59,12 +60,16 @@ actor ApplicationController {
         await self.reconcile()
     }
 
-    /// Takes what the store says as what should be; used at boot.
-    func setLive(_ plan: LaunchPlan?, formation: [String: Int]) async {
+    /// Takes what the store says as what should be. Nothing is started or ended before this was called once: what is
+    /// wanted is not known yet.
+    func load(hosts: [String], maintenance: Bool, live plan: LaunchPlan?, formation: [String: Int]) async {
+        self.hosts = hosts
+        self.maintenance = maintenance
         if let plan {
             self.launchPlans[plan.release.version] = plan
             self.desired.live = Self.target(plan.release, formation: formation)
         }
+        self.isLoaded = true
         await self.reconcile()
     }
 
@@ -215,7 +220,7 @@ actor ApplicationController {
     }
 
     private func pass(forcing forced: [ReconcilePlan.Start]) async throws -> [ReconcilePlan.Start: PlatformError] {
-        guard !self.isRetired else { return [:] }
+        guard self.isLoaded, !self.isRetired else { return [:] }
         var failures: [ReconcilePlan.Start: PlatformError] = [:]
         var plan = ReconcilePlan(desired: self.desired, observed: self.runtime.instances(of: self.applicationID))
         for start in plan.starts + forced.filter({ !plan.starts.contains($0) }) {

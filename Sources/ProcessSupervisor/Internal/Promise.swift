@@ -25,6 +25,20 @@ final class Promise<Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume(returning: result) }
     }
 
+    /// The value, when it is there, even for a task that is cancelled. For values that come soon.
+    func valueInAnyCase() async throws(SupervisorError) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            let now = self.state.withLock { state -> Result<Value, SupervisorError>? in
+                if let result = state.result { return result }
+                state.nextID += 1
+                state.waiters[state.nextID] = continuation
+                return nil
+            }
+            if let now { continuation.resume(returning: now) }
+        }
+        return try result.get()
+    }
+
     /// The value, when it is there. Throws `cancelled` when the calling task is cancelled before.
     func value() async throws(SupervisorError) -> Value {
         let id = self.state.withLock { state in

@@ -2,9 +2,9 @@ import CProcessLauncher
 import SystemPackage
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// Starts processes plainly on this host: a session of their own, resource limits, a user, no new privileges.
@@ -112,9 +112,9 @@ extension HostLauncher {
 
     private static func openDescriptor(_ path: UnsafePointer<CChar>, _ mode: Int32) -> Int32 {
         #if canImport(Musl)
-        Musl.open(path, mode)
+            Musl.open(path, mode)
         #else
-        Glibc.open(path, mode)
+            Glibc.open(path, mode)
         #endif
     }
 

@@ -3,9 +3,9 @@ import Synchronization
 import SystemPackage
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// Asks a one-off to end, and tells when it has.
@@ -41,7 +41,7 @@ struct OneOffRun: Sendable {
             startedAt: Timestamp.now.date)
         try await self.save(record)
         let reader: Descriptor
-        let writer: Descriptor?
+        let writer: Handover?
         let process: LaunchedProcess
         do throws(SupervisorError) {
             let out = try Self.pipe(nonBlocking: .readable)
@@ -54,7 +54,7 @@ struct OneOffRun: Sendable {
                     output: .descriptor(out.write.file), input: stdin?.read.file))
             // Our copies of the process's ends are closed here, not before.
             withExtendedLifetime((out, stdin)) {}
-            (reader, writer) = (out.read, stdin?.write)
+            (reader, writer) = (out.read, stdin.map { Handover($0.write) })
         } catch {
             await self.forget()
             throw error
@@ -80,10 +80,23 @@ struct OneOffRun: Sendable {
         }
     }
 
+    /// Keeps the pipe of the standard input until its writer takes it: closed with the last who has it, it must be had
+    /// by nobody else, for its end is the end of the input.
+    private final class Handover: Sendable {
+        private let descriptor: Mutex<Descriptor?>
+        init(_ descriptor: Descriptor) { self.descriptor = Mutex(descriptor) }
+        func take() -> Descriptor? {
+            self.descriptor.withLock { descriptor in
+                defer { descriptor = nil }
+                return descriptor
+            }
+        }
+    }
+
     private enum Happening: Sendable { case exited(ExitStatus), asked(OneOffControl.Reason?), other }
 
     private func supervise(
-        _ process: LaunchedProcess, reader: Descriptor, writer: Descriptor?
+        _ process: LaunchedProcess, reader: Descriptor, writer: Handover?
     ) async -> (status: ExitStatus, reason: OneOffControl.Reason) {
         let reading = Task { await self.read(reader) }
         let (status, reason) = await withTaskGroup(of: Happening.self) { group in
@@ -99,7 +112,7 @@ struct OneOffRun: Sendable {
             }
             if let writer, let input {
                 group.addTask {
-                    await Self.write(input, to: writer)
+                    if let end = writer.take() { await Self.write(input, to: end) }
                     return .other
                 }
             }
@@ -126,14 +139,20 @@ struct OneOffRun: Sendable {
         }
         if reason == .finished {
             // Others may still have to say something; a daemon would hold the pipe open for ever.
-            await self.firstOf { await reading.value } or: {
+            await self.firstOf {
+                await reading.value
+            } or: {
                 try? await self.surroundings.clock.sleep(for: self.surroundings.configuration.oneOffDrain)
             }
         }
         await process.handle.killTree()
         reading.cancel()
         await reading.value
-        while let bytes = try? readAvailable(reader, limit: 65536), !bytes.isEmpty { self.output(bytes) }
+        // Bounded: what a pipe holds, and nothing that somebody who got away goes on writing.
+        for _ in 0..<64 {
+            guard let bytes = try? readAvailable(reader, limit: 65536), !bytes.isEmpty else { break }
+            self.output(bytes)
+        }
         return (status, reason)
     }
 

@@ -11,8 +11,14 @@ extension Supervisor {
         try await self.adopted.value()
         if let former = self.member(spec.id), former.driver.isDown { _ = await self.stop(spec.id) }
         let driver = InstanceDriver(spec: spec, surroundings: self.surroundings)
-        try self.add(driver, opening: .start)
-        return try await driver.opened.value()
+        let task = try self.add(driver, opening: .start)
+        do throws(SupervisorError) {
+            // Milliseconds; a caller that is cancelled meanwhile still learns whether there is a process.
+            return try await driver.opened.valueInAnyCase()
+        } catch {
+            _ = await task.value  // and the name is free again
+            throw error
+        }
     }
 
     /// Returns when the instance is ready; at once when it is.
@@ -77,9 +83,12 @@ extension Supervisor {
     }
 
     /// Puts an instance into the table and starts its life.
-    func add(_ driver: InstanceDriver, opening: InstanceRun.Opening) throws(SupervisorError) {
+    @discardableResult
+    func add(
+        _ driver: InstanceDriver, opening: InstanceRun.Opening
+    ) throws(SupervisorError) -> Task<ExitStatus?, Never> {
         let id = driver.spec.id
-        let result = self.state.withLock { state -> Result<Void, SupervisorError> in
+        let result = self.state.withLock { state -> Result<Task<ExitStatus?, Never>, SupervisorError> in
             if let error = self.refusal(of: id, in: state) { return .failure(error) }
             // Not a child of the caller: it lives until it is stopped, and `run()` waits for it.
             let task = Task {
@@ -90,9 +99,9 @@ extension Supervisor {
                 return status
             }
             state.instances[id] = Member(driver: driver, task: task)
-            return .success(())
+            return .success(task)
         }
-        try result.get()
+        return try result.get()
     }
 
     /// Why nothing of that name can be started now.

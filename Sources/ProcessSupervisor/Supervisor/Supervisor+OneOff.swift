@@ -45,7 +45,11 @@ extension Supervisor {
         let task = Task { () async -> Result<ExitStatus, SupervisorError> in
             do throws(SupervisorError) { return .success(try await run.run()) } catch { return .failure(error) }
         }
-        let result = await withTaskCancellationHandler { await task.value } onCancel: { control.end(.cancelled) }
+        let result = await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            control.end(.cancelled)
+        }
         self.state.withLock { state in
             if state.oneOffs[id] === control { state.oneOffs[id] = nil }
         }

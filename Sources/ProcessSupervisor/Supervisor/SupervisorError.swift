@@ -64,5 +64,8 @@ public struct SupervisorError: Error, Sendable, CustomStringConvertible {
     }
 
     /// The message, with its cause.
-    public var description: String { self.cause.map { "\(self.message): \($0)" } ?? self.message }
+    public var description: String {
+        guard let cause = self.cause.map({ "\($0)" }), !self.message.contains(cause) else { return self.message }
+        return "\(self.message): \(cause)"
+    }
 }

@@ -1,4 +1,5 @@
 extension LocalSlugRepository {
+    /// Frees what no slug needs: chunks, and trees that lost their slug. Packs that are mostly garbage are written anew.
     public func collectGarbage() async throws(SlugStoreError) -> GarbageReport {
         try await self.withRepository(.exclusive) { directory, cancellation throws(SlugStoreError) in
             let report = try GarbageCollection(

@@ -2,11 +2,13 @@ import Logging
 import Synchronization
 
 extension LocalSlugRepository {
+    /// What is known of a slug; throws ``SlugStoreError/Code/notFound``.
     public func summary(of id: SlugID) async throws(SlugStoreError) -> SlugSummary {
         // Records appear and go in one step, so reading them needs no lock.
         try await BlockingWork.run { _ throws(SlugStoreError) in try self.directory().readRecord(of: id).summary }
     }
 
+    /// All slugs, oldest first. Damaged records are logged and left out.
     public func list() async throws(SlugStoreError) -> [SlugSummary] {
         let summaries: [SlugSummary] = try await BlockingWork.run { cancellation throws(SlugStoreError) in
             let directory = try self.directory()
@@ -30,6 +32,7 @@ extension LocalSlugRepository {
         return summaries.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
     }
 
+    /// Reads and checks every stored byte of a slug; throws ``SlugStoreError/Code/corrupted`` at the first damage.
     public func verify(_ id: SlugID) async throws(SlugStoreError) {
         try await self.withRepository(.shared) { directory, cancellation throws(SlugStoreError) in
             let record = try directory.readRecord(of: id)
@@ -66,6 +69,7 @@ extension LocalSlugRepository {
         }
     }
 
+    /// Removes a slug and its materialised tree, which nobody may be using.
     public func remove(_ id: SlugID) async throws(SlugStoreError) {
         try await self.withTree(of: id) { () async throws(SlugStoreError) in
             try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in

@@ -1,6 +1,7 @@
 import SystemPackage
 
 extension LocalSlugRepository {
+    /// Makes the slug's tree below `trees` in the repository, or finds it there.
     public func materialise(_ id: SlugID) async throws(SlugStoreError) -> MaterialisedSlug {
         if let path = try self.existingTree(of: id) { return MaterialisedSlug(id: id, path: path) }
         // Concurrent calls wait here, and all but the first find the tree.

@@ -7,6 +7,7 @@ public import SystemPackage
 #endif
 
 extension LocalSlugRepository {
+    /// Stores the tree at `tree`; see ``SlugRepository/put(_:metadata:progress:)``.
     public func put(
         _ tree: FilePath, metadata: SlugMetadata, progress: (@Sendable (SlugProgress) -> Void)?
     ) async throws(SlugStoreError) -> SlugSummary {

@@ -37,7 +37,9 @@ struct JSONNode: Sendable {
     }
 
     var string: String? { if case .string(let string) = self.value { string } else { nil } }
-    var members: [(key: String, value: JSONNode)]? { if case .object(let members) = self.value { members } else { nil } }
+    var members: [(key: String, value: JSONNode)]? {
+        if case .object(let members) = self.value { members } else { nil }
+    }
     var elements: [JSONNode]? { if case .array(let elements) = self.value { elements } else { nil } }
     var integer: Int? { if case .number(let number) = self.value { Int(exactly: number) } else { nil } }
 }

@@ -12,7 +12,8 @@ struct SoftwareVersion: Hashable, Comparable, CustomStringConvertible {
 
     /// Reads `3.11.2`, `v20.1.0` or `3.13.0rc1`, of which the numbers count.
     init?(_ text: some StringProtocol) {
-        guard let numbers = Self.numbers(text.hasPrefix("v") ? text.dropFirst()[...] : text[...]), !numbers.isEmpty else {
+        guard let numbers = Self.numbers(text.hasPrefix("v") ? text.dropFirst()[...] : text[...]), !numbers.isEmpty
+        else {
             return nil
         }
         self.init(numbers[0], numbers.count > 1 ? numbers[1] : 0, numbers.count > 2 ? numbers[2] : 0)

@@ -123,6 +123,7 @@ struct BuildRun: Sendable {
     }
 
     private static func manifest(_ source: SourceTree) throws -> AppManifest {
-        try source.text(of: "app.json").map { text throws(BuildError) in try AppManifest(parsing: text) } ?? AppManifest()
+        try source.text(of: "app.json").map { text throws(BuildError) in try AppManifest(parsing: text) }
+            ?? AppManifest()
     }
 }

@@ -77,7 +77,8 @@ struct BuildpackSelection: Sendable {
             guard !name.hasPrefix("/"), let directory = self.source.resolved(name), self.source.hasDirectory(name)
             else {
                 throw BuildError(
-                    .unknownBuildpack, "\(file) names the buildpack `\(name)`, which is no directory of the application.")
+                    .unknownBuildpack,
+                    "\(file) names the buildpack `\(name)`, which is no directory of the application.")
             }
             return ClassicBuildpack(directory: directory)
         default:

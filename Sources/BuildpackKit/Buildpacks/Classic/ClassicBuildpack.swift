@@ -88,13 +88,14 @@ public struct ClassicBuildpack: Buildpack {
         guard try FileStatus.of(self.directory) != nil else {
             throw BuildError(.unknownBuildpack, "There is no directory \(self.directory) for buildpack \(self.name).")
         }
-        try await FileTree.copy(FileTree.resolved(self.directory) ?? self.directory, to: copy)
-        try await FileTree.remove(copy.appending(".git"))
         for script in ["detect", "compile"] {
-            guard try FileStatus.of(copy.appending("bin").appending(script)) != nil else {
-                throw BuildError(.unknownBuildpack, "\(self.directory) is no classic buildpack: it has no bin/\(script).")
+            guard try FileStatus.of(self.directory.appending("bin").appending(script)) != nil else {
+                throw BuildError(
+                    .unknownBuildpack, "\(self.directory) is no classic buildpack: it has no bin/\(script).")
             }
         }
+        try await FileTree.copy(FileTree.resolved(self.directory) ?? self.directory, to: copy)
+        try await FileTree.remove(copy.appending(".git"))
         try FileTree.makeExecutable(in: copy.appending("bin"))
         return copy
     }

@@ -31,7 +31,8 @@ public struct PythonBuildpack: Buildpack {
         let why = request.origin.isEmpty ? "" : ", as \(request.origin) asks for \(request.text)"
         await context.output.step("Using Python \(interpreter.version)\(why)")
         if !request.admits(interpreter.version) {
-            await context.output.warning("Python \(request.text) is not installed; \(interpreter.version) serves instead")
+            await context.output.warning(
+                "Python \(request.text) is not installed; \(interpreter.version) serves instead")
         }
         let environment = PythonEnvironment(context: context, interpreter: interpreter)
         try await self.install(project.dependencies(), environment)
@@ -101,7 +102,8 @@ public struct PythonBuildpack: Buildpack {
         await context.output.step("Checking the syntax of the sources")
         let skipped = #"(^|/)(\.slipway|\.git|\.tox|\.venv|venv|env|vendor|node_modules|site-packages)/"#
         let deterministic =
-            environment.interpreter.version >= SoftwareVersion(3, 7, 0) ? ["--invalidation-mode", "unchecked-hash"] : []
+            environment.interpreter.version >= SoftwareVersion(3, 7, 0)
+            ? ["--invalidation-mode", "unchecked-hash"] : []
         do throws(BuildError) {
             try await context.run(
                 environment.python.string, ["-m", "compileall", "-q"] + deterministic + ["-x", skipped, "."])

@@ -60,13 +60,15 @@ struct PythonEnvironment: Sendable {
         let base = self.interpreter.path.string
         let (exit, lines) = try await self.context.capture(
             base, ["-m", "pip", "--version"], environment: environment, timeLimit: .seconds(60))
-        if exit.isSuccess, let version = lines.first?.split(separator: " ").dropFirst().first.flatMap({ SoftwareVersion($0) }),
+        if exit.isSuccess,
+            let version = lines.first?.split(separator: " ").dropFirst().first.flatMap({ SoftwareVersion($0) }),
             version >= SoftwareVersion(22, 3, 0)
         {
             return [base, "-m", "pip", "--python", self.python.string]
         }
         do throws(BuildError) {
-            try await self.context.run(self.python.string, ["-m", "ensurepip", "--default-pip"], environment: environment)
+            try await self.context.run(
+                self.python.string, ["-m", "ensurepip", "--default-pip"], environment: environment)
         } catch {
             guard error.code == .commandFailed else { throw error }
             throw BuildError(
@@ -95,7 +97,9 @@ struct PythonEnvironment: Sendable {
             let path = self.packages.appending(name)
             if name.string.hasSuffix(".dist-info") {
                 try self.relocate(metadata: path)
-            } else if name.string.hasSuffix(".pth"), let text = try Self.text(path), text.contains(self.context.tree.string) {
+            } else if name.string.hasSuffix(".pth"), let text = try Self.text(path),
+                text.contains(self.context.tree.string)
+            {
                 // A line of a .pth file is relative to the directory that the file is in.
                 let up = "../../../../.."
                 try FileTree.write(text.replacing("\(self.context.tree)", with: up), to: path)

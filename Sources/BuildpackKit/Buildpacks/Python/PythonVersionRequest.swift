@@ -86,6 +86,7 @@ struct PythonVersionSpecifiers: Hashable {
         for part in text.split(separator: ",").map(\.trimmed) where !part.isEmpty && part != "*" {
             let comparison = String(part.prefix { "<>=!~^".contains($0) })
             var version = part.dropFirst(comparison.count).trimmed
+            guard !version.contains(where: { $0.isWhitespace || $0 == "|" }) else { return nil }
             let isWildcard = version.hasSuffix(".*")
             if isWildcard { version = version.dropLast(2) }
             guard ["", "==", "===", "!=", "<=", ">=", "<", ">", "~=", "^", "~"].contains(comparison),

@@ -1,11 +1,12 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// The processes that one command of a build started, directly and indirectly.
 ///
@@ -19,8 +20,16 @@ struct ProcessTree: Sendable {
 
     /// The command's process, which leads a session and group of its own.
     let leader: pid_t
-    /// The value of the mark.
-    let mark: String
+    /// `NAME=VALUE` of the mark.
+    private let mark: [UInt8]
+    /// When the leader was started, in ticks since the machine was: nobody older can be a member.
+    private let start: UInt64
+
+    init(leader: pid_t, mark: String) {
+        self.leader = leader
+        self.mark = Array("\(Self.markName)=\(mark)".utf8)
+        self.start = Process(pid: leader)?.start ?? 0
+    }
 
     /// Sends `signal` to every member that is alive.
     ///
@@ -35,7 +44,8 @@ struct ProcessTree: Sendable {
 
     /// Kills until no member is left: a process may fork while it is being looked for.
     func killAll() {
-        for _ in 0..<50 where self.signal(SIGKILL) > 0 {
+        for _ in 0..<50 {
+            if self.signal(SIGKILL) == 0 { return }
             // Killed processes need a moment to become zombies, which do not count.
             usleep(2_000)
         }
@@ -43,15 +53,17 @@ struct ProcessTree: Sendable {
 
     /// The members that are alive, zombies not counted. Without `/proc` none can be told.
     func members() -> [pid_t] {
-        guard let names = try? DirectoryWalk.names(in: "/proc") else { return [] }
+        guard let names = try? DirectoryWalk.unsortedNames(in: "/proc") else { return [] }
         let own = getpid()
-        let processes = names.compactMap { name in
-            pid_t(name.string).flatMap { $0 == own || $0 <= 1 ? nil : Process(pid: $0) }
+        let processes = names.compactMap { name -> Process? in
+            guard let pid = pid_t(name.string), pid > 1, pid != own, let process = Process(pid: pid),
+                process.start >= self.start
+            else { return nil }
+            return process
         }
-        let needle = Array("\(Self.markName)=\(self.mark)".utf8)
         var members = Set(
             processes.filter {
-                $0.session == self.leader || $0.group == self.leader || $0.carries(needle)
+                $0.session == self.leader || $0.group == self.leader || $0.carries(self.mark)
             }.map(\.pid))
         var grew = !members.isEmpty
         while grew {
@@ -68,6 +80,7 @@ struct ProcessTree: Sendable {
         var parent: pid_t
         var group: pid_t
         var session: pid_t
+        var start: UInt64
 
         init?(pid: pid_t) {
             // pid (name) state ppid pgrp session …; the name may hold blanks and parentheses.
@@ -75,14 +88,15 @@ struct ProcessTree: Sendable {
             else { return nil }
             let fields = bytes[bytes.index(after: end)...].split(separator: UInt8(ascii: " "))
                 .map { String(decoding: $0, as: UTF8.self) }
-            guard fields.count > 3, let parent = pid_t(fields[1]), let group = pid_t(fields[2]),
-                let session = pid_t(fields[3])
+            guard fields.count > 19, let parent = pid_t(fields[1]), let group = pid_t(fields[2]),
+                let session = pid_t(fields[3]), let start = UInt64(fields[19])
             else { return nil }
             self.pid = pid
             self.isZombie = fields[0] == "Z" || fields[0] == "X"
             self.parent = parent
             self.group = group
             self.session = session
+            self.start = start
         }
 
         func carries(_ needle: [UInt8]) -> Bool {

@@ -36,29 +36,43 @@ struct LogDirectory {
     }
 
     /// The application's newest lines, oldest first, until `limit` lines or `bytes` are read. Ends a torn last line.
-    mutating func load(_ application: String, limit: Int, bytes: Int) throws -> [LogLine] {
+    ///
+    /// A segment that cannot be read is left where it is and named; the others are read all the same.
+    mutating func load(
+        _ application: String, limit: Int, bytes: Int
+    ) throws -> (lines: [LogLine], lastSequence: UInt64, unreadable: [(segment: FilePath, cause: any Error)]) {
         let directory = self.directory(application)
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.string)
             .filter { $0.hasSuffix(".log") }.sorted()
         var known: [Segment] = []
         var lines: [LogLine] = []
+        var unreadable: [(segment: FilePath, cause: any Error)] = []
         var read = 0
         for (position, name) in names.enumerated().reversed() {
             let path = directory.appending(name)
             let isNewest = position == names.count - 1
-            guard isNewest || (lines.count < limit && read < bytes) else {
-                known.append(Segment(path: path, bytes: try Self.size(path)))
-                continue
+            do {
+                guard isNewest || (lines.count < limit && read < bytes) else {
+                    known.append(Segment(path: path, bytes: try Self.size(path)))
+                    continue
+                }
+                let (content, start) = try Self.contents(path, limit: max(self.segmentBytes * 2, 64 * 1024))
+                let (decoded, intact) = LogRecord.decodeAll(content)
+                if isNewest, intact < content.count { try Self.truncate(path, to: start + intact) }
+                lines.insert(contentsOf: decoded, at: 0)
+                read += content.count
+                known.append(Segment(path: path, bytes: start + (isNewest ? intact : content.count)))
+            } catch {
+                unreadable.append((path, error))
+                // Counts as full, so that nothing is appended to it.
+                known.append(Segment(path: path, bytes: self.segmentBytes))
             }
-            let (content, start) = try Self.contents(path, limit: max(self.segmentBytes * 2, 64 * 1024))
-            let (decoded, intact) = LogRecord.decodeAll(content)
-            if isNewest, intact < content.count { try Self.truncate(path, to: start + intact) }
-            lines.insert(contentsOf: decoded, at: 0)
-            read += content.count
-            known.append(Segment(path: path, bytes: start + (isNewest ? intact : content.count)))
         }
         self.segments[application] = known.reversed()
-        return lines.suffix(limit)
+        // A segment that cannot be read has its first sequence in its name.
+        let named = names.last.flatMap { UInt64($0.dropLast(4)) }.map { min($0, 1 << 62) } ?? 0
+        let last = max(lines.lazy.map(\.sequence).max() ?? 0, named)
+        return (lines.suffix(limit), last, unreadable)
     }
 
     /// Appends `lines`, and takes away from them what is on disk; after an error, what is left was not written.

@@ -7,13 +7,17 @@ struct MetricFamily {
         case gauge(MetricGauge)
         case histogram(Histogram)
         case summary(MetricRecorder)
+        /// Values that are worked out for one exposition and have no handle.
+        case value(String)
+        case snapshot(HistogramSnapshot)
 
-        var identity: ObjectIdentifier {
+        var identity: ObjectIdentifier? {
             switch self {
             case .counter(let handle): ObjectIdentifier(handle)
             case .gauge(let handle): ObjectIdentifier(handle)
             case .histogram(let handle): ObjectIdentifier(handle)
             case .summary(let handle): ObjectIdentifier(handle)
+            case .value, .snapshot: nil
             }
         }
     }
@@ -23,6 +27,8 @@ struct MetricFamily {
     let name: String
     /// What the metric was called by the code that made it; part of the help text when nobody described it.
     let label: String
+    /// What the metric says about itself when nobody described it.
+    var ownHelp: String?
     /// By rendered labels.
     var series: [String: Series] = [:]
 
@@ -48,7 +54,7 @@ struct MetricFamily {
     }
 
     func write(to text: inout String, help: String?, bounds: [Int64]) {
-        let help = help ?? "Reported as \(self.label)."
+        let help = help ?? self.ownHelp ?? "Reported as \(self.label)."
         text += "# HELP \(self.name) \(PrometheusText.escapedHelp(help))\n# TYPE \(self.name) \(self.kind.rawValue)\n"
         for (labels, series) in self.series.sorted(by: { $0.key < $1.key }) {
             switch series {
@@ -56,6 +62,8 @@ struct MetricFamily {
             case .gauge(let gauge): self.sample(&text, "", labels, nil, PrometheusText.number(gauge.value))
             case .histogram(let histogram): self.write(histogram.snapshot(), labels, bounds, to: &text)
             case .summary(let recorder): self.write(recorder, labels, to: &text)
+            case .value(let value): self.sample(&text, "", labels, nil, value)
+            case .snapshot(let snapshot): self.write(snapshot, labels, bounds, to: &text)
             }
         }
     }

@@ -13,6 +13,8 @@ struct SignalHistory {
     let firstSeen: Int64
     private var fine: Deque<(number: Int64, bucket: SignalBucket)> = []
     private var coarse: Deque<(number: Int64, bucket: SignalBucket)> = []
+    /// Everything since the application became known: what a scraper wants, which takes the differences itself.
+    private(set) var totals = SignalBucket()
     private(set) var processes: [String: Process] = [:]
     private(set) var instances: (ready: Int, wanted: Int, restarts: Int) = (0, 0, 0)
 
@@ -22,6 +24,7 @@ struct SignalHistory {
     }
 
     mutating func merge(_ bucket: SignalBucket, number: Int64) {
+        self.totals.merge(bucket, maxErrorCodes: self.scale.maxErrorCodes)
         Self.insert(bucket, number, into: &self.fine, maxErrorCodes: self.scale.maxErrorCodes)
         guard let newest = self.fine.last?.number else { return }
         while let oldest = self.fine.first, oldest.number < newest - self.scale.fineBuckets {

@@ -74,7 +74,7 @@ final class InstanceDriver: Sendable {
     }
 
     func waitUntilReady() async throws(SupervisorError) {
-        let (promise, _) = self.visible.withLock { ($0.readiness, 0) }
+        let promise = self.visible.withLock { $0.readiness }
         try await promise.value()
     }
 

@@ -160,7 +160,7 @@ struct InstanceMachine {
         guard self.state == .idle else { return [] }
         self.hasRun = true
         // A wait for a restart that the former host began is begun again: how much of it is over nobody knows.
-        return self.afterEnd(by: .byItself, .unknown, exitIsNews: wasRunning)
+        return self.afterEnd(by: .byItself, .unknown, isNews: wasRunning)
     }
 
     private mutating func spawnFailed(_ reason: String) -> [Action] {
@@ -173,6 +173,7 @@ struct InstanceMachine {
             self.state = .finished
             return [.failStart(reason), .finish(nil)]
         }
+        self.wasReady = false
         return [.failBoot(reason, exit: nil, probe: nil)] + self.afterEnd(by: .unhealthy(reason), .unknown)
     }
 
@@ -264,10 +265,12 @@ struct InstanceMachine {
     private mutating func exited(_ status: ExitStatus) -> [Action] {
         switch self.state {
         case .booting, .ready, .unready:
+            let wasServing = self.state == .ready
             self.lastExit = status
             self.state = .clearing(.byItself, status)
             // An instance without its main process is over: what is left must not live on beside the next one.
-            return [.stopProbing, .cancel(.boot), .cancel(.stable), .kill, .awaitTree]
+            return (wasServing ? [.emit(.unready(reason: status.description))] : [])
+                + [.stopProbing, .cancel(.boot), .cancel(.stable), .kill, .awaitTree]
         case .ending(let ending):
             self.lastExit = status
             self.state = .clearing(ending, status)
@@ -279,13 +282,18 @@ struct InstanceMachine {
 
     private mutating func treeGone() -> [Action] {
         guard case .clearing(let ending, let status) = self.state else { return [] }
-        return [.cancel(.grace), .release] + self.afterEnd(by: ending, status)
+        var actions: [Action] = [.cancel(.grace), .release]
+        if ending == .byItself, !self.wasReady {
+            actions.append(.failBoot("ended before it was ready: \(status)", exit: status, probe: self.lastProbe))
+        }
+        return actions + self.afterEnd(by: ending, status)
     }
 
-    private mutating func afterEnd(by ending: Ending, _ status: ExitStatus, exitIsNews: Bool = true) -> [Action] {
+    private mutating func afterEnd(by ending: Ending, _ status: ExitStatus, isNews: Bool = true) -> [Action] {
         self.port = nil
         self.lastExit = status
-        var actions: [Action] = []
+        // What had to be ended has failed, even if it answered the signal with status 0.
+        var verdict = status
         switch ending {
         case .stop:
             self.state = .finished
@@ -293,29 +301,22 @@ struct InstanceMachine {
         case .restart:
             self.state = .spawning
             return [.emit(.exited(status, willRestartAfter: .zero)), .spawn]
-        case .byItself:
-            if !self.wasReady, exitIsNews {
-                actions.append(.failBoot("ended before it was ready: \(status)", exit: status, probe: self.lastProbe))
-            }
-        case .unhealthy:
-            break
+        case .unhealthy: verdict = .unknown
+        case .byItself: break
         }
-        // What had to be ended has failed, even if it answered the signal with status 0.
-        var verdict = status
-        if case .unhealthy = ending { verdict = .unknown }
         guard let backoff = self.spec.restart.backoff(after: verdict) else {
             self.state = .down(failed: verdict != .exited(0))
-            return actions + [.emit(.exited(status, willRestartAfter: nil)), .forget]
+            return [.emit(.exited(status, willRestartAfter: nil)), .forget]
         }
         guard let delay = backoff.delay(beforeAttempt: self.attempts + 1, using: &self.randomness) else {
             self.state = .down(failed: true)
             let reason = "gave up after \(self.attempts) restarts in a row; the last time: \(status)"
-            return actions + [.emit(.exited(status, willRestartAfter: nil)), .emit(.gaveUp(reason: reason)), .forget]
+            return [.emit(.exited(status, willRestartAfter: nil)), .emit(.gaveUp(reason: reason)), .forget]
         }
         self.attempts += 1
         self.state = .backingOff
-        if exitIsNews { actions.append(.emit(.exited(status, willRestartAfter: delay))) }
-        return actions + [.record, .schedule(.backoff, delay)]
+        return (isNews ? [.emit(.exited(status, willRestartAfter: delay))] : [])
+            + [.record, .schedule(.backoff, delay)]
     }
 
     // MARK: Requests

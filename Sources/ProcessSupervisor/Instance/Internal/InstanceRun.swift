@@ -53,15 +53,14 @@ struct InstanceRun {
             run = InstanceRun(driver: driver, restarts: record.restarts, attempts: record.attempts)
             await run.adopt(record, process)
         }
-        for await message in driver.messages {
-            if run.finished { break }
+        var messages = driver.messages.makeAsyncIterator()
+        while !run.finished, let message = await messages.next() {
             switch message {
             case .found(let event, let token): if run.jobs.isCurrent(token) { await run.handle(event) }
             case .stop: await run.handle(.stop)
             case .restart(let promise): await run.restart(promise)
             case .abandon: run.finished = true
             }
-            if run.finished { break }
         }
         await run.end()
         return run.finalStatus
@@ -166,8 +165,9 @@ struct InstanceRun {
             self.driver.opened.fulfil(.success(self.driver.status))
         case .exited(let status, let delay):
             // A failure of the boot stays to be seen until the instance is ready.
-            if self.machine.wasReady { self.driver.becameUnready() }
-            if delay == nil, self.machine.wasReady {
+            guard self.machine.wasReady else { break }
+            self.driver.becameUnready()
+            if delay == nil {
                 self.driver.failReadiness(
                     self.bootError("has ended (\(status)) and is not restarted", exit: status, probe: nil))
             }
@@ -197,6 +197,8 @@ struct InstanceRun {
     /// Lets go of everything. Whoever still waits is answered.
     private mutating func end() async {
         await self.jobs.end()
+        // When it is abandoned: the rest of a line that has begun belongs to the next host, what is read to this one.
+        self.pump?.flushPartial()
         self.pump = nil
         for promise in self.restartReplies { promise.fulfil(.failure(self.stoppedError)) }
         self.driver.opened.fulfil(.failure(self.stoppedError))

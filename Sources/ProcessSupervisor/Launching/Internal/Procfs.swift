@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// One line of `/proc`: a process at one moment.
@@ -107,9 +107,9 @@ enum Procfs {
 
     private static func readSome(_ descriptor: Int32, _ base: UnsafeMutableRawPointer?, _ count: Int) -> Int {
         #if canImport(Musl)
-        Musl.read(descriptor, base, count)
+            Musl.read(descriptor, base, count)
         #else
-        Glibc.read(descriptor, base, count)
+            Glibc.read(descriptor, base, count)
         #endif
     }
 }

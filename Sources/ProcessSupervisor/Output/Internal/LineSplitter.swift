@@ -20,7 +20,9 @@ struct LineSplitter {
                 self.take(self.pending.count, isPartial: false, into: &lines)
                 continue
             }
-            if self.pending.count == self.limit { self.take(self.endOfWholeCharacters(), isPartial: true, into: &lines) }
+            if self.pending.count == self.limit {
+                self.take(self.endOfWholeCharacters(), isPartial: true, into: &lines)
+            }
             self.pending.append(byte)
         }
     }

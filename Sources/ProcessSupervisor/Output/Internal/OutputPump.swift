@@ -34,7 +34,7 @@ final class OutputPump: Sendable {
             if self.readSome() > 0 {
                 await Task.yield()
             } else if self.splitter.withLock({ $0.hasPending }) {
-                if await self.staysSilent() { self.flush { $0.flushPartial(into: &$1) } }
+                if await self.staysSilent() { self.flushPartial() }
                 await self.source.wait(for: .readable)
             } else {
                 await self.source.wait(for: .readable)
@@ -52,6 +52,9 @@ final class OutputPump: Sendable {
         }
         self.flush { $0.finish(into: &$1) }
     }
+
+    /// Hands out the line that has begun, when another will read on.
+    func flushPartial() { self.flush { $0.flushPartial(into: &$1) } }
 
     private func staysSilent() async -> Bool {
         await withTaskGroup(of: Bool.self) { group in

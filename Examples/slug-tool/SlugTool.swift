@@ -1,0 +1,74 @@
+// A slug repository from the command line: what SlugStore does, and nothing besides.
+import Foundation
+import Logging
+import SlugStore
+import SystemPackage
+
+@main
+struct SlugTool {
+    static let usage = """
+        usage: slug-tool REPOSITORY put DIRECTORY      store a tree and print its slug
+               slug-tool REPOSITORY list               every slug: identifier, files, bytes, bytes that storing it took
+               slug-tool REPOSITORY get SLUG LINK      make the slug's tree and a link to it
+               slug-tool REPOSITORY verify [SLUG]      read and check everything that is stored
+               slug-tool REPOSITORY remove SLUG
+               slug-tool REPOSITORY gc                 free what no slug needs
+        SLUG may be shortened.
+        """
+
+    static func main() async {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        guard arguments.count >= 2 else { fail(self.usage, status: 64) }
+        let repository = LocalSlugRepository(
+            configuration: .init(directory: FilePath(arguments[0])), logger: Logger(label: "slug-tool"))
+        do {
+            try await run(arguments[1], Array(arguments.dropFirst(2)), on: repository)
+        } catch {
+            fail("slug-tool: \(error)", status: 1)
+        }
+    }
+
+    static func run(_ command: String, _ arguments: [String], on repository: some SlugRepository) async throws {
+        switch (command, arguments.count) {
+        case ("put", 1):
+            let slug = try await repository.put(FilePath(arguments[0]), metadata: SlugMetadata())
+            print(slug.id, "\(slug.files) files, \(slug.bytes) bytes, \(slug.newBytesStored) new on disk")
+        case ("list", 0):
+            for slug in try await repository.list() {
+                print(slug.id.shortDescription, slug.files, slug.bytes, slug.newBytesStored, slug.createdAt)
+            }
+        case ("get", 2):
+            let slug = try await repository.materialise(try await find(arguments[0], in: repository))
+            let target =
+                slug.path.isAbsolute ? slug.path : FilePath(FileManager.default.currentDirectoryPath).pushing(slug.path)
+            try FileManager.default.createSymbolicLink(atPath: arguments[1], withDestinationPath: target.string)
+            print(target)
+        case ("verify", 0):
+            for slug in try await repository.list() { try await repository.verify(slug.id) }
+        case ("verify", 1):
+            try await repository.verify(try await find(arguments[0], in: repository))
+        case ("remove", 1):
+            try await repository.remove(try await find(arguments[0], in: repository))
+        case ("gc", 0):
+            let report = try await repository.collectGarbage()
+            print("\(report.slugs) slugs, \(report.chunks) chunks, \(report.bytes) bytes freed")
+        default:
+            fail(self.usage, status: 64)
+        }
+    }
+
+    /// The one slug whose identifier is `text` or starts with it.
+    static func find(_ text: String, in repository: some SlugRepository) async throws -> SlugID {
+        if let id = SlugID(text) { return id }
+        let matches = try await repository.list().map(\.id).filter { $0.description.hasPrefix("sha256:\(text)") }
+        guard let id = matches.first, matches.count == 1 else {
+            throw SlugStoreError(code: .notFound, message: "\(matches.count) slugs start with \(text).")
+        }
+        return id
+    }
+
+    static func fail(_ message: String, status: Int32) -> Never {
+        try? FileHandle.standardError.write(contentsOf: Data((message + "\n").utf8))
+        exit(status)
+    }
+}

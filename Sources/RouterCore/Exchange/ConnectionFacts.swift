@@ -1,0 +1,27 @@
+/// What every request of one client connection is told about where it came from.
+struct ConnectionFacts {
+    /// The client's address, as text.
+    var clientAddress: String
+    /// Whether that address is a trusted proxy, whose own statements about the client are kept.
+    var isTrusted: Bool
+    var scheme: String
+    /// The port the client connected to.
+    var port: Int
+    /// The name in the `Via` field.
+    var pseudonym: String
+
+    /// The fields that are the same for every request whose sender is not trusted.
+    let untrustedFields: [UInt8]
+    let viaField: [UInt8]
+
+    init(clientAddress: String, isTrusted: Bool, scheme: String, port: Int, pseudonym: String) {
+        self.clientAddress = clientAddress
+        self.isTrusted = isTrusted
+        self.scheme = scheme
+        self.port = port
+        self.pseudonym = pseudonym
+        self.viaField = Array("Via: 1.1 \(pseudonym)\r\n".utf8)
+        self.untrustedFields = Array(
+            "X-Forwarded-For: \(clientAddress)\r\nX-Forwarded-Proto: \(scheme)\r\nX-Forwarded-Port: \(port)\r\n".utf8)
+    }
+}

@@ -1,0 +1,111 @@
+import NIOCore
+
+extension ExchangeMachine {
+    /// Answers in the router's own name, or, when the response has begun, breaks it off so that nobody takes it for
+    /// a whole one.
+    mutating func answer(_ refusal: Refusal, keeping: Bool = true) -> ExchangeAction? {
+        switch self.phase {
+        case .ending, .closing, .lingering, .closed: return self.nextAction()
+        case .head, .routing, .exchanging, .tunnel: break
+        }
+        if self.responseHeadSent {
+            let upgraded = self.response.status == 101
+            self.end(
+                status: self.response.status, code: refusal.code, reuses: false, upgraded: upgraded, then: .drop)
+            return self.nextAction()
+        }
+        let hasUnread: Bool
+        switch self.phase {
+        // Before the body's reader is set up, the head says whether there is one.
+        case .routing: hasUnread = self.request.framing != .none
+        case .exchanging: hasUnread = !self.requestBody.isComplete
+        default: hasUnread = true
+        }
+        let keeps =
+            keeping && !hasUnread && self.request.isPersistent && !self.isClosing && self.clientMayContinue
+        let connection: StaticString
+        if keeps {
+            connection = self.request.minorVersion == 0 ? "Connection: keep-alive\r\n" : ""
+        } else {
+            connection = "Connection: close\r\n"
+        }
+        let page = ErrorPage.response(
+            refusal, id: self.requestID, connection: connection, withBody: self.request.method != .head)
+        self.responseBytes += page.readableBytes
+        self.end(
+            status: refusal.code.status, code: refusal.code, reuses: false, upgraded: false,
+            then: keeps ? .keep : (self.clientEnded ? .close : .linger))
+        return .toClient(page)
+    }
+
+    /// The client is gone, or will never send the rest of what it began.
+    mutating func vanish() -> ExchangeAction? {
+        switch self.phase {
+        case .closed: return nil
+        case .ending(let ending, _):
+            self.phase = .ending(ending, then: .drop)
+            return nil
+        case .head, .closing, .lingering:
+            self.phase = .closed
+            return .closeClient
+        case .routing, .exchanging, .tunnel:
+            let upgraded = self.responseHeadSent && self.response.status == 101
+            self.end(
+                status: self.responseHeadSent ? self.response.status : RouterErrorCode.clientClosed.status,
+                code: upgraded ? nil : .clientClosed, reuses: false, upgraded: upgraded, then: .drop)
+            return self.nextAction()
+        }
+    }
+
+    mutating func end(
+        status: Int, code: RouterErrorCode?, reuses: Bool, upgraded: Bool, then afterwards: Afterwards
+    ) {
+        self.upstream = .finished
+        self.upstreamInput.clear()
+        self.headBytes = ByteBuffer()
+        self.phase = .ending(
+            ExchangeEnding(
+                reusesUpstream: reuses, status: status, code: code, requestBytes: self.requestBytes,
+                responseBytes: self.responseBytes, retries: self.retries, upgraded: upgraded),
+            then: afterwards)
+    }
+
+    mutating func leave(_ afterwards: Afterwards) {
+        switch afterwards {
+        case .keep: self.phase = .head
+        case .close, .drop: self.phase = .closing
+        case .linger: self.phase = .lingering(announced: false)
+        }
+    }
+
+    /// Both sides speak a protocol that is none of the router's business.
+    mutating func nextTunnel() -> ExchangeAction? {
+        if self.announcesStream {
+            self.announcesStream = false
+            return .tunnel
+        }
+        if self.input.readableBytes > 0, !self.upstreamEnded || !self.upstreamBroke {
+            let bytes = self.input
+            self.input = ByteBuffer()
+            self.requestBytes += bytes.readableBytes
+            return .toUpstream(bytes)
+        }
+        if self.upstreamInput.readableBytes > 0 {
+            let bytes = self.upstreamInput
+            self.upstreamInput = ByteBuffer()
+            self.responseBytes += bytes.readableBytes
+            return .toClient(bytes)
+        }
+        if self.clientEnded, !self.sentHalfCloseUpstream, !self.upstreamEnded {
+            self.sentHalfCloseUpstream = true
+            return .halfCloseUpstream
+        }
+        if self.upstreamEnded, !self.sentHalfCloseClient, !self.clientEnded, !self.upstreamBroke {
+            self.sentHalfCloseClient = true
+            return .halfCloseClient
+        }
+        guard self.upstreamBroke || (self.clientEnded && self.upstreamEnded) else { return nil }
+        self.end(status: 101, code: nil, reuses: false, upgraded: true, then: .close)
+        return self.nextAction()
+    }
+}

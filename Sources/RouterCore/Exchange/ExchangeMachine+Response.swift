@@ -1,0 +1,206 @@
+import NIOCore
+
+extension ExchangeMachine {
+    /// Bodies up to this size are copied behind their head, because one write of a few KiB costs less than a write of
+    /// two buffers.
+    private static var inlineBodyBytes: Int { 8192 }
+
+    /// Moves the instance's response towards the client.
+    mutating func nextResponse() -> ExchangeAction? {
+        guard case .open = self.upstream else { return nil }
+        if self.announcesStream {
+            self.announcesStream = false
+            return .streaming
+        }
+        while true {
+            switch self.responsePhase {
+            case .head:
+                guard self.upstreamInput.readableBytes > 0 else {
+                    return self.upstreamEnded ? self.upstreamLost() : nil
+                }
+                if !self.responseStarted {
+                    self.responseStarted = true
+                    self.forgetReplay()
+                }
+                do throws(HeadRefusal) {
+                    guard try self.readResponseHead() else {
+                        guard self.upstreamEnded else { return nil }
+                        return self.answer(Refusal(.upstreamBroke), keeping: false)
+                    }
+                } catch {
+                    return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+                }
+                if self.response.status < 200 {
+                    if let action = self.interim() { return action }
+                } else {
+                    return self.finalHead()
+                }
+            case .body:
+                if let piece = self.nextResponsePiece() {
+                    self.responseBytes += piece.readableBytes
+                    return .toClient(piece)
+                }
+                if self.pendingRefusal != nil { return self.nextAction() }
+                guard case .complete = self.responsePhase else { return nil }
+            case .complete:
+                return self.endResponse()
+            }
+        }
+    }
+
+    private mutating func forgetReplay() {
+        // A usual head's buffer is kept for the next request; a large one is not worth its memory.
+        if self.replay.capacity > 16384 { self.replay = ByteBuffer() } else { self.replay.clear() }
+        self.isReplayWhole = false
+    }
+
+    /// False while the head is incomplete.
+    private mutating func readResponseHead() throws(HeadRefusal) -> Bool {
+        let length = try self.responseScanner.scan(self.upstreamInput, limits: self.settings.responseHead)
+        guard let length, let head = self.upstreamInput.readSlice(length: length) else { return false }
+        self.responseScanner = HeadScanner()
+        self.headBytes = head
+        let toHead = self.request.method == .head
+        var fields = ContiguousArray<HeadField>()
+        swap(&fields, &self.fields)
+        defer { swap(&fields, &self.fields) }
+        self.response = try head.withUnsafeReadableBytes { bytes -> Result<ResponseHead, HeadRefusal> in
+            do throws(HeadRefusal) {
+                return .success(try ResponseHead.parse(bytes, toHead: toHead, fields: &fields))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+        return true
+    }
+
+    /// A response before the response: 100, 103, or 101, which ends HTTP on this connection.
+    private mutating func interim() -> ExchangeAction? {
+        guard self.response.status == 101 else {
+            // HTTP/1.0 does not know interim responses.
+            guard self.request.minorVersion >= 1 else { return nil }
+            self.writeHead(connection: "")
+            return .toClient(self.takeOut())
+        }
+        guard self.request.upgrade else {
+            return self.answer(
+                Refusal(.upstreamInvalid, reason: "The instance switched protocols without being asked."),
+                keeping: false)
+        }
+        self.writeHead(connection: "Connection: upgrade\r\n")
+        self.responseHeadSent = true
+        self.phase = .tunnel
+        self.sentHalfCloseUpstream = false
+        self.sentHalfCloseClient = false
+        self.announcesStream = true
+        return .toClient(self.takeOut())
+    }
+
+    private mutating func finalHead() -> ExchangeAction {
+        let speaksChunks = self.request.minorVersion >= 1
+        self.delivery = .asIs
+        var output = ChunkedScanner.Output.chunks
+        switch self.response.framing {
+        case .untilClose where speaksChunks: self.delivery = .intoChunks
+        case .chunked where !speaksChunks:
+            self.delivery = .outOfChunks
+            output = .payload
+        default: break
+        }
+        let endsByClosing =
+            self.delivery == .outOfChunks || (self.response.framing == .untilClose && self.delivery == .asIs)
+        self.keepsClient =
+            self.request.isPersistent && self.requestBody.isComplete && !self.isClosing
+            && self.clientMayContinue && !endsByClosing
+        self.responseBody = BodyReader(self.response.framing, output: output, malformed: .upstreamInvalid)
+        if self.keepsClient {
+            self.writeHead(connection: self.request.minorVersion == 0 ? "Connection: keep-alive\r\n" : "")
+        } else {
+            self.writeHead(connection: "Connection: close\r\n")
+        }
+        self.responseHeadSent = true
+        self.responsePhase = self.responseBody.isComplete ? .complete : .body
+        self.announcesStream = self.response.isEventStream
+        if self.upstreamInput.readableBytes <= Self.inlineBodyBytes {
+            while case .body = self.responsePhase, var piece = self.nextResponsePiece() {
+                self.out.writeBuffer(&piece)
+            }
+        }
+        return .toClient(self.takeOut())
+    }
+
+    private mutating func writeHead(connection: StaticString) {
+        var out = self.out
+        self.out = ByteBuffer()
+        out.clear()
+        self.headBytes.withUnsafeReadableBytes { bytes in
+            self.response.write(
+                bytes, fields: self.fields, delivery: self.delivery, connection: connection, into: &out)
+        }
+        self.headBytes = ByteBuffer()
+        self.out = out
+    }
+
+    private mutating func takeOut() -> ByteBuffer {
+        self.responseBytes += self.out.readableBytes
+        return self.out
+    }
+
+    /// The next part of the body. Sets the response phase at its end, and a refusal when it broke.
+    private mutating func nextResponsePiece() -> ByteBuffer? {
+        let piece: ByteBuffer?
+        do throws(HeadRefusal) {
+            piece = try self.responseBody.next(from: &self.upstreamInput)
+        } catch {
+            self.pendingRefusal = Refusal(error.code)
+            return nil
+        }
+        if self.responseBody.isComplete { self.responsePhase = .complete }
+        if let piece { return self.delivery == .intoChunks ? Self.chunk(piece) : piece }
+        guard !self.responseBody.isComplete, self.upstreamEnded else { return nil }
+        guard self.response.framing == .untilClose, !self.upstreamBroke else {
+            self.pendingRefusal = Refusal(.upstreamBroke)
+            return nil
+        }
+        self.responsePhase = .complete
+        return self.delivery == .intoChunks ? ByteBuffer(string: "0\r\n\r\n") : nil
+    }
+
+    private static func chunk(_ data: ByteBuffer) -> ByteBuffer {
+        var framed = ByteBuffer()
+        framed.reserveCapacity(data.readableBytes + 20)
+        framed.writeString(String(data.readableBytes, radix: 16))
+        framed.writeStaticString("\r\n")
+        framed.writeImmutableBuffer(data)
+        framed.writeStaticString("\r\n")
+        return framed
+    }
+
+    private mutating func endResponse() -> ExchangeAction? {
+        let reuses =
+            self.response.isPersistent && self.response.framing != .untilClose && self.requestBody.isComplete
+            && !self.mustSendReplay && !self.upstreamEnded && self.upstreamInput.readableBytes == 0
+        let afterwards: Afterwards
+        if self.keepsClient {
+            afterwards = .keep
+        } else {
+            let hasUnread = !self.requestBody.isComplete || self.input.readableBytes > 0
+            afterwards = hasUnread && !self.clientEnded ? .linger : .close
+        }
+        self.end(status: self.response.status, code: nil, reuses: reuses, upgraded: false, then: afterwards)
+        return self.nextAction()
+    }
+
+    /// The connection to the instance closed before a byte of the response.
+    private mutating func upstreamLost() -> ExchangeAction? {
+        let canReplay =
+            !self.sentAnything || (self.isReplayWhole && self.request.isReplayable)
+        guard canReplay, self.retries < self.settings.retries else {
+            return self.answer(Refusal(.upstreamBroke), keeping: self.requestBody.isComplete)
+        }
+        self.retries += 1
+        self.upstream = .acquiring
+        self.upstreamInput.clear()
+        return .acquire(self.isReused ? .freshConnection : .anotherInstance)
+    }
+}

@@ -1,0 +1,278 @@
+import NIOCore
+
+/// One client connection's HTTP/1 exchanges, one after the other, with their instances: bytes and events in, actions
+/// out, no sockets, no clock.
+///
+/// The driver tells it what happened (the methods that return nothing) and then performs ``nextAction()`` until that
+/// is nil. Events may come while an action is being performed; they wait for the next call.
+///
+/// ```
+///   head ──▶ routing ──▶ exchanging ──▶ ending ──▶ head        (the client keeps its connection)
+///    │          │          │    └──▶ tunnel ─┘ └──▶ lingering ──▶ closed
+///    └──────────┴──────────┴── a refusal is answered ─┘
+/// ```
+struct ExchangeMachine: ~Copyable {
+    struct Settings {
+        var requestHead: HeadScanner.Limits
+        var responseHead: HeadScanner.Limits
+        /// How much of a request's body is kept to be sent again.
+        var replayBytes: Int
+        /// How often a request may be sent again.
+        var retries: Int
+        /// How much client input may wait (pipelined requests, a body that cannot be sent yet).
+        var backlogBytes: Int
+    }
+
+    enum Phase {
+        /// Between requests, or inside a request's head.
+        case head
+        /// The driver looks up the route.
+        case routing
+        case exchanging
+        case tunnel
+        case ending(ExchangeEnding, then: Afterwards)
+        case closing
+        /// The answer is out; what the client still sends is thrown away, so that a reset does not destroy the answer.
+        case lingering(announced: Bool)
+        case closed
+    }
+
+    enum Afterwards { case keep, close, linger, drop }
+
+    enum Upstream {
+        case unassigned
+        case acquiring
+        case open
+        /// Nothing more will be read from it.
+        case finished
+    }
+
+    enum ResponsePhase { case head, body, complete }
+
+    // The connection.
+    let settings: Settings
+    var facts: ConnectionFacts
+    var random: LoopRandom
+    var phase = Phase.head
+    var input = ByteBuffer()
+    var clientEnded = false
+    /// Whether the connection is to be closed after this exchange, because the router stops.
+    var isClosing = false
+
+    // The request.
+    var requestScanner = HeadScanner()
+    var headBytes = ByteBuffer()
+    var fields = ContiguousArray<HeadField>()
+    var request = RequestHead()
+    var requestBody = BodyReader(.none, output: .chunks, malformed: .badRequest)
+    var requestID: RequestID
+    var bodyLimit = Int.max
+    var requestBytes = 0
+    var pendingRefusal: Refusal?
+    var clientVanished = false
+
+    // The attempt.
+    var upstream = Upstream.unassigned
+    var upstreamInput = ByteBuffer()
+    var upstreamEnded = false
+    var upstreamBroke = false
+    /// The head and the start of the body, ready to be sent again.
+    var replay = ByteBuffer()
+    var replayHeadLength = 0
+    var isReplayWhole = true
+    var mustSendReplay = false
+    var sentAnything = false
+    var isReused = false
+    var retries = 0
+
+    // The response.
+    var responsePhase = ResponsePhase.head
+    var responseScanner = HeadScanner()
+    var responseBody = BodyReader(.none, output: .chunks, malformed: .upstreamInvalid)
+    var response = ResponseHead()
+    var delivery = ResponseHead.BodyDelivery.asIs
+    var responseStarted = false
+    var responseHeadSent = false
+    var announcesStream = false
+    var keepsClient = false
+    var responseBytes = 0
+    var out = ByteBuffer()
+    var sentHalfCloseUpstream = false
+    var sentHalfCloseClient = false
+
+    init(settings: Settings, facts: ConnectionFacts, random: LoopRandom) {
+        self.settings = settings
+        self.facts = facts
+        self.random = random
+        self.requestID = .random(0, 0)
+    }
+
+    // MARK: What is asked of it
+
+    /// The next thing to do, or nil until something happens.
+    mutating func nextAction() -> ExchangeAction? {
+        if self.clientVanished, let action = self.vanish() { return action }
+        if let refusal = self.pendingRefusal {
+            self.pendingRefusal = nil
+            return self.answer(refusal)
+        }
+        switch self.phase {
+        case .head: return self.nextHead()
+        case .routing, .closed: return nil
+        case .exchanging: return self.nextRequest() ?? self.nextResponse()
+        case .tunnel: return self.nextTunnel()
+        case .ending(let ending, let afterwards):
+            self.leave(afterwards)
+            return .ended(ending)
+        case .closing:
+            self.phase = .closed
+            return .closeClient
+        case .lingering(let announced):
+            self.input.clear()
+            if !announced {
+                self.phase = .lingering(announced: true)
+                return .halfCloseClient
+            }
+            guard self.clientEnded else { return nil }
+            self.phase = .closed
+            return .closeClient
+        }
+    }
+
+    /// Whether reading more from the client makes sense now; when not, its window fills and it waits.
+    var wantsClientBytes: Bool { self.input.readableBytes < self.settings.backlogBytes }
+
+    var isTunnel: Bool {
+        if case .tunnel = self.phase { return true }
+        return false
+    }
+
+    /// Whether a request is being worked on.
+    var isExchanging: Bool {
+        switch self.phase {
+        case .routing, .exchanging, .tunnel: return true
+        case .head, .ending, .closing, .lingering, .closed: return false
+        }
+    }
+
+    /// Whether another request can come on this connection.
+    var clientMayContinue: Bool { !self.clientEnded || self.input.readableBytes > 0 }
+
+    /// The host of the request that is being routed, as the client spelt it, without port.
+    func withHost<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        self.headBytes.withUnsafeReadableBytes { body($0[self.request.host]) }
+    }
+
+    /// The method, authority and path of the request that is being routed, for its record.
+    func requestSummary() -> (method: String, host: String, path: String) {
+        self.headBytes.withUnsafeReadableBytes { bytes in
+            let target = bytes[self.request.target]
+            let end = target.firstIndex(of: 0x3F) ?? target.count
+            return (
+                String(decoding: bytes[self.request.methodRange], as: UTF8.self),
+                String(decoding: bytes[self.request.host], as: UTF8.self),
+                String(decoding: target[0..<end], as: UTF8.self)
+            )
+        }
+    }
+
+    /// What the connection waits for, which decides how long it may.
+    var waiting: Waiting {
+        switch self.phase {
+        case .head: return self.input.readableBytes == 0 ? .nextRequest : .requestHead
+        case .routing, .ending, .closing, .closed: return .nothing
+        case .tunnel: return .tunnel
+        case .lingering: return .lingering
+        case .exchanging:
+            guard case .open = self.upstream else { return .instance }
+            if self.responseStarted { return .response }
+            return self.requestBody.isComplete ? .firstByte : .requestBody
+        }
+    }
+
+    enum Waiting: Equatable {
+        case nothing, nextRequest, requestHead, requestBody, instance, firstByte, response, tunnel, lingering
+    }
+
+    // MARK: What it is told
+
+    mutating func clientBytes(_ bytes: consuming ByteBuffer) {
+        switch self.phase {
+        case .closed, .closing, .lingering: return
+        default: break
+        }
+        if self.input.readableBytes == 0 {
+            self.input = bytes
+        } else {
+            self.input.writeBuffer(&bytes)
+        }
+    }
+
+    /// The client will send no more, but may still read.
+    mutating func clientEOF() { self.clientEnded = true }
+
+    /// The client's connection is gone.
+    mutating func clientClosed() { self.clientVanished = true }
+
+    /// The router stops: this exchange is the connection's last.
+    mutating func shutDown() { self.isClosing = true }
+
+    /// Connected; what follows goes to this instance.
+    mutating func upstreamReady(reused: Bool) {
+        guard case .acquiring = self.upstream else { return }
+        self.upstream = .open
+        self.isReused = reused
+        self.mustSendReplay = true
+        self.sentAnything = false
+        self.upstreamEnded = false
+        self.upstreamBroke = false
+        self.upstreamInput.clear()
+    }
+
+    mutating func upstreamBytes(_ bytes: consuming ByteBuffer) {
+        guard case .open = self.upstream else { return }
+        if self.upstreamInput.readableBytes == 0 {
+            self.upstreamInput = bytes
+        } else {
+            self.upstreamInput.writeBuffer(&bytes)
+        }
+    }
+
+    /// The instance will send no more. When its connection `broke` rather than ended, a body without a length is
+    /// not taken for a whole one.
+    mutating func upstreamEOF(broke: Bool) {
+        guard case .open = self.upstream else { return }
+        self.upstreamEnded = true
+        self.upstreamBroke = self.upstreamBroke || broke
+    }
+
+    /// No connection to the chosen instance. Nothing was sent: it is safe to try another one.
+    mutating func connectFailed() {
+        guard case .exchanging = self.phase, case .acquiring = self.upstream else { return }
+        if self.retries < self.settings.retries {
+            self.retries += 1
+            self.upstream = .unassigned
+        } else {
+            self.refuse(Refusal(.connectFailed, retryAfter: 1))
+        }
+    }
+
+    /// Answers the request in the router's own name.
+    mutating func refuse(_ refusal: Refusal) { self.pendingRefusal = refusal }
+
+    /// What it waited for (``waiting``) did not come in time.
+    mutating func timedOut() {
+        switch self.waiting {
+        case .nothing: break
+        case .nextRequest: self.phase = .closing
+        case .requestHead:
+            self.beginExchange(ByteBuffer())
+            self.refuse(Refusal(.requestTimeout))
+        case .requestBody: self.refuse(Refusal(.requestTimeout))
+        case .instance: self.refuse(Refusal(.connectFailed, retryAfter: 1))
+        case .firstByte, .response: self.refuse(Refusal(.upstreamTimeout))
+        case .tunnel: self.refuse(Refusal(.idleTimeout))
+        case .lingering: self.phase = .closing
+        }
+    }
+}

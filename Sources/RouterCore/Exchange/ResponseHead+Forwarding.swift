@@ -1,0 +1,56 @@
+import NIOCore
+
+extension ResponseHead {
+    /// How the body reaches the client.
+    enum BodyDelivery: Equatable {
+        /// As the instance framed it.
+        case asIs
+        /// The instance ends its body by closing; the client gets chunks, and keeps its connection.
+        case intoChunks
+        /// The client does not know the chunked coding; it gets the data, ended by closing.
+        case outOfChunks
+    }
+
+    /// Writes the head that the client is sent.
+    func write(
+        _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>, delivery: BodyDelivery,
+        connection: StaticString, into out: inout ByteBuffer
+    ) {
+        out.writeStaticString("HTTP/1.1")
+        var runStart = 8
+        var runEnd = self.fieldsStart
+        var wroteLength = false
+        for index in fields.indices {
+            let field = fields[index]
+            var passes = self.passes(field, bytes, fields: fields, delivery: delivery)
+            if field.kind == .contentLength {
+                passes = passes && !wroteLength
+                wroteLength = true
+            }
+            guard passes else { continue }
+            if Int(field.line.lower) != runEnd {
+                out.writeBytes(bytes[ByteRange(runStart, runEnd)])
+                runStart = Int(field.line.lower)
+            }
+            runEnd = Int(field.line.upper)
+        }
+        out.writeBytes(bytes[ByteRange(runStart, runEnd)])
+        if delivery == .intoChunks { out.writeStaticString("Transfer-Encoding: chunked\r\n") }
+        out.writeStaticString(connection)
+        out.writeStaticString("\r\n")
+    }
+
+    private func passes(
+        _ field: HeadField, _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>,
+        delivery: BodyDelivery
+    ) -> Bool {
+        switch field.kind {
+        case .connection, .hopByHop, .routerError, .disguised: return false
+        case .upgrade: return self.status == 101
+        // RFC 9110, 8.6: neither may be there with 1xx and 204.
+        case .contentLength: return self.status >= 200 && self.status != 204
+        case .transferEncoding: return self.framing == .chunked && delivery == .asIs
+        default: return !self.connection.namesFields || !ConnectionOptions.names(field, in: bytes, fields: fields)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import NIOCore
+import Synchronization
+
+/// One instance as the running router sees it: its address, and what is going on with it on all event loops.
+///
+/// It lives on across route changes for as long as a route names it, so that nothing in flight is forgotten.
+final class Instance: Sendable {
+    let id: BackendID
+    let address: BackendAddress
+    /// The address ready for use; nil when it is a name.
+    let socketAddress: SocketAddress?
+
+    private let requests = Atomic<Int>(0)
+    private let streams = Atomic<Int>(0)
+    private let failures = Atomic<Int>(0)
+    private let ejectedUntil = Atomic<UInt64>(0)
+    private let retired = Atomic<Bool>(false)
+    private let isWatched = Atomic<Bool>(false)
+    private let watches = Mutex<[DrainWatch]>([])
+
+    init(_ backend: Backend) {
+        self.id = backend.id
+        self.address = backend.address
+        switch backend.address {
+        case .ip(let host, let port):
+            let literal = host == "localhost" ? "127.0.0.1" : host
+            self.socketAddress = try? SocketAddress(ipAddress: literal, port: port)
+        case .unix(let path):
+            self.socketAddress = try? SocketAddress(unixDomainSocketPath: path)
+        }
+    }
+
+    // MARK: In flight
+
+    /// Requests it is working on now.
+    var load: Int { self.requests.load(ordering: .relaxed) }
+
+    /// Requests, upgraded connections and event streams.
+    var inFlight: Int {
+        self.requests.load(ordering: .sequentiallyConsistent) + self.streams.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Takes one of `limit` places; false when all are taken.
+    func tryBegin(limit: Int) -> Bool {
+        if self.requests.add(1, ordering: .sequentiallyConsistent).newValue <= limit { return true }
+        self.requests.subtract(1, ordering: .sequentiallyConsistent)
+        return false
+    }
+
+    /// The request has become a stream, which may last for hours and gives its place to another request.
+    func becomeStream() {
+        // In this order the sum never looks smaller than it is.
+        self.streams.add(1, ordering: .sequentiallyConsistent)
+        self.requests.subtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Gives the place back.
+    func end(isStream: Bool) {
+        if isStream {
+            self.streams.subtract(1, ordering: .sequentiallyConsistent)
+        } else {
+            self.requests.subtract(1, ordering: .sequentiallyConsistent)
+        }
+        if self.isWatched.load(ordering: .sequentiallyConsistent) {
+            for watch in self.watches.withLock({ $0 }) { watch.check() }
+        }
+    }
+
+    // MARK: Drain
+
+    /// Whether no route names it any more; its connections are then not kept.
+    var isRetired: Bool { self.retired.load(ordering: .relaxed) }
+    func retire() { self.retired.store(true, ordering: .relaxed) }
+
+    func watch(_ watch: DrainWatch) {
+        self.watches.withLock { watches in
+            watches.append(watch)
+            self.isWatched.store(true, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    func unwatch(_ watch: DrainWatch) {
+        self.watches.withLock { watches in
+            watches.removeAll { $0 === watch }
+            if watches.isEmpty { self.isWatched.store(false, ordering: .sequentiallyConsistent) }
+        }
+    }
+
+    // MARK: Ejection
+
+    /// Whether it is set aside at `now`.
+    func isEjected(now: UInt64) -> Bool { self.ejectedUntil.load(ordering: .relaxed) > now }
+
+    func connectSucceeded() {
+        guard self.failures.load(ordering: .relaxed) != 0 else { return }
+        self.failures.store(0, ordering: .relaxed)
+        self.ejectedUntil.store(0, ordering: .relaxed)
+    }
+
+    /// Sets it aside after several failures in a row, each time for longer. Returns for how long, when it does.
+    func connectFailed(now: UInt64, policy: Router.Configuration.Ejection) -> Duration? {
+        let failures = self.failures.add(1, ordering: .relaxed).newValue
+        guard failures >= policy.consecutiveFailures else { return nil }
+        let doublings = min(failures - policy.consecutiveFailures, 10)
+        let duration = min(policy.base * (1 << doublings), policy.maximum)
+        self.ejectedUntil.store(now &+ duration.nanosecondsClamped, ordering: .relaxed)
+        return duration
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, at least 0 and at most a few centuries.
+    var nanosecondsClamped: UInt64 {
+        let (seconds, attoseconds) = self.components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        guard seconds < 9_000_000_000 else { return 9_000_000_000_000_000_000 }
+        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,70 @@
+/// What happened to one request, reported when it is over.
+public struct RequestRecord: Sendable {
+    /// The application it was for; nil when no application has its host, or it was refused before that was known.
+    public var application: String?
+    /// The instance that answered or was tried last.
+    public var backend: BackendID?
+    /// The method.
+    public var method: String
+    /// The host, without port.
+    public var host: String
+    /// The path without the query, which may hold secrets.
+    public var path: String
+    /// The status the client was sent; 499 when it had gone before there was one.
+    public var status: Int
+    /// Why the router answered by itself or broke off; nil when all went well.
+    public var errorCode: RouterErrorCode?
+    /// Bytes received from the client: head and body.
+    public var requestBytes: Int
+    /// Bytes sent to the client: head and body.
+    public var responseBytes: Int
+    /// From the end of the request's head to the end of the exchange.
+    public var total: Duration
+    /// Thereof waiting for a place with an instance.
+    public var queue: Duration
+    /// Thereof waiting for a connection, over all attempts.
+    public var connect: Duration
+    /// From the request being sent on to the first byte of the response; zero when there was none.
+    public var firstByte: Duration
+    /// The `X-Request-ID`.
+    public var requestID: String
+    /// How often it was sent again, to this or another instance.
+    public var retries: Int
+    /// Whether it became a tunnel (a WebSocket).
+    public var upgraded: Bool
+
+    /// Makes a record, as the router does, and as tests of an observer do.
+    public init(
+        application: String?, backend: BackendID?, method: String, host: String, path: String, status: Int,
+        errorCode: RouterErrorCode? = nil, requestBytes: Int = 0, responseBytes: Int = 0, total: Duration = .zero,
+        queue: Duration = .zero, connect: Duration = .zero, firstByte: Duration = .zero, requestID: String,
+        retries: Int = 0, upgraded: Bool = false
+    ) {
+        self.application = application
+        self.backend = backend
+        self.method = method
+        self.host = host
+        self.path = path
+        self.status = status
+        self.errorCode = errorCode
+        self.requestBytes = requestBytes
+        self.responseBytes = responseBytes
+        self.total = total
+        self.queue = queue
+        self.connect = connect
+        self.firstByte = firstByte
+        self.requestID = requestID
+        self.retries = retries
+        self.upgraded = upgraded
+    }
+}
+
+/// Is told about every request when it is over.
+///
+/// ## Promises a conformer keeps
+/// - It returns at once: it is called on the event loop, and whatever it takes, every other request waits for.
+/// - It may be called from several threads at once.
+public protocol RequestObserver: Sendable {
+    /// A request, or an upgraded connection, has ended.
+    func requestFinished(_ record: RequestRecord)
+}

@@ -1,0 +1,54 @@
+/// One event loop's idle connections to one instance.
+final class InstanceConnections {
+    let instance: Instance
+    /// The most recently used last: it is taken first, and the others grow old and are closed.
+    private var idle: [UpstreamHandler] = []
+
+    init(_ instance: Instance) {
+        self.instance = instance
+    }
+
+    func push(_ upstream: UpstreamHandler, now: UInt64, limit: Int) {
+        guard self.idle.count < limit else {
+            upstream.close()
+            return
+        }
+        upstream.idleSince = now
+        upstream.pool = self
+        self.idle.append(upstream)
+    }
+
+    /// The connection used last, if it has been idle for at most `maximum` nanoseconds.
+    func pop(now: UInt64, maximum: UInt64) -> UpstreamHandler? {
+        guard let last = self.idle.last, now &- min(now, last.idleSince) <= maximum else { return nil }
+        self.idle.removeLast()
+        last.pool = nil
+        return last
+    }
+
+    /// A connection closed by itself.
+    func remove(_ upstream: UpstreamHandler) {
+        upstream.pool = nil
+        self.idle.removeAll { $0 === upstream }
+    }
+
+    func closeIdle(before deadline: UInt64) {
+        guard let first = self.idle.first, first.idleSince < deadline else { return }
+        let count = self.idle.firstIndex { $0.idleSince >= deadline } ?? self.idle.count
+        let old = self.idle[..<count]
+        self.idle.removeFirst(count)
+        for upstream in old {
+            upstream.pool = nil
+            upstream.close()
+        }
+    }
+
+    func closeAll() {
+        let all = self.idle
+        self.idle = []
+        for upstream in all {
+            upstream.pool = nil
+            upstream.close()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+extension Router {
+    /// How a router listens, and what it puts up with. Every limit has an answer when it is hit: ``RouterErrorCode``.
+    public struct Configuration: Sendable {
+        /// The address to listen on: `127.0.0.1`.
+        public var host = "127.0.0.1"
+        /// The port to listen on: 8080; 0 for any free one, which ``Router/listening()`` then tells.
+        public var port = 8080
+        /// Event loops: 1, which carries tens of thousands of requests a second and leaves the other cores to the
+        /// instances.
+        public var threads = 1
+        /// Connections the kernel holds until they are accepted: 1,024.
+        public var backlog: Int32 = 1024
+        /// Client connections at once: 20,000. Further ones are closed at once.
+        public var maxConnections = 20_000
+        /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
+        /// kept and completed: none. From everybody else they are dropped.
+        public var trustedProxies: [TrustedNetwork] = []
+        /// The router's name in the `Via` field.
+        public var pseudonym = "slipway"
+
+        /// The longest request line in bytes: 8 KiB, then 414.
+        public var maxRequestLineBytes = 8192
+        /// The largest request header section in bytes: 32 KiB, then 431.
+        public var maxHeaderBytes = 32_768
+        /// The most request header fields: 200, then 431.
+        public var maxHeaderFields = 200
+        /// The largest request body in bytes: 1 GiB, then 413. A route may set its own.
+        public var maxRequestBodyBytes = 1 << 30
+        /// The largest response header section in bytes: 64 KiB, then 502.
+        public var maxResponseHeaderBytes = 65_536
+        /// How much of a request's body is kept so that it can be sent again: 64 KiB.
+        public var replayBytes = 65_536
+        /// How much client input may wait, such as pipelined requests: 64 KiB. Then reading stops for a while.
+        public var backlogBytes = 65_536
+
+        /// How long a request's head may take from its first byte: 10 s, then 408.
+        public var headTimeout: Duration = .seconds(10)
+        /// How long the client may pause inside a body: 30 s, then 408.
+        public var bodyIdleTimeout: Duration = .seconds(30)
+        /// How long a kept client connection may be idle between requests: 60 s.
+        public var keepAliveTimeout: Duration = .seconds(60)
+        /// How long the client may take nothing of a response that waits for it: 60 s, then the connection is closed.
+        public var clientStallTimeout: Duration = .seconds(60)
+        /// How long to wait for the client's goodbye after refusing a request it is still sending: 2 s.
+        public var lingerTimeout: Duration = .seconds(2)
+        /// How long requests may take to end when the router stops: 30 s.
+        public var shutdownGrace: Duration = .seconds(30)
+
+        /// Requests an instance is given at once: 100. A backend may set its own.
+        public var maxInFlightPerBackend = 100
+        /// Requests per application that wait while every instance is at its limit: 100, then 503.
+        public var maxQueuedPerApplication = 100
+        /// How often a request may be sent to another instance, or over a fresh connection: 3 times.
+        public var maxRetries = 3
+        /// How long a connection to an instance is kept without a request: 1.5 s, less than any common server's own
+        /// limit (gunicorn: 2 s), so that the router is the one to close it.
+        public var poolIdle: Duration = .milliseconds(1500)
+        /// The same for requests that must not be sent twice, such as a POST: 1 s. Over an older connection, a
+        /// request could cross with the instance's closing it.
+        public var poolIdleForUnsafe: Duration = .seconds(1)
+        /// Idle connections kept to one instance, per event loop: 64.
+        public var maxIdlePerBackend = 64
+        /// When an instance that refuses connections is set aside.
+        public var ejection = Ejection()
+        /// How often time limits are looked at: 250 ms. This is how late they may be noticed.
+        public var timerResolution: Duration = .milliseconds(250)
+
+        /// The defaults.
+        public init() {}
+
+        /// The defaults, listening on this address.
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        /// When an instance is set aside, for a short while, because connections to it fail. Requests still go to it
+        /// when there is no other.
+        public struct Ejection: Sendable {
+            /// After so many failures in a row: 3.
+            public var consecutiveFailures = 3
+            /// For how long at first: 500 ms. It doubles with every further failure.
+            public var base: Duration = .milliseconds(500)
+            /// For how long at most: 5 s.
+            public var maximum: Duration = .seconds(5)
+
+            /// The defaults.
+            public init() {}
+        }
+    }
+}
+
+extension Router.Configuration {
+    var exchangeSettings: ExchangeMachine.Settings {
+        ExchangeMachine.Settings(
+            requestHead: HeadScanner.Limits(
+                firstLine: self.maxRequestLineBytes, firstLineCode: .uriTooLong, fields: self.maxHeaderBytes,
+                fieldCount: self.maxHeaderFields, fieldsCode: .headersTooLarge, malformedCode: .badRequest),
+            responseHead: HeadScanner.Limits(
+                firstLine: 8192, firstLineCode: .upstreamInvalid, fields: self.maxResponseHeaderBytes,
+                fieldCount: 500, fieldsCode: .upstreamInvalid, malformedCode: .upstreamInvalid),
+            replayBytes: self.replayBytes, retries: self.maxRetries, backlogBytes: self.backlogBytes)
+    }
+
+    /// Refuses what cannot work.
+    func check() throws(RouterError) {
+        func require(_ condition: Bool, _ what: String) throws(RouterError) {
+            guard condition else { throw RouterError(.invalidConfiguration, "The router's \(what).") }
+        }
+        try require((0...65535).contains(self.port), "port \(self.port) is not between 0 and 65535")
+        try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
+        try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
+        try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
+        try require(self.timerResolution > .zero, "timer resolution is not positive")
+        try require(
+            !self.pseudonym.isEmpty && self.pseudonym.utf8.allSatisfy(ByteClass.isToken),
+            "pseudonym '\(self.pseudonym)' is not a token")
+    }
+}

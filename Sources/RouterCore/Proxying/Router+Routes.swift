@@ -1,0 +1,83 @@
+import Logging
+import Synchronization
+
+extension Router {
+    /// Adds an application's route or replaces it, in one step. Requests that are being worked on end where they are;
+    /// the next one sees the new route. Clients keep their connections.
+    ///
+    /// - Throws: ``RouterError`` when the route is malformed, or one of its hosts belongs to another application.
+    ///   Nothing has changed then.
+    public func setRoute(_ route: ApplicationRoute) throws(RouterError) {
+        try self.state.withLock { state throws(RouterError) in
+            try route.check()
+            let old = state.routes.find(application: route.application)
+            let application = old?.application ?? ApplicationState(name: route.application)
+            let members = route.backends.map { backend in
+                let known = old?.members.first {
+                    $0.instance.id == backend.id && $0.instance.address == backend.address
+                }
+                return ApplicationPool.Member(
+                    instance: known?.instance ?? Instance(backend), weight: backend.weight,
+                    limit: backend.maxInFlight ?? self.configuration.maxInFlightPerBackend)
+            }
+            let pool = ApplicationPool(route: route, members: members, application: application)
+            try state.routes.set(application: route.application, hosts: route.hosts, value: pool)
+            state.publish(
+                retiring: (old?.members ?? []).map(\.instance).filter { instance in
+                    !members.contains { $0.instance === instance }
+                }, application: application)
+        }
+    }
+
+    /// Takes an application off the router. Requests that are being worked on end; the next one is answered 404.
+    public func removeRoute(application: String) {
+        self.state.withLock { state in
+            guard let old = state.routes.find(application: application) else { return }
+            state.routes.remove(application: application)
+            state.publish(retiring: old.members.map(\.instance), application: old.application)
+        }
+    }
+
+    /// An application's route, as it is now.
+    public func route(for application: String) -> ApplicationRoute? {
+        self.state.withLock { $0.routes.find(application: application)?.route }
+    }
+
+    /// All routes, as they are now.
+    public var routes: [ApplicationRoute] {
+        self.state.withLock { $0.routes.values.map(\.route) }.sorted { $0.application < $1.application }
+    }
+
+    /// How many of an application's requests and upgraded connections are in flight, queued ones included.
+    public func inFlight(application: String) -> Int {
+        self.state.withLock { $0.routes.find(application: application)?.application.inFlight ?? 0 }
+    }
+
+    /// Waits until nothing is in flight to these instances, neither requests nor upgraded connections.
+    ///
+    /// Take them out of their route first: an instance that still gets requests may never be idle. Every request
+    /// that the old route sent to them is waited for. Idle connections to them are closed at once. What has not ended
+    /// after `grace` is answered 503 or broken off.
+    ///
+    /// When the task is cancelled, it returns at once and breaks nothing off.
+    public func drain(_ backends: Set<BackendID>, grace: Duration) async -> DrainReport {
+        let (loops, instances) = self.state.withLock { ($0.loops, $0.instances(backends)) }
+        // A loop does its work in order: after this, every loop chooses by the routes that were set before the call.
+        for loop in loops { try? await loop.run { $0.closeIdle(backends) } }
+        let watch = DrainWatch(instances)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await watch.wait() }
+            group.addTask { try? await self.clock.sleep(for: grace) }
+            await group.next()
+            group.cancelAll()
+        }
+        let remaining = watch.remaining
+        if remaining > 0, !Task.isCancelled {
+            for loop in loops { try? await loop.run { $0.abort(backends, code: .drained) } }
+            self.logger.info(
+                "drain gave up", metadata: ["router.remaining": "\(remaining)", "router.grace": "\(grace)"])
+        }
+        self.state.withLock { $0.forgetIdle() }
+        return DrainReport(completed: remaining == 0, remaining: remaining)
+    }
+}

@@ -1,0 +1,113 @@
+import NIOCore
+
+extension Router {
+    /// What the router's threads and callers share, behind its lock. A request never comes here.
+    struct State {
+        enum Phase {
+            case idle
+            case starting
+            case listening([String])
+            case stopped((any Error)?)
+        }
+
+        /// An instance that no route names any more, and the loops that have not heard of it yet.
+        struct Retired {
+            var instance: Instance
+            var applied: LoopAcknowledgement
+        }
+
+        var phase = Phase.idle
+        var routes = RouteIndex<ApplicationPool>()
+        var loops: [LoopHandle] = []
+        var retired: [Retired] = []
+
+        private var lastWaiter = 0
+        private var waiters: [Int: CheckedContinuation<[String], any Error>] = [:]
+        private var cancelledWaiters: Set<Int> = []
+
+        mutating func begin() throws(RouterError) {
+            guard case .idle = self.phase else {
+                throw RouterError(.alreadyRunning, "A router runs once; make another one to run again.")
+            }
+            self.phase = .starting
+        }
+
+        mutating func attach(_ loops: [LoopHandle]) {
+            self.loops = loops
+            // Routes may have changed since the loops were made.
+            let routes = self.routes
+            for loop in loops { loop.execute { $0.routes = routes } }
+        }
+
+        mutating func listens(at addresses: [String]) {
+            self.phase = .listening(addresses)
+            for waiter in self.waiters.values { waiter.resume(returning: addresses) }
+            self.waiters = [:]
+        }
+
+        mutating func stop(_ error: (any Error)?) {
+            self.phase = .stopped(error)
+            self.loops = []
+            for waiter in self.waiters.values { waiter.resume(throwing: self.stoppedError(error)) }
+            self.waiters = [:]
+        }
+
+        private func stoppedError(_ error: (any Error)?) -> any Error {
+            error ?? RouterError(.stopped, "The router has stopped.")
+        }
+
+        mutating func nextWaiterID() -> Int {
+            self.lastWaiter += 1
+            return self.lastWaiter
+        }
+
+        mutating func wait(_ id: Int, _ continuation: CheckedContinuation<[String], any Error>) {
+            if self.cancelledWaiters.remove(id) != nil {
+                continuation.resume(throwing: CancellationError())
+                return
+            }
+            switch self.phase {
+            case .listening(let addresses): continuation.resume(returning: addresses)
+            case .stopped(let error): continuation.resume(throwing: self.stoppedError(error))
+            case .idle, .starting: self.waiters[id] = continuation
+            }
+        }
+
+        mutating func cancelWaiter(_ id: Int) {
+            if let waiter = self.waiters.removeValue(forKey: id) {
+                waiter.resume(throwing: CancellationError())
+            } else {
+                self.cancelledWaiters.insert(id)
+            }
+        }
+
+        /// Sends the loops the current routes, and has them look at an application's queue.
+        mutating func publish(retiring instances: [Instance], application: ApplicationState?) {
+            self.forgetIdle()
+            let routes = self.routes
+            let applied = LoopAcknowledgement(self.loops.count)
+            for instance in instances {
+                instance.retire()
+                self.retired.append(Retired(instance: instance, applied: applied))
+            }
+            for loop in self.loops {
+                loop.execute { context in
+                    context.routes = routes
+                    applied.acknowledge()
+                    application?.wakeNext()
+                }
+            }
+        }
+
+        /// Forgets retired instances that can get no more requests and have none.
+        mutating func forgetIdle() {
+            self.retired.removeAll { $0.applied.isComplete && $0.instance.inFlight == 0 }
+        }
+
+        /// Every instance of these names, in a route or not.
+        func instances(_ ids: Set<BackendID>) -> [Instance] {
+            self.retired.map(\.instance).filter { ids.contains($0.id) }
+                + self.routes.values.flatMap(\.members).map(\.instance).filter { ids.contains($0.id) }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import NIOCore
+
+/// What a request holds of an application while it is worked on: a place with an instance, a connection, or a place in
+/// the queue.
+struct UpstreamAttempt {
+    /// The route's version that the current choice was made from.
+    var pool: ApplicationPool?
+    var instance: Instance?
+    var upstream: UpstreamHandler?
+    /// Instances that failed this request.
+    var tried: [ObjectIdentifier] = []
+    var isStream = false
+    var ticket: UInt64?
+    /// Changes whenever a connection being made is no longer wanted.
+    var generation = 0
+
+    var isQueued: Bool { self.ticket != nil }
+
+    /// The exchange goes on for as long as it likes: it no longer takes a request's place.
+    mutating func becomeStream() {
+        guard !self.isStream, let instance = self.instance, let pool = self.pool else { return }
+        self.isStream = true
+        instance.becomeStream()
+        pool.application.wakeNext()
+    }
+
+    /// Gives back the place with the instance.
+    mutating func leaveInstance() {
+        guard let instance = self.instance else { return }
+        self.instance = nil
+        instance.end(isStream: self.isStream)
+        self.isStream = false
+        self.pool?.application.wakeNext()
+    }
+
+    /// Lets go of the connection without closing it; the caller decides what becomes of it.
+    mutating func detach() -> UpstreamHandler? {
+        self.generation &+= 1
+        guard let upstream = self.upstream else { return nil }
+        self.upstream = nil
+        upstream.owner = nil
+        return upstream
+    }
+}

@@ -1,0 +1,41 @@
+/// What went wrong with the router itself; what goes wrong with a request is a ``RouterErrorCode``.
+public struct RouterError: Error, Sendable, CustomStringConvertible {
+    /// The kind of failure.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private let value: String
+        private init(_ value: String) { self.value = value }
+        public var description: String { self.value }
+
+        /// Two applications claim one host.
+        public static let hostTaken = Self("hostTaken")
+        /// A route holds what cannot be routed to.
+        public static let invalidRoute = Self("invalidRoute")
+        /// A configuration value makes no sense.
+        public static let invalidConfiguration = Self("invalidConfiguration")
+        /// The address to listen on cannot be had.
+        public static let cannotListen = Self("cannotListen")
+        /// `run()` was called twice.
+        public static let alreadyRunning = Self("alreadyRunning")
+        /// The router stopped before it listened.
+        public static let stopped = Self("stopped")
+    }
+
+    /// The kind of failure.
+    public var code: Code
+    /// What happened, where, and what to do about it.
+    public var message: String
+    /// The failure underneath.
+    public var cause: (any Error)?
+
+    /// Makes an error.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    public var description: String {
+        if let cause = self.cause { return "\(self.message) (\(cause))" }
+        return self.message
+    }
+}

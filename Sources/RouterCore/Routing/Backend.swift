@@ -1,0 +1,49 @@
+/// Names one instance as a target of requests, for as long as the router knows it.
+public struct BackendID: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The name, as the caller chose it (`web.1@v12`).
+    public var rawValue: String
+
+    /// Names an instance.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+
+    public var description: String { self.rawValue }
+}
+
+/// Where an instance listens.
+public enum BackendAddress: Hashable, Sendable, CustomStringConvertible {
+    /// A TCP port. `host` is an IP address; a name is looked up for each connection.
+    case ip(host: String, port: Int)
+    /// A stream socket in the file system.
+    case unix(path: String)
+
+    public var description: String {
+        switch self {
+        case .ip(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// One instance that an application's requests may go to.
+public struct Backend: Hashable, Sendable {
+    /// Its name, by which it is drained and reported.
+    public var id: BackendID
+    /// Where it listens.
+    public var address: BackendAddress
+    /// Its share of the requests relative to the other instances, at least 1.
+    ///
+    /// With equal weights the less busy of two instances is chosen. With different weights (a canary) the choice is
+    /// by lot in these proportions, so that the share is kept even when nothing is busy.
+    public var weight: Int
+    /// How many requests it is given at once; nil for ``Router/Configuration/maxInFlightPerBackend``. Upgraded
+    /// connections and event streams do not count.
+    public var maxInFlight: Int?
+
+    /// Describes an instance.
+    public init(id: BackendID, address: BackendAddress, weight: Int = 1, maxInFlight: Int? = nil) {
+        self.id = id
+        self.address = address
+        self.weight = weight
+        self.maxInFlight = maxInFlight
+    }
+}

@@ -1,0 +1,157 @@
+import Dispatch
+import ProcessSupervisorTesting
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ProcessSupervisor
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A listener on a free port of 127.0.0.1 that answers every connection with the same bytes, or keeps silent.
+final class CannedServer: Sendable {
+    let port: Int
+    private let listener: Int32
+    private let answer = Mutex<String?>(nil)
+
+    init(answering answer: String?) throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let outcome = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(listener, pointer, length) == 0 && listen(listener, 16) == 0
+                    && getsockname(listener, pointer, &length) == 0
+            }
+        }
+        try #require(outcome)
+        self.listener = listener
+        self.port = Int(UInt16(bigEndian: address.sin_port))
+        self.set(answer)
+        // A thread of its own, which ends with the listener.
+        DispatchQueue(label: "canned").async { self.serve() }
+    }
+
+    func set(_ answer: String?) { self.answer.withLock { $0 = answer } }
+
+    func stop() {
+        shutdown(self.listener, Int32(SHUT_RDWR))
+        close(self.listener)
+    }
+
+    private func serve() {
+        while true {
+            let connection = accept(self.listener, nil, nil)
+            if connection < 0 { return }
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            _ = recv(connection, &bytes, bytes.count, 0)
+            if let answer = self.answer.withLock({ $0 }) {
+                _ = send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
+                close(connection)
+            }  // silent: the connection stays open until the process ends
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ProbeTests {
+    static func ask(_ probe: Probe, port: Int?, clock: any Clock<Duration> = ContinuousClock()) async -> ProbeReport {
+        let prober = Prober(probe: probe, port: port, clock: clock) { (_) async throws(SupervisorError) -> ExitStatus in
+            .exited(0)
+        }
+        return await prober.ask()
+    }
+
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, "GET /up answered 200"),
+        ("HTTP/1.1 302 Found\r\n\r\n", true, "GET /up answered 302"),
+        (
+            "HTTP/1.0 500 Internal Server Error\r\nContent-Length: 16\r\n\r\ndatabase is down", false,
+            "GET /up answered 500: database is down"
+        ),
+        ("SSH-2.0-OpenSSH\r\n", false, "GET /up: what came back is not HTTP"),
+        ("", false, "GET /up: what came back is not HTTP"),
+    ])
+    func `says what was answered`(answer: String, succeeded: Bool, detail: String) async throws {
+        let server = try CannedServer(answering: answer)
+        defer { server.stop() }
+        #expect(
+            await Self.ask(.http(path: "/up"), port: server.port) == ProbeReport(succeeded: succeeded, detail: detail))
+    }
+
+    @Test func `says that nobody listens`() async throws {
+        let server = try CannedServer(answering: "")
+        server.stop()
+        let report = await Self.ask(.tcp, port: server.port)
+        #expect(report == ProbeReport(succeeded: false, detail: "connection refused on port \(server.port)"))
+    }
+
+    @Test func `gives up by the clock on who keeps silent`() async throws {
+        let server = try CannedServer(answering: nil)
+        defer { server.stop() }
+        let clock = ManualClock()
+        let report = Task { await Self.ask(.http(path: "/up"), port: server.port, clock: clock) }
+        await clock.sleepers(atLeast: 1)
+        clock.advance(by: .seconds(5))
+        #expect(await report.value == ProbeReport(succeeded: false, detail: "GET /up did not answer within 5 s"))
+    }
+
+    @Test func `an instance is ready when it listens, unready when it fails, and ready again`() async throws {
+        try await withTemporaryDirectory { directory in
+            let server = try CannedServer(answering: "HTTP/1.1 503 Booting\r\n\r\n")
+            defer { server.stop() }
+            try await withSupervisor(in: directory, launcher: ScriptedLauncher()) { supervisor in
+                let events = supervisor.events()
+                var probe = Probe.http(path: "/up", interval: .milliseconds(20), failureThreshold: 2)
+                probe.bootInterval = .milliseconds(20)
+                let status = try await supervisor.start(
+                    .shell("a", "", in: directory, port: .fixed(server.port), readiness: probe))
+                #expect(status.port == server.port)
+                while supervisor.status(of: "a")?.lastProbe == nil { try await Task.sleep(for: .milliseconds(5)) }
+                #expect(supervisor.status(of: "a")?.state == .starting)
+                server.set("HTTP/1.1 200 OK\r\n\r\n")
+                try await supervisor.waitUntilReady("a")
+                server.set("HTTP/1.1 500 Oops\r\n\r\n")
+                let unready = await first(events) { if case .unready = $0 { true } else { false } }
+                #expect(unready?.kind == .unready(reason: "GET /up answered 500"))
+                server.set("HTTP/1.1 200 OK\r\n\r\n")
+                try await supervisor.waitUntilReady("a")
+                #expect(supervisor.status(of: "a")?.state == .ready)
+            }
+        }
+    }
+}
+
+/// Orphans are collected, and the children of other code are not.
+@Suite(.timeLimit(.minutes(1))) struct OrphanTests {
+    @Test func `collects its own orphans and nobody else's children`() async throws {
+        try await withTemporaryDirectory { directory in
+            let launcher = HostLauncher()
+            let output = RecordingOutputHandler()
+            try await withSupervisor(in: directory, launcher: launcher, output: output) { supervisor in
+                // A child of other code in this process, ended and not waited for yet.
+                var foreign: pid_t = 0
+                try #require(posix_spawn(&foreign, "/bin/true", nil, nil, [strdup("true"), nil], nil) == 0)
+
+                _ = try await supervisor.start(
+                    .shell("a", "(sh -c 'echo $$' &); sleep 0.2; echo done; exec sleep 1000", in: directory))
+                let lines = await output.lines(of: "a") { $0.contains("done") }
+                let orphan = try #require(lines.first.flatMap { Int32($0) })
+                while Procfs.process(foreign)?.hasEnded == false { try await Task.sleep(for: .milliseconds(5)) }
+                while let entry = Procfs.process(orphan), entry.parent == getpid() || !entry.hasEnded {
+                    await launcher.sweep()
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+                await launcher.sweep()
+                var status: Int32 = -1
+                #expect(waitpid(foreign, &status, WNOHANG) == foreign)
+            }
+        }
+    }
+}
