@@ -42,7 +42,7 @@ extension APIRoutes {
         self.operating.patch("apps/:app/config") { request, context in
             let body = try await request.json(ConfigChange.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { output -> ReleaseInfo? in
+            return stream.response(context: context) { output -> ReleaseInfo? in
                 try await platform.setConfig(body.variables, of: name, by: context.principal, output: output)
             }
         }

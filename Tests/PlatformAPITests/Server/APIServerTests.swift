@@ -60,10 +60,10 @@ struct APIServerTests {
         ("POST", "/api/v1/apps", "deploy-token", 403), ("DELETE", "/api/v1/apps/blog?confirm=blog", "deploy-token", 403),
         ("GET", "/healthz", nil, 200), ("GET", "/readyz", nil, 200), ("GET", "/metrics", nil, 200),
         ("GET", "/", nil, 200), ("HEAD", "/healthz", nil, 200), ("GET", "/api/openapi.json", nil, 200),
-        ("GET", "/nowhere", "admin-token", 404), ("BREW", "/api/v1/apps", "admin-token", 404),
+        ("GET", "/nowhere", "admin-token", 404), ("PUT", "/api/v1/apps", "admin-token", 404),
         ("GET", "/api/v1/apps/blog/deployments/0", "admin-token", 400),
         ("GET", "/api/v1/apps/blog/deployments/x", "admin-token", 400),
-        ("GET", "/api/v1/apps/%ff", "admin-token", 400), ("GET", "/api/v1/apps/blog/logs?n=-1", "admin-token", 400),
+        ("GET", "/api/v1/apps/a%20b", "admin-token", 404), ("GET", "/api/v1/apps/blog/logs?n=-1", "admin-token", 400),
         ("DELETE", "/api/v1/apps/blog", "admin-token", 400),
         ("DELETE", "/api/v1/apps/blog?confirm=shop", "admin-token", 400),
     ])
@@ -105,9 +105,11 @@ struct APIServerTests {
     @Test func `takes the token as a password too, but not from pages of other sites`() async throws {
         try await withServer { server in
             let basic = ("Authorization", "Basic YW55OmFkbWluLXRva2Vu")  // any:admin-token
-            #expect(try await server.send("GET", "/api/v1/apps", token: nil, headers: [basic]).status == 200)
-            let foreign = [basic, ("Sec-Fetch-Site", "cross-site")]
-            #expect(try await server.send("GET", "/api/v1/apps", token: nil, headers: foreign).status == 403)
+            let own = try await server.send("GET", "/api/v1/apps", token: nil, headers: [basic])
+            #expect(own.status == 200)
+            let headers = [basic, ("Sec-Fetch-Site", "cross-site")]
+            let foreign = try await server.send("GET", "/api/v1/apps", token: nil, headers: headers)
+            #expect(foreign.status == 403)
         }
     }
 

@@ -91,14 +91,16 @@ struct GitEndpointTests {
 
     @Test func `answers Expect only to those who may come in`() async throws {
         try await withServer { server in
-            func curl(_ token: String) async throws -> String {
+            func begin(_ token: String) async throws -> String {
                 try await rawExchange(
                     server.url,
                     "POST /git/blog.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(token)\r\n"
                         + "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n")
             }
-            #expect(try await curl("admin-token").hasPrefix("HTTP/1.1 100 Continue\r\n"))
-            #expect(try await curl("wrong").hasPrefix("HTTP/1.1 401 Unauthorized\r\n"))
+            let welcome = try await begin("admin-token")
+            #expect(welcome.hasPrefix("HTTP/1.1 100 Continue\r\n"))
+            let refusal = try await begin("wrong")
+            #expect(refusal.hasPrefix("HTTP/1.1 401 Unauthorized\r\n"))
         }
     }
 }

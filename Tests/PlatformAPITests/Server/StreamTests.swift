@@ -183,6 +183,25 @@ struct StreamTests {
         }
     }
 
+    @Test(arguments: [
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 10\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    ])
+    func `deploys nothing of an upload that breaks off`(rest: String) async throws {
+        try await withServer { server in
+            let deployed = Mutex(false)
+            server.platform.state.withLock { $0.deploy = { _ in deployed.withLock { $0 = true } } }
+            let answer = try await rawExchange(
+                server.url,
+                "POST /api/v1/apps/blog/deployments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n"
+                    + "Content-Type: application/x-tar\r\n" + rest, thenClose: true)
+            #expect(!answer.hasPrefix("HTTP/1.1 200"))
+            #expect(deployed.withLock { !$0 })
+            let left = try FileManager.default.contentsOfDirectory(atPath: server.uploads.string)
+            #expect(left.isEmpty)
+        }
+    }
+
     @Test func `says why an archive could not be made, not how the request broke`() async throws {
         try await withServer { server in
             struct Unreadable: Error {}
