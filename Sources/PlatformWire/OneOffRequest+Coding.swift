@@ -4,6 +4,7 @@ extension OneOffRequest {
         case command, environment, detach
     }
 
+    /// Reads a request. Throws `DecodingError` without a command.
     public init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: Members.self)
         self.init(

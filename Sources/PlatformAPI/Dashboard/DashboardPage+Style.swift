@@ -30,11 +30,12 @@ extension DashboardPage {
         #login { max-width: 30rem; margin: 12vh auto 0; }
         #token { flex: 1; }
         table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-        th, td { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+        th, td { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
         tbody tr:last-child td { border-bottom: 0; }
         th { font-weight: 500; color: var(--soft); font-size: .85rem; }
         .n { text-align: right; }
-        td.wide { width: 100%; overflow-wrap: anywhere; }
+        td.wide { width: 100%; white-space: normal; overflow-wrap: anywhere; }
+        td button { padding: .1rem .6rem; white-space: nowrap; font-size: .9rem; }
         tr.link { cursor: pointer; }
         tr.link:hover td { background: color-mix(in srgb, var(--accent) 7%, transparent); }
         button, input { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 6px;

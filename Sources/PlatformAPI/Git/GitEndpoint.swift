@@ -82,7 +82,9 @@ struct GitEndpoint {
         let response = try await self.platform.respond(toGit: request, body: body)
         var head = HTTPResponse(status: HTTPResponse.Status(code: response.status))
         for field in response.headers {
-            if let name = HTTPField.Name(field.name) { head.headerFields.append(HTTPField(name: name, value: field.value)) }
+            if let name = HTTPField.Name(field.name) {
+                head.headerFields.append(HTTPField(name: name, value: field.value))
+            }
         }
         switch response.body {
         case .bytes(let bytes):

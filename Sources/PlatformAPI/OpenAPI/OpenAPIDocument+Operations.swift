@@ -4,7 +4,8 @@ extension OpenAPIDocument {
     /// Every operation of the API.
     static let operations: [Operation] = [
         Operation(
-            method: "get", path: "/apps", summary: "List the applications.", role: .read, answer: .list("ApplicationInfo")),
+            method: "get", path: "/apps", summary: "List the applications.", role: .read,
+            answer: .list("ApplicationInfo")),
         Operation(
             method: "post", path: "/apps", summary: "Create an application.", role: .admin, body: "ApplicationName",
             answer: .value("ApplicationInfo"), status: "201"),
@@ -26,7 +27,8 @@ extension OpenAPIDocument {
             role: .deploy, answer: .value("Config")),
         Operation(
             method: "patch", path: "/apps/{app}/config",
-            summary: "Set and remove config variables, and roll the change out. The result is null before the first release.",
+            summary:
+                "Set and remove config variables, and roll the change out. The result is null before the first release.",
             role: .deploy, body: "ConfigChange", answer: .events("ReleaseInfo")),
         Operation(
             method: "get", path: "/apps/{app}/deployments", summary: "List the deployments, newest first.", role: .read,

@@ -68,7 +68,8 @@ extension OpenAPIDocument {
         ]),
         "MetricsInfo": object([
             "windowSeconds": "number", "requests": "integer", "throughput": "number", "serverErrors": "integer",
-            "clientErrors": "integer", "errorRate": "number", "p50Milliseconds": "number?", "p95Milliseconds": "number?",
+            "clientErrors": "integer", "errorRate": "number", "p50Milliseconds": "number?",
+            "p95Milliseconds": "number?",
             "p99Milliseconds": "number?", "cpuCores": "number", "memoryBytes": "integer", "instancesReady": "integer",
             "instancesWanted": "integer", "restarts": "integer", "errorsByCode": "numbers",
         ]),

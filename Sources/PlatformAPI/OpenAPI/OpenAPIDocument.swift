@@ -93,7 +93,8 @@ enum OpenAPIDocument {
         if operation.method != "get" {
             parameters.append([
                 "name": "Idempotency-Key", "in": "header",
-                "description": "Sent again, the same request is answered as the first time. Streams take no notice of it.",
+                "description":
+                    "Sent again, the same request is answered as the first time. Streams take no notice of it.",
                 "schema": ["type": "string"],
             ])
         }
@@ -102,7 +103,8 @@ enum OpenAPIDocument {
             "description": .string("Needs the role \(operation.role.rawValue)."),
             "parameters": .array(parameters),
             "responses": [
-                operation.status: Self.response(operation.answer), "default": ["$ref": "#/components/responses/Problem"],
+                operation.status: Self.response(operation.answer),
+                "default": ["$ref": "#/components/responses/Problem"],
             ],
         ]
         if operation.body == "archive" {

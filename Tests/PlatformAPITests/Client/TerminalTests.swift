@@ -14,7 +14,9 @@ struct TerminalTests {
         #expect(Quantities.duration(text) == seconds.map { .seconds($0) })
     }
 
-    @Test(arguments: [("v3", 3), ("3", 3), ("0", nil), ("v", nil), ("v-3", nil), ("+3", nil), ("three", nil), ("", nil)])
+    @Test(arguments: [
+        ("v3", 3), ("3", 3), ("0", nil), ("v", nil), ("v-3", nil), ("+3", nil), ("three", nil), ("", nil),
+    ])
     func `reads releases with and without their letter`(text: String, version: Int?) {
         #expect(Quantities.version(text) == version)
     }
@@ -26,7 +28,9 @@ struct TerminalTests {
         #expect(Quantities.short(value) == text)
     }
 
-    @Test(arguments: [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (52_428_800, "50 MiB"), (Int64(3) << 40, "3.0 TiB")])
+    @Test(arguments: [
+        (0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (52_428_800, "50 MiB"), (Int64(3) << 40, "3.0 TiB"),
+    ])
     func `writes sizes`(bytes: Int64, text: String) {
         #expect(Quantities.bytes(bytes) == text)
     }
@@ -61,7 +65,8 @@ struct TerminalTests {
 
     @Test func `writes log lines as they are to a file`() {
         let line = LogLineInfo(
-            sequence: 1, timestamp: Date(timeIntervalSince1970: 0.5), source: "app", process: "web.1", text: "a\u{1b}[2Jb")
+            sequence: 1, timestamp: Date(timeIntervalSince1970: 0.5), source: "app", process: "web.1",
+            text: "a\u{1b}[2Jb")
         #expect(
             LogLineFormat(isTerminal: false, isColoured: false).text(line)
                 == "1970-01-01T00:00:00.500Z app[web.1]: a\u{1b}[2Jb")

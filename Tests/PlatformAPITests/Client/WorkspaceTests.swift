@@ -13,7 +13,8 @@ struct WorkspaceTests {
         ("[remote \"slipway\"]\nurl = http://h/\\\ngit/blog.git", "http://h/git/blog.git"),
         ("[remote \"slipway\"]\nurl = one\nurl = two", "two"),
         ("# [remote \"slipway\"]\n[remote \"origin\"]\nurl = x", nil), ("[remote \"Slipway\"]\nurl = x", nil),
-        ("[remote \"slipway\"\nurl = x", nil), ("", nil), ("[", nil), ("url = x", nil), ("[remote \"sl\\\"ip\"]\nurl = x", nil),
+        ("[remote \"slipway\"\nurl = x", nil), ("", nil), ("[", nil), ("url = x", nil),
+        ("[remote \"sl\\\"ip\"]\nurl = x", nil),
     ])
     func `finds the remote in a git configuration`(text: String, url: String?) {
         #expect(GitConfig(parsing: text).url(ofRemote: "slipway") == url)
@@ -89,7 +90,8 @@ struct WorkspaceTests {
 
     @Test(arguments: [
         ([0x1f, 0x8b, 8], "application/gzip"), ([0x28, 0xb5, 0x2f, 0xfd], "application/zstd"),
-        ([UInt8](repeating: 0, count: 257) + Array("ustar\0".utf8), "application/x-tar"), ([], nil), ([0x50, 0x4b, 3, 4], nil),
+        ([UInt8](repeating: 0, count: 257) + Array("ustar\0".utf8), "application/x-tar"), ([], nil),
+        ([0x50, 0x4b, 3, 4], nil),
     ])
     func `knows archives by their first bytes`(head: [UInt8], type: String?) {
         #expect(FileArchive.mediaType(of: head) == type)

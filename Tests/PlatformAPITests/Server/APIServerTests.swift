@@ -57,7 +57,8 @@ struct APIServerTests {
         ("GET", "/api/v1/apps", "read-token", 200), ("GET", "/api/v1/apps/blog/config", "read-token", 403),
         ("GET", "/api/v1/apps/blog/config", "deploy-token", 200),
         ("PUT", "/api/v1/apps/blog/maintenance", "read-token", 403),
-        ("POST", "/api/v1/apps", "deploy-token", 403), ("DELETE", "/api/v1/apps/blog?confirm=blog", "deploy-token", 403),
+        ("POST", "/api/v1/apps", "deploy-token", 403),
+        ("DELETE", "/api/v1/apps/blog?confirm=blog", "deploy-token", 403),
         ("GET", "/healthz", nil, 200), ("GET", "/readyz", nil, 200), ("GET", "/metrics", nil, 200),
         ("GET", "/", nil, 200), ("HEAD", "/healthz", nil, 200), ("GET", "/api/openapi.json", nil, 200),
         ("GET", "/nowhere", "admin-token", 404), ("PUT", "/api/v1/apps", "admin-token", 404),
@@ -157,7 +158,8 @@ struct APIServerTests {
     @Test func `describes exactly the routes that there are`() async throws {
         try await withServer { server in
             let routes = APIServer(
-                platform: server.platform, configuration: .init(uploadDirectory: server.uploads), logger: .init(label: "test")
+                platform: server.platform, configuration: .init(uploadDirectory: server.uploads),
+                logger: .init(label: "test")
             ).router(
                 uploads: UploadReceiver(directory: server.uploads, limit: 1, threadPool: .singleton)
             ).routes

@@ -19,7 +19,9 @@ struct GitEndpointTests {
             #expect(answer.headers["www-authenticate"]?.hasPrefix("Basic realm=\"slipway\"") == true)
             #expect(answer.headers["content-type"] == "text/plain; charset=utf-8")
             #expect(try await server.send("GET", path, token: "read-token").status == 403)
-            #expect(try await server.send("GET", "/git/blog.git/info/refs?service=git-upload-pack", token: "read-token").status == 200)
+            #expect(
+                try await server.send("GET", "/git/blog.git/info/refs?service=git-upload-pack", token: "read-token")
+                    .status == 200)
             #expect(try await server.send("GET", "/git/nothing.git/info/refs?service=git-receive-pack").status == 404)
             server.platform.state.withLock { $0.isReady = false }
             #expect(try await server.send("GET", path).status == 503)

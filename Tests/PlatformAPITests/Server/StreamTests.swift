@@ -22,7 +22,9 @@ struct StreamTests {
                 }
             }
             let lines = Mutex<[String]>([])
-            let instances = try await server.client().scale("blog", to: ["web": 3]) { line in lines.withLock { $0.append(line) } }
+            let instances = try await server.client().scale("blog", to: ["web": 3]) { line in
+                lines.withLock { $0.append(line) }
+            }
             #expect(instances == [FakeControlPlane.instance])
             #expect(lines.withLock { $0 } == ["-----> Starting", "two", "lines"])
             #expect(server.platform.state.withLock { $0.scaled } == [["web": 3]])
@@ -155,11 +157,13 @@ struct StreamTests {
             server.platform.state.withLock {
                 $0.deploy = { source in
                     let names = try FileManager.default.contentsOfDirectory(atPath: uploads.string)
-                    let size = try FileManager.default.attributesOfItem(atPath: uploads.appending(names[0]).string)[.size]
+                    let size = try FileManager.default.attributesOfItem(atPath: uploads.appending(names[0]).string)[
+                        .size]
                     seen.withLock { $0 = (source.description, ["\(size ?? 0)"] + names.map { String($0.suffix(4)) }) }
                 }
             }
-            let archive = PiecesArchive(pieces: stride(from: 0, to: bytes.count, by: 100_000).map { Array(bytes[$0..<$0 + 100_000]) })
+            let archive = PiecesArchive(
+                pieces: stride(from: 0, to: bytes.count, by: 100_000).map { Array(bytes[$0..<$0 + 100_000]) })
             let deployment = try await server.client().deploy(archive, to: "blog") { _ in }
             #expect(deployment == FakeControlPlane.deployment)
             #expect(seen.withLock { $0.0 } == "pieces")

@@ -168,7 +168,9 @@ final class FakeControlPlane: ControlPlane {
     func recentLogs(
         of name: String, limit: Int, sources: Set<String>?, process: String?
     ) async throws(PlatformError) -> [LogLineInfo] {
-        (1...3).suffix(limit).map { Self.logLine($0, "\(sources?.sorted().joined(separator: "+") ?? "all") \(process ?? "-")") }
+        (1...3).suffix(limit).map {
+            Self.logLine($0, "\(sources?.sorted().joined(separator: "+") ?? "all") \(process ?? "-")")
+        }
     }
     func tailLogs(
         of name: String, last: Int, sources: Set<String>?, process: String?

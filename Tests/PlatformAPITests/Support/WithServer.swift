@@ -51,7 +51,8 @@ func withServer(
         configuration.port = 0
         configure(&configuration)
         let server = APIServer(
-            platform: platform, configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            platform: platform, configuration: configuration,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             let address = try await server.listening()
