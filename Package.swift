@@ -156,8 +156,8 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "PlatformWire", "slipway", "TestSupport", .asyncHTTPClient, .crypto, .logging, .nioCore, .subprocess,
-            .system, .unixSignals,
+            "PlatformWire", "slipway", "TestSupport", .argumentParser, .asyncHTTPClient, .crypto, .logging, .nioCore,
+            .nioHTTP1, .subprocess, .system, .unixSignals,
         ],
         swiftSettings: settings),
     .testTarget(

@@ -47,6 +47,7 @@ const int slipway_limit_core = RLIMIT_CORE;
 const int slipway_limit_data = RLIMIT_DATA;
 const int slipway_limit_files = RLIMIT_NOFILE;
 const int slipway_limit_processes = RLIMIT_NPROC;
+const int slipway_limit_resident = RLIMIT_RSS;
 
 struct child_context {
     const struct slipway_spawn_options *options;

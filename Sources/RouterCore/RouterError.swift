@@ -4,6 +4,7 @@ public struct RouterError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let value: String
         private init(_ value: String) { self.value = value }
+        /// The code's name.
         public var description: String { self.value }
 
         /// Two applications claim one host.
@@ -34,6 +35,7 @@ public struct RouterError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// The message, with the cause.
     public var description: String {
         if let cause = self.cause { return "\(self.message) (\(cause))" }
         return self.message

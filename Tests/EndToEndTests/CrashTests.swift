@@ -1,4 +1,6 @@
 import Foundation
+import PlatformWire
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -59,7 +61,8 @@ extension EndToEnd {
                     #expect(answer.headers["x-release"] == (step == "live" ? "v2" : "v1"))
                     let deployments = try await host.deployments("echo")
                     #expect(deployments.count == 2)
-                    #expect(deployments.allSatisfy(\.state.isFinal), "\(deployments)")
+                    let open = deployments.filter { !$0.state.isFinal }
+                    #expect(open.isEmpty)
                     let routed = try await host.instances("echo").filter(\.isRouted)
                     #expect(routed.count == 1)
 
@@ -67,7 +70,8 @@ extension EndToEnd {
                     let push = try await host.push("echo", from: tree)
                     #expect(push.status == 0, "\(push)")
                 }
-                #expect(try processes(of: data).isEmpty, "left behind: \(try processes(of: data))")
+                let left = try processes(of: data)
+                #expect(left.isEmpty)
             }
         }
     }

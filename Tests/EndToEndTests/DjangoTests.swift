@@ -1,4 +1,6 @@
 import Foundation
+import PlatformWire
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -38,7 +40,8 @@ extension EndToEnd {
                     }
                     // A stop and a start of the whole host.
                     try await withTestHost(data: data) { host in
-                        #expect(try await self.count(host) == 2)
+                        let count = try await self.count(host)
+                        #expect(count == 2)
                     }
                 }
             }

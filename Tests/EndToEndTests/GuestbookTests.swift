@@ -1,4 +1,6 @@
 import Foundation
+import PlatformWire
+import SystemPackage
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import PlatformWire
 import Synchronization
+import SystemPackage
 import TestSupport
 import Testing
 

@@ -1,4 +1,7 @@
 import Foundation
+import PlatformWire
+import Subprocess
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -29,7 +32,7 @@ extension EndToEnd {
                     #expect(deploy.status == 0, "\(deploy)")
                     let tarball = directory.appending("site.tar.gz")
                     let packed = try await command(
-                        .name("tar"), ["-czf", tarball.string, "-C", site.path.string, "--exclude", ".git", "."])
+                        Executable.name("tar"), ["-czf", tarball.string, "-C", site.path.string, "--exclude", ".git", "."])
                     try #require(packed.status == 0, "\(packed)")
                     let deployed = try await host.slipway("deploy", "--app", "site", tarball.string)
                     #expect(deployed.status == 0, "\(deployed)")
@@ -102,7 +105,7 @@ extension EndToEnd {
                             "Procfile": "web: node -e 0\n",
                         ])
                     try await tree.commitAll()
-                    try await withThrowingTaskGroup(of: Void.self) { group in
+                    await withThrowingTaskGroup(of: Void.self) { group in
                         group.addTask {
                             // Cancelling the task ends the git client, as Ctrl-C does.
                             _ = try await tree.git(["push", host.remote("slow"), "HEAD:refs/heads/main"])
@@ -115,7 +118,7 @@ extension EndToEnd {
                     var builds = try await host.deployments("slow")
                     while builds.first?.state.isFinal != true { builds = try await host.deployments("slow") }
                     #expect(builds.first?.state == .cancelled, "\(builds)")
-                    let left = try await command(.name("pgrep"), ["-f", "sleep 4242"])
+                    let left = try await command(Executable.name("pgrep"), ["-f", "sleep 4242"])
                     #expect(left.status == 1, "\(left)")
                 }
             }

@@ -96,11 +96,11 @@ struct `A request` {
                 _ = try await fixture.server.respond(to: request, body: Broken(bytes: body))
             }
             #expect(fixture.quarantines.isEmpty)
-            // A response that is dropped without being streamed cleans up as well.
+            // A response that is dropped without being streamed cleans up as well, once its last thread lets go of it.
             _ = try await fixture.server.respond(
                 to: request,
                 body: RawClient.Chunks(PktLine.encode(command) + PktLine.flush + writer.finished(), size: 99))
-            #expect(fixture.quarantines.isEmpty)
+            while !fixture.quarantines.isEmpty { await Task.yield() }
         }
     }
 }

@@ -50,11 +50,15 @@ import Testing
             try records.insert(DomainRecord(host: "www.example.com", applicationID: application.id))
             try records.deleteApplication(id: application.id)
         }
-        try await store.read { records in
-            #expect(try records.domain(host: "www.example.com") == nil)
-            #expect(try records.release(1, of: application.id) == nil)
-            #expect(try records.slugsInUse().isEmpty)
+        let (domain, left, slugs) = try await store.read { records in
+            (
+                try records.domain(host: "www.example.com"), try records.release(1, of: application.id),
+                try records.slugsInUse()
+            )
         }
+        #expect(domain == nil)
+        #expect(left == nil)
+        #expect(slugs.isEmpty)
     }
 
     @Test func `a release never changes`() async throws {

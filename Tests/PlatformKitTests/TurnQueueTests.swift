@@ -7,7 +7,7 @@ import Testing
     @Test func `lets one through at a time, in the order of arrival`() async throws {
         let queue = TurnQueue()
         let (inside, entered) = AsyncStream<Int>.makeStream()
-        let (leave, let_go) = AsyncStream<Void>.makeStream()
+        let (leave, letGo) = AsyncStream<Void>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await queue.withTurn {
@@ -21,7 +21,7 @@ import Testing
             await queue.waiting(atLeast: 1)
             group.addTask { try await queue.withTurn { _ = entered.yield(3) } }
             await queue.waiting(atLeast: 2)
-            let_go.yield()
+            letGo.yield()
             #expect(await order.next() == 2)
             #expect(await order.next() == 3)
             try await group.waitForAll()
@@ -32,32 +32,32 @@ import Testing
         let queue = TurnQueue()
         let (leave, letGo) = AsyncStream<Void>.makeStream()
         let (inside, entered) = AsyncStream<Void>.makeStream()
-        let ran = Mutex<[String]>([])
+        let ran = Order()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await queue.withTurn(superseding: 1) {
                     entered.yield()
                     for await _ in leave { break }
-                    ran.withLock { $0.append("first") }
+                    ran.add("first")
                 }
             }
             for await _ in inside { break }
             group.addTask {
                 await #expect(throws: TurnQueue.Superseded.self) {
-                    try await queue.withTurn(superseding: 2) { ran.withLock { $0.append("second") } }
+                    try await queue.withTurn(superseding: 2) { ran.add("second") }
                 }
             }
             await queue.waiting(atLeast: 1)
-            group.addTask { try await queue.withTurn { ran.withLock { $0.append("config") } } }
+            group.addTask { try await queue.withTurn { ran.add("config") } }
             await queue.waiting(atLeast: 2)
-            group.addTask { try await queue.withTurn(superseding: 3) { ran.withLock { $0.append("third") } } }
+            group.addTask { try await queue.withTurn(superseding: 3) { ran.add("third") } }
             // The second has left, the third has come: the config change and the third wait.
             _ = try await group.next()
             await queue.waiting(atLeast: 2)
             letGo.yield()
             try await group.waitForAll()
         }
-        #expect(ran.withLock { $0 } == ["first", "config", "third"])
+        #expect(ran.words == ["first", "config", "third"])
     }
 
     @Test func `one that is cancelled while it waits leaves the queue`() async throws {
@@ -95,4 +95,13 @@ extension TurnQueue {
     fileprivate func waiting(atLeast count: Int) async {
         while self.waitingCount < count { await Task.yield() }
     }
+}
+
+/// What ran, in order.
+private final class Order: Sendable {
+    private let state = Mutex<[String]>([])
+
+    var words: [String] { self.state.withLock { $0 } }
+
+    func add(_ word: String) { self.state.withLock { $0.append(word) } }
 }

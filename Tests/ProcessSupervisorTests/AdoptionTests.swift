@@ -102,6 +102,53 @@ import Testing
         }
     }
 
+    /// The host dies somewhere among its starts; where exactly is up to the machine.
+    @Test(arguments: [0, 3, 9, 20])
+    func `kill -9 at any instant leaves one process of each recorded instance`(milliseconds: Int) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.string
+            await #expect(processExitsWith: .signal(SIGKILL)) {
+                [path = path as String, milliseconds = milliseconds as Int] in
+                let directory = FilePath(path)
+                try await withSupervisor(in: directory) { supervisor in
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask {
+                            try await Task.sleep(for: .milliseconds(milliseconds))
+                            kill(getpid(), SIGKILL)
+                        }
+                        for number in 0..<12 {
+                            group.addTask { _ = try await supervisor.start(Self.numbered(number, in: directory)) }
+                        }
+                        while true { try await group.next() }
+                    }
+                }
+            }
+            try await withSupervisor(in: directory) { supervisor in
+                let recorded = supervisor.statuses().map(\.id)
+                for id in recorded { try await supervisor.waitUntilReady(id) }
+                for number in 0..<12 {
+                    let id = InstanceID("n\(number)")
+                    let file = directory.appending("starts-\(number)").string
+                    if recorded.contains(id) {
+                        while !FileManager.default.fileExists(atPath: file) {
+                            try await Task.sleep(for: .milliseconds(5))
+                        }
+                    }
+                    let text = FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) }
+                    let alive = (text ?? "").split(separator: "\n").compactMap { Int32($0) }.filter { isAlive($0) }
+                    #expect(alive.count <= 1, "\(id) runs \(alive.count) times")
+                    #expect(alive.isEmpty || supervisor.status(of: id)?.pid == alive.first, "\(id) is an orphan")
+                }
+            }
+        }
+    }
+
+    static func numbered(_ number: Int, in directory: FilePath) -> InstanceSpec {
+        .shell(
+            InstanceID("n\(number)"), "echo $$ >> starts-\(number); exec sleep 1000", in: directory,
+            restart: .always(backoff: BackoffPolicy(initial: .milliseconds(1))))
+    }
+
     @Test func `finds a process whose number was not written yet`() async throws {
         try await withTemporaryDirectory { directory in
             let before = try await withSupervisor(in: directory, onShutdown: .leaveRunning) {

@@ -41,15 +41,16 @@ final class CannedServer: Sendable {
 
     func set(_ answer: String?) { self.answer.withLock { $0 = answer } }
 
-    func stop() {
-        shutdown(self.listener, Int32(SHUT_RDWR))
-        close(self.listener)
-    }
+    /// Nobody can connect any more. The thread closes the listener: its number must not be another's while it accepts.
+    func stop() { shutdown(self.listener, Int32(SHUT_RDWR)) }
 
     private func serve() {
         while true {
             let connection = accept(self.listener, nil, nil)
-            if connection < 0 { return }
+            if connection < 0 {
+                close(self.listener)
+                return
+            }
             var bytes = [UInt8](repeating: 0, count: 4096)
             _ = recv(connection, &bytes, bytes.count, 0)
             if let answer = self.answer.withLock({ $0 }) {
@@ -74,6 +75,10 @@ final class CannedServer: Sendable {
         (
             "HTTP/1.0 500 Internal Server Error\r\nContent-Length: 16\r\n\r\ndatabase is down", false,
             "GET /up answered 500: database is down"
+        ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nno peer\n\r\n0\r\n\r\n", false,
+            "GET /up answered 502: no peer"
         ),
         ("SSH-2.0-OpenSSH\r\n", false, "GET /up: what came back is not HTTP"),
         ("", false, "GET /up: what came back is not HTTP"),
@@ -140,7 +145,9 @@ final class CannedServer: Sendable {
                 try #require(posix_spawn(&foreign, "/bin/true", nil, nil, [strdup("true"), nil], nil) == 0)
 
                 _ = try await supervisor.start(
-                    .shell("a", "(sh -c 'echo $$' &); sleep 0.2; echo done; exec sleep 1000", in: directory))
+                    .shell(
+                        "a", "(setsid env -i /bin/sh -c 'echo $$' &); sleep 0.2; echo done; exec sleep 1000",
+                        in: directory))
                 let lines = await output.lines(of: "a") { $0.contains("done") }
                 let orphan = try #require(lines.first.flatMap { Int32($0) })
                 while Procfs.process(foreign)?.hasEnded == false { try await Task.sleep(for: .milliseconds(5)) }

@@ -5,6 +5,12 @@ import SystemPackage
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Real processes that misbehave in the ways that real processes do.
 @Suite(.timeLimit(.minutes(1))) struct ProcessTests {
     @Test func `gives a process its environment, directory, port and nothing else`() async throws {
@@ -128,7 +134,7 @@ import Testing
                 _ = try await supervisor.start(
                     .shell(
                         "a",
-                        "(setsid sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
+                        "(setsid env -i /bin/sh -c '\(daemon)' &) ; (sh -c 'echo child $$; exec sleep 1000' &) ; exec sleep 1000",
                         in: directory, grace: .milliseconds(300)))
                 let lines = await output.lines(of: "a") { $0.count == 2 }
                 let pids = lines.compactMap { $0.split(separator: " ").last.flatMap { Int32($0) } }
@@ -180,6 +186,20 @@ import Testing
                 _ = try await supervisor.start(.shell("a", "printf 'Password: '; exec sleep 1000", in: directory))
                 await output.lines(of: "a") { $0.contains("Password: ") }
                 #expect(output.lines(of: "a").first?.isPartial == true)
+            }
+        }
+    }
+
+    @Test(.enabled(if: getuid() == 0, "only root can become another user"))
+    func `becomes another user who can open his own output`() async throws {
+        try await withTemporaryDirectory { directory in
+            let output = RecordingOutputHandler()
+            try await withSupervisor(in: directory, output: output) { supervisor in
+                var spec = InstanceSpec.shell(
+                    "a", "id -u; id -G; echo by name > /dev/stdout; exec sleep 1000", in: "/")
+                spec.process.user = UserSpec(uid: 65534, gid: 65533)
+                _ = try await supervisor.start(spec)
+                #expect(await output.lines(of: "a") { $0.count == 3 } == ["65534", "65533", "by name"])
             }
         }
     }

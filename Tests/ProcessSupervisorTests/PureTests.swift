@@ -119,14 +119,15 @@ import Testing
 
 @Suite struct ProcessTreeTests {
     static func entry(
-        _ pid: Int32, parent: Int32, session: Int32, start: UInt64 = 100, state: Character = "S"
+        _ pid: Int32, parent: Int32, session: Int32, start: UInt64 = 100, state: Character = "S",
+        brand: UInt64 = .max
     ) -> ProcessEntry {
         ProcessEntry(
             pid: pid, parent: parent, group: session, session: session, startTime: start,
-            state: state.asciiValue ?? 0, exitCode: 0)
+            state: state.asciiValue ?? 0, residentLimit: brand, exitCode: 0)
     }
 
-    @Test func `finds members by session, mark and parents`() {
+    @Test func `finds members by session, mark, brand and parents`() {
         let processes = [
             Self.entry(1, parent: 0, session: 1, start: 1),
             Self.entry(2, parent: 0, session: 0, start: 1),
@@ -134,11 +135,12 @@ import Testing
             Self.entry(11, parent: 10, session: 10),
             Self.entry(12, parent: 1, session: 12),  // daemonised, marked
             Self.entry(13, parent: 12, session: 13),  // its child, neither
+            Self.entry(14, parent: 1, session: 14, brand: ProcessTree.brand(of: "x")),  // daemonised, no mark left
             Self.entry(20, parent: 1, session: 20),  // a stranger
         ]
         let tree = ProcessTree(leader: 10, leaderStart: 100, startID: "x")
         let members = tree.members(in: processes, excluding: 9) { $0 == 12 }
-        #expect(members.map(\.pid) == [10, 11, 12, 13])
+        #expect(members.map(\.pid) == [10, 11, 12, 13, 14])
     }
 
     @Test func `does not take a stranger who has got the number`() {
@@ -156,10 +158,11 @@ import Testing
     }
 
     @Test func `reads a stat line with a hostile name`() throws {
-        let text = "42 (a) S 1 (b) ) Z 7 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 9876 0"
+        let text = "42 (a) S 1 (b) ) Z 7 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 9876 0 0 18446744073709551615 0"
         let entry = try #require(Procfs.parse(stat: Array(text.utf8), pid: 42))
         #expect(entry.parent == 7)
         #expect(entry.startTime == 9876)
+        #expect(entry.residentLimit == .max)
         #expect(entry.hasEnded)
     }
 }

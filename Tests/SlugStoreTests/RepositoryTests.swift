@@ -247,6 +247,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `looks at a tree from before a power failure before it is used`(damaged: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("repository")
+            let tree = TestTree(["a/b": .file("content"), "c": .file("more")])
+            try tree.write(to: directory.appending("tree"))
+            let repository = makeRepository(path)
+            let id = try await repository.put(directory.appending("tree"), metadata: SlugMetadata()).id
+            let made = try await repository.materialise(id).path
+            let before = try #require(try Descriptor.directory(at: made).status(of: ".".utf8, "")).st_ino
+            if damaged { try Data().write(to: URL(filePath: made.appending("a/b").string)) }
+            // In the same start of the machine, nobody looks.
+            #expect(try await (TestTree(readingAt: makeRepository(path).materialise(id).path) == tree) == !damaged)
+            try Data("another start".utf8).write(to: URL(filePath: made.string + ".sound"))
+            #expect(try await TestTree(readingAt: makeRepository(path).materialise(id).path) == tree)
+            let after = try #require(try Descriptor.directory(at: made).status(of: ".".utf8, "")).st_ino
+            if !damaged { #expect(after == before) }
+            try await repository.remove(id)
+            #expect(try self.entries(path, "trees").isEmpty)
+        }
+    }
+
     @Test func `heals a lost pack by another put and keeps the other slugs working`() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending("repository")

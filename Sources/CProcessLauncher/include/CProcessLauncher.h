@@ -57,6 +57,8 @@ extern const int slipway_limit_core;
 extern const int slipway_limit_data;
 extern const int slipway_limit_files;
 extern const int slipway_limit_processes;
+/// Linux has not enforced this one since 2.4: it serves as a brand that every descendant inherits.
+extern const int slipway_limit_resident;
 
 /// Orphaned descendants of this process's children become its children. Returns 0 or an errno.
 int slipway_become_subreaper(void);

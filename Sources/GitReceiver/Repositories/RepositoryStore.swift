@@ -30,7 +30,10 @@ final class RepositoryStore: Sendable {
             throw GitReceiverError(.notFound, "There is no repository \(name.text). Create the application first.")
         }
         let path = name.path(in: self.root)
-        if self.swept.withLock({ $0.insert(name.text).inserted }) { try self.sweep(path, name: name) }
+        // The others wait for the sweep, or it could take what they begin for a leftover.
+        try self.swept.withLock { swept throws(GitReceiverError) in
+            if swept.insert(name.text).inserted { try self.sweep(path, name: name) }
+        }
         return path
     }
 
@@ -66,7 +69,13 @@ final class RepositoryStore: Sendable {
             return git_repository_init_ext(&pointer, path.string, &options)
         }
         try check(code, "The repository could not be created.")
-        git_repository_free(pointer)
+        defer { git_repository_free(pointer) }
+        var settings: OpaquePointer?
+        try check(git_repository_config(&settings, pointer), "The repository could not be configured.")
+        defer { git_config_free(settings) }
+        // Fetches would search deltas between large files, which costs seconds and rarely finds any.
+        try check(
+            git_config_set_string(settings, "core.bigFileThreshold", "1m"), "The repository could not be configured.")
     }
 
     /// Removes a repository; it is gone for everybody before its files are. Blocks.

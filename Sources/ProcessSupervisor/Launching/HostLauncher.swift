@@ -50,7 +50,8 @@ public struct HostLauncher: Launcher {
         let output = try Self.open(request.output, for: process.user)
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
         let result = Self.spawn(
-            path, process, input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output,
+            path, process, brand: ProcessTree.brand(of: request.startID),
+            input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output,
             noNewPrivileges: self.noNewPrivileges)
         // A descriptor is closed with its owner, and a number alone does not keep that alive.
         withExtendedLifetime((input, output.owner)) {}
@@ -143,9 +144,11 @@ extension HostLauncher {
     }
 
     private static func spawn(
-        _ path: String, _ process: ProcessSpec, input: Int32, output: OutputDescriptor, noNewPrivileges: Bool
+        _ path: String, _ process: ProcessSpec, brand: UInt64, input: Int32, output: OutputDescriptor,
+        noNewPrivileges: Bool
     ) -> slipway_spawn_result {
-        let limits = process.limits.rlimits(hasUser: process.user != nil)
+        var limits = process.limits.rlimits(hasUser: process.user != nil)
+        limits.append(slipway_limit(resource: slipway_limit_resident, value: brand))
         let environment = process.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return withCStrings(process.arguments) { arguments in
             withCStrings(environment) { environment in

@@ -9,11 +9,11 @@ enum ErrorPage {
         let phrase = self.phrase(status)
         let page =
             refusal.html
-            ?? """
-            <!doctype html><meta charset="utf-8"><title>\(status) \(phrase)</title>
-            <h1>\(status) \(phrase)</h1><p>\(refusal.reason)</p><p><small>\(refusal.code) &middot; \(id)</small></p>
+                ?? """
+                <!doctype html><meta charset="utf-8"><title>\(status) \(phrase)</title>
+                <h1>\(status) \(phrase)</h1><p>\(refusal.reason)</p><p><small>\(refusal.code) &middot; \(id)</small></p>
 
-            """
+                """
         var out = ByteBuffer()
         out.reserveCapacity(page.utf8.count + 256)
         out.writeString("HTTP/1.1 \(status) \(phrase)\r\nContent-Type: text/html; charset=utf-8\r\n")

@@ -140,7 +140,8 @@ extension ExchangeMachine {
 
     private mutating func nextBodyPiece() throws(HeadRefusal) -> ByteBuffer? {
         var room = Int.max
-        if case .open = self.upstream {} else {
+        if case .open = self.upstream {
+        } else {
             room = self.settings.replayBytes - (self.replay.readableBytes - self.replayHeadLength)
         }
         let piece = try self.requestBody.next(from: &self.input, limit: room)

@@ -13,6 +13,8 @@ extension RequestHead {
             out.writeBytes(bytes[self.authority])
             out.writeStaticString("\r\n")
         }
+        // HTTP/1.0 may leave out the host, HTTP/1.1 may not; empty is how it says that there is none.
+        if self.authority.isEmpty { out.writeStaticString("Host:\r\n") }
         // Neighbouring lines that pass are copied in one go.
         var runStart: Int32 = -1
         var runEnd: Int32 = -1

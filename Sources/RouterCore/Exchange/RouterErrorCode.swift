@@ -9,9 +9,12 @@ public struct RouterErrorCode: Hashable, Sendable, CustomStringConvertible {
     /// What it means, in a sentence for the person who sees the page.
     public let explanation: String
 
+    /// The code.
     public var description: String { self.rawValue }
 
+    /// Codes are the same when they are written the same.
     public static func == (lhs: Self, rhs: Self) -> Bool { lhs.rawValue == rhs.rawValue }
+    /// Hashes the code as it is written.
     public func hash(into hasher: inout Hasher) { hasher.combine(self.rawValue) }
 
     private init(_ rawValue: String, _ status: Int, _ explanation: String) {

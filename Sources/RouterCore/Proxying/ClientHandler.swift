@@ -75,10 +75,7 @@ final class ClientHandler: ChannelDuplexHandler {
         self.isPumping = false
         self.noteWaiting()
         if ended { self.flush() }
-        if self.isReadHeld, self.canReadMore {
-            self.isReadHeld = false
-            self.context?.read()
-        }
+        self.resumeReading()
     }
 
     func flush() {
@@ -128,12 +125,23 @@ final class ClientHandler: ChannelDuplexHandler {
         if self.canReadMore { context.read() } else { self.isReadHeld = true }
     }
 
+    /// A client that sends requests without reading the answers waits, like one whose instance is not reading.
     private var canReadMore: Bool {
         self.machine.wantsClientBytes && self.attempt.upstream?.isWritable != false
+            && (self.canTakeResponse || self.machine.isExchanging)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.attempt.upstream?.resumeReading() }
+        guard context.channel.isWritable else { return }
+        self.attempt.upstream?.resumeReading()
+        self.resumeReading()
+    }
+
+    /// Goes on reading if that was held back and makes sense now.
+    func resumeReading() {
+        guard self.isReadHeld, self.canReadMore else { return }
+        self.isReadHeld = false
+        self.context?.read()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -203,12 +211,7 @@ final class ClientHandler: ChannelDuplexHandler {
         self.pumpAndFlush()
     }
 
-    func upstreamBecameWritable() {
-        if self.isReadHeld, self.canReadMore {
-            self.isReadHeld = false
-            self.context?.read()
-        }
-    }
+    func upstreamBecameWritable() { self.resumeReading() }
 
     // MARK: Time
 

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A range of addresses, such as `10.0.0.0/8` or `::1`.
@@ -22,7 +22,8 @@ public struct TrustedNetwork: Sendable, Hashable {
         var prefix = address.count * 8
         if parts.count == 2 {
             guard let length = Int(parts[1]), (0...prefix).contains(length) else {
-                throw RouterError(.invalidConfiguration, "The prefix length of '\(text)' is not between 0 and \(prefix).")
+                throw RouterError(
+                    .invalidConfiguration, "The prefix length of '\(text)' is not between 0 and \(prefix).")
             }
             prefix = length
         }

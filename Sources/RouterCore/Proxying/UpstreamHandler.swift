@@ -1,9 +1,9 @@
 import NIOCore
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// The router's end of a connection to an instance: hands bytes to the client connection that has it at the moment.
@@ -36,16 +36,17 @@ final class UpstreamHandler: ChannelDuplexHandler {
     func isStillConnected() -> Bool {
         guard self.isOpen else { return false }
         #if os(Linux)
-        guard case .ip = self.instance.address, let channel = self.context?.channel as? any SocketOptionProvider else {
-            return true
-        }
-        var isEstablished = true
-        channel.getTCPInfo().assumeIsolated().whenSuccess { info in
-            isEstablished = info.tcpi_state == 1  // TCP_ESTABLISHED
-        }
-        return isEstablished
+            guard case .ip = self.instance.address, let channel = self.context?.channel as? any SocketOptionProvider
+            else {
+                return true
+            }
+            var isEstablished = true
+            channel.getTCPInfo().assumeIsolated().whenSuccess { info in
+                isEstablished = info.tcpi_state == 1  // TCP_ESTABLISHED
+            }
+            return isEstablished
         #else
-        return true
+            return true
         #endif
     }
 

@@ -6,6 +6,18 @@ public struct BackendID: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Names an instance.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 
+    /// Reads the name as a plain string.
+    public init(from decoder: any Decoder) throws {
+        self.rawValue = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    /// Writes the name as a plain string.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.rawValue)
+    }
+
+    /// The name.
     public var description: String { self.rawValue }
 }
 
@@ -16,6 +28,7 @@ public enum BackendAddress: Hashable, Sendable, CustomStringConvertible {
     /// A stream socket in the file system.
     case unix(path: String)
 
+    /// The address as it is usually written.
     public var description: String {
         switch self {
         case .ip(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -82,7 +82,7 @@ struct RouteIndex<Value: Sendable>: Sendable {
 
     /// Hosts are the same in any case, names of applications are not: the index folds case, so they are spelt out.
     private static func key(_ application: String) -> String {
-        application.utf8.contains { $0 &- 0x41 < 26 }
-            ? application + "/" + application.utf8.map { $0 &- 0x41 < 26 ? "1" : "0" }.joined() : application
+        guard application.utf8.contains(where: { $0 &- 0x41 < 26 }) else { return "=" + application }
+        return application.utf8.map { $0 &- 0x41 < 26 ? "1" : "0" }.joined() + "=" + application
     }
 }

@@ -79,9 +79,7 @@ struct GarbageCollection {
             try TreeRemover.remove(name, in: self.directory.removed)
         }
         for (name, _) in try self.directory.trees.entries("Listing the materialised trees") {
-            if let id = String(validating: name, as: UTF8.self).flatMap({ SlugID(hex: $0) }), ids.contains(id) {
-                continue
-            }
+            if let id = RepositoryDirectory.slug(ofTree: name), ids.contains(id) { continue }
             try TreeRemover.remove(name, in: self.directory.trees)
         }
     }

@@ -78,6 +78,7 @@ extension LocalSlugRepository {
                     throw SlugStoreError(
                         code: .notFound, message: "There is no slug \(id) in the repository \(directory.path).")
                 }
+                self.distrust(id)
                 try directory.removeTree(id.hex)
             }
         }
@@ -90,5 +91,6 @@ extension RepositoryDirectory {
         let hidden = try self.makeTemporaryDirectory()
         _ = try self.move(name, from: self.trees, to: self.temporary, as: hidden.name)
         try TreeRemover.remove(hidden.name.utf8, in: self.temporary)
+        try TreeRemover.remove(Self.voucher(name).utf8, in: self.trees)
     }
 }

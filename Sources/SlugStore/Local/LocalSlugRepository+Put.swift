@@ -54,6 +54,16 @@ extension LocalSlugRepository {
         return summary
     }
 
+    /// The slug that the tree at `root` would be, found out by reading all of it.
+    func identify(
+        _ root: Descriptor, _ metadata: SlugMetadata, _ cancellation: Cancellation
+    ) throws(SlugStoreError) -> SlugID {
+        let entries = try TreeScanner.scan(root, limits: self.configuration.limits, cancellation: cancellation)
+        let ingest = TreeIngest(
+            entries, of: root, into: nil, configuration: self.configuration, cancellation: cancellation, progress: nil)
+        return SlugID(ChunkID(of: Self.manifest(metadata, entries, try ingest.run()).encoded()))
+    }
+
     private static func manifest(
         _ metadata: SlugMetadata, _ entries: [TreeScanner.Entry], _ files: [TreeIngest.File]
     ) -> SlugManifest {

@@ -16,6 +16,8 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
         var directory: RepositoryDirectory
         /// Packs whose index cannot be read. They are left alone; the next put stores their chunks anew.
         var damagedPacks: Set<String> = []
+        /// Trees that are known to be sound.
+        var trustedTrees: Set<SlugID> = []
     }
 
     let configuration: Configuration
@@ -64,12 +66,26 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
         return try result.get()
     }
 
-    /// The path of a tree that is there already, at the cost of one look.
-    func existingTree(of id: SlugID) throws(SlugStoreError) -> FilePath? {
-        guard let directory = self.opened.withLock({ $0?.directory }),
-            try directory.trees.status(of: id.hex.utf8, "Looking for the tree of \(id)") != nil
-        else { return nil }
-        return self.configuration.directory.appending("trees").appending(id.hex)
+    /// The path of a tree that is there and known to be sound, at the cost of one look.
+    func trustedTree(of id: SlugID) throws(SlugStoreError) -> FilePath? {
+        let trusting = self.opened.withLock { $0?.trustedTrees.contains(id) == true ? $0?.directory : nil }
+        guard let trusting, try trusting.trees.status(of: id.hex.utf8, "Looking for the tree of \(id)") != nil else {
+            return nil
+        }
+        return self.path(ofTree: id)
+    }
+
+    /// Notes that a tree is sound.
+    func trust(_ id: SlugID) -> FilePath {
+        self.opened.withLock { _ = $0?.trustedTrees.insert(id) }
+        return self.path(ofTree: id)
+    }
+
+    /// Forgets that a tree was sound.
+    func distrust(_ id: SlugID) { self.opened.withLock { _ = $0?.trustedTrees.remove(id) } }
+
+    private func path(ofTree id: SlugID) -> FilePath {
+        self.configuration.directory.appending("trees").appending(id.hex)
     }
 
     /// Runs `body` on a thread of its own, with the repository locked here and towards other processes and with the index

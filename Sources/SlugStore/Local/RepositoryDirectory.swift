@@ -1,4 +1,3 @@
-import CArchive
 import Synchronization
 import SystemPackage
 
@@ -21,6 +20,8 @@ final class RepositoryDirectory: Sendable {
     let trees: Descriptor
     let temporary: Descriptor
     private let root: Descriptor
+    /// Tells this start of the machine from others; `nil` where the system does not tell.
+    let machineStart: [UInt8]?
     private let synchronises: Bool
     private let nextTemporary = Atomic(0)
 
@@ -28,6 +29,7 @@ final class RepositoryDirectory: Sendable {
     init(path: FilePath, synchronises: Bool) throws(SlugStoreError) {
         self.path = path
         self.synchronises = synchronises
+        self.machineStart = Self.currentMachineStart()
         if mkdir(path.string, 0o755) != 0, errno != EEXIST {
             throw .systemCall("Making the repository \(path)")
         }
@@ -155,17 +157,14 @@ final class RepositoryDirectory: Sendable {
         return isNew
     }
 
-    /// Writes a finished tree through and gives it its name.
-    /// - Returns: Whether the name was free; if not, the tree is where it was.
-    func publishTree(_ entry: TemporaryEntry, as name: String) throws(SlugStoreError) -> Bool {
-        let what = "Putting the tree \(name) in its place"
-        if self.synchronises, slipway_sync_filesystem(entry.descriptor.raw) != 0 { throw .systemCall(what) }
+    /// Gives a finished tree its name. If there is a tree of that name already, the new one stays where it was.
+    func publishTree(_ entry: TemporaryEntry, as name: String) throws(SlugStoreError) {
         let status = withCString(entry.name.utf8) { old in
             withCString(name.utf8) { new in renameat(self.temporary.raw, old, self.trees.raw, new) }
         }
-        guard status == 0 || errno == EEXIST || errno == ENOTEMPTY else { throw .systemCall(what) }
-        if self.synchronises { try self.trees.synchronise(what) }
-        return status == 0
+        guard status == 0 || errno == EEXIST || errno == ENOTEMPTY else {
+            throw .systemCall("Putting the tree \(name) in its place")
+        }
     }
 
     /// Moves an entry in one step.

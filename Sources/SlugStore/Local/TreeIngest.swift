@@ -1,6 +1,7 @@
 import Synchronization
 
 /// Reads the files of a scanned tree once, on several threads: cuts, hashes, and packs what is not stored yet.
+/// Without a pack, it only finds out what the files are.
 ///
 /// Each thread does all steps for the files it takes, so memory is a few buffers per thread and nothing is handed over.
 /// Threads take neighbouring files together: what lies together is alike and compresses well in one frame.
@@ -23,7 +24,7 @@ final class TreeIngest: Sendable {
 
     private let entries: [TreeScanner.Entry]
     private let root: Descriptor
-    private let pack: PendingPack
+    private let pack: PendingPack?
     private let configuration: LocalSlugRepository.Configuration
     private let cancellation: Cancellation
     private let progress: (@Sendable (SlugProgress) -> Void)?
@@ -33,7 +34,7 @@ final class TreeIngest: Sendable {
     private let reporting = Mutex(())
 
     init(
-        _ entries: [TreeScanner.Entry], of root: Descriptor, into pack: PendingPack,
+        _ entries: [TreeScanner.Entry], of root: Descriptor, into pack: PendingPack?,
         configuration: LocalSlugRepository.Configuration, cancellation: Cancellation,
         progress: (@Sendable (SlugProgress) -> Void)?
     ) {
@@ -53,7 +54,9 @@ final class TreeIngest: Sendable {
 
     private func work(_ stop: Cancellation) throws(SlugStoreError) {
         let directories = DirectoryCursor(root: self.root)
-        let frames = try FrameWriter(pack: self.pack, level: self.configuration.compressionLevel)
+        let frames = try self.pack.map { pack throws(SlugStoreError) in
+            try FrameWriter(pack: pack, level: self.configuration.compressionLevel)
+        }
         var buffer = [UInt8](repeating: 0, count: PackFormat.frameBytes)
         while let batch = self.take() {
             for position in batch {
@@ -72,7 +75,7 @@ final class TreeIngest: Sendable {
             }
             self.report()
         }
-        try frames.flush()
+        try frames?.flush()
     }
 
     private func take() -> Range<Int>? {
@@ -85,7 +88,7 @@ final class TreeIngest: Sendable {
     }
 
     private func read(
-        _ file: TreeFile, through buffer: UnsafeMutableRawBufferPointer, into frames: FrameWriter
+        _ file: TreeFile, through buffer: UnsafeMutableRawBufferPointer, into frames: FrameWriter?
     ) throws(SlugStoreError) -> [SlugManifest.ChunkReference] {
         var chunks: [SlugManifest.ChunkReference] = []
         var (start, end, total) = (0, 0, Int64(0))
@@ -108,8 +111,8 @@ final class TreeIngest: Sendable {
             let length = total <= Int64(Chunker.wholeFileLimit) ? rest.count : Chunker.files.firstCut(in: rest)
             let bytes = UnsafeRawBufferPointer(rebasing: rest[..<length])
             let chunk = SlugManifest.ChunkReference(id: ChunkID(of: bytes), length: length)
-            let isNew = self.pack.claim(chunk.id)
-            if isNew { try frames.append(chunk, bytes) }
+            let isNew = self.pack?.claim(chunk.id) ?? false
+            if isNew { try frames?.append(chunk, bytes) }
             self.state.withLock { state in
                 if isNew {
                     state.progress.bytesNew += Int64(length)

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOHTTP1
 import Subprocess
 import SystemPackage
 import Testing
@@ -61,7 +62,7 @@ struct TestHost: Sendable {
         _ name: String, _ path: String, method: HTTPMethod, headers: [String: String] = [:], body: [UInt8] = []
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: "http://\(self.http)\(path)")
-        request.method = .init(rawValue: method.rawValue)
+        request.method = NIOHTTP1.HTTPMethod(rawValue: method.rawValue)
         request.headers.add(name: "host", value: "\(name).localhost")
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
@@ -118,7 +119,7 @@ func command(
         case .exited(let code): code
         case .signaled(let signal): 128 + signal
         }
-    return CommandResult(status: status, output: result.standardOutput ?? "", error: result.standardError ?? "")
+    return CommandResult(status: status, output: result.standardOutput, error: result.standardError)
 }
 
 /// Starts the built program, waits until it is ready, runs `body`, and ends it with SIGTERM, and its applications with it.

@@ -84,9 +84,7 @@ final class HostProcess: ProcessHandle {
 
     func release() {
         // Orphans first: reaping the leader gives its number away, by which they are recognised.
-        for child in Procfs.children() where child != self.tree.leader {
-            self.registry.reap(child, ifMemberOf: self.tree)
-        }
+        self.registry.reapOrphans(of: self.tree)
         slipway_reap(self.pidfd.rawValue)
         self.registry.remove(self.tree)
     }

@@ -11,46 +11,32 @@ import SystemPackage
 /// Reaps the orphans that a subreaper gets from its own instances, and only those.
 ///
 /// Other code in this process waits for its own children, so `waitpid(-1)` is out of the question. A child is ours to
-/// reap when its session or group is that of an instance, or when we saw it alive carrying an instance's mark.
+/// reap when it has the brand, the session or the group of an instance.
 final class OrphanRegistry: Sendable {
-    private struct Known: Hashable {
-        var pid: Int32
-        var startTime: UInt64
-    }
-    private struct State {
-        var trees: [String: ProcessTree] = [:]
-        var known: Set<Known> = []
-    }
-    private let state = Mutex(State())
+    private let trees = Mutex<[String: ProcessTree]>([:])
 
-    func add(_ tree: ProcessTree) { self.state.withLock { $0.trees[tree.startID] = tree } }
-    func remove(_ tree: ProcessTree) { self.state.withLock { $0.trees[tree.startID] = nil } }
+    func add(_ tree: ProcessTree) { self.trees.withLock { $0[tree.startID] = tree } }
+    func remove(_ tree: ProcessTree) { self.trees.withLock { $0[tree.startID] = nil } }
 
-    /// Looks at every child of this process once.
-    func sweep() {
-        let (trees, known) = self.state.withLock { (Array($0.trees.values), $0.known) }
+    /// Reaps every ended orphan of every instance.
+    func sweep() { Self.reapOrphans(of: self.trees.withLock { Array($0.values) }, keeping: []) }
+
+    /// Reaps every ended orphan of one instance. Its own number must still be taken.
+    func reapOrphans(of tree: ProcessTree) {
+        // Whatever else was started here is waited for by whoever started it, even if it has the same brand.
+        Self.reapOrphans(of: [tree], keeping: Set(self.trees.withLock { $0.values.map(\.leader) }))
+    }
+
+    private static func reapOrphans(of trees: [ProcessTree], keeping others: Set<Int32>) {
         let leaders = Set(trees.map(\.leader))
-        var seen: Set<Known> = []
-        for child in Procfs.children() where !leaders.contains(child) {
-            guard let entry = Procfs.process(child) else { continue }
-            let key = Known(pid: child, startTime: entry.startTime)
-            let isOurs =
-                known.contains(key) || leaders.contains(entry.session) || leaders.contains(entry.group)
-                || (!entry.hasEnded && trees.contains { ProcessTree.process(child, isMarkedFor: $0.startID) })
-            guard isOurs else { continue }
-            if entry.hasEnded { Self.reap(child) } else { seen.insert(key) }
+        let brands = Set(trees.compactMap(\.brand))
+        for child in Procfs.children() where !leaders.contains(child) && !others.contains(child) {
+            guard let entry = Procfs.process(child), entry.hasEnded else { continue }
+            if leaders.contains(entry.session) || leaders.contains(entry.group) || brands.contains(entry.residentLimit)
+            {
+                Self.reap(child)
+            }
         }
-        self.state.withLock { $0.known = seen }
-    }
-
-    /// Reaps an ended child if it belongs to the tree.
-    func reap(_ child: Int32, ifMemberOf tree: ProcessTree) {
-        guard let entry = Procfs.process(child), entry.hasEnded, entry.startTime >= tree.leaderStart else { return }
-        let known = Known(pid: child, startTime: entry.startTime)
-        let isOurs =
-            entry.session == tree.leader || entry.group == tree.leader
-            || self.state.withLock { $0.known.contains(known) }
-        if isOurs { Self.reap(child) }
     }
 
     private static func reap(_ pid: Int32) {

@@ -1,7 +1,11 @@
 /// Which processes belong to one start: the seam where control groups will answer at once.
 ///
-/// Without them, four traces lead to a process: its process group, its session, its marker in the environment, its
-/// parents. A descendant has to wipe off all four at once to get away.
+/// Without them, five traces lead to a process: its process group, its session, its marker in the environment, its
+/// brand, its parents. A descendant has to wipe off all five at once to get away.
+///
+/// The *brand* is a limit of resident memory (`RLIMIT_RSS`) of two exbibytes and some, a different one for each start.
+/// Linux enforces no such limit, every descendant inherits it, and `/proc/PID/stat` shows it to everybody, even for a
+/// process that has ended and waits to be reaped.
 struct ProcessTree: Sendable {
     /// The main process, which leads the session.
     var leader: Int32
@@ -9,6 +13,20 @@ struct ProcessTree: Sendable {
     var leaderStart: UInt64
     /// The mark of its start.
     var startID: String
+    /// The brand of its start; nil for what runs beside an instance and has the instance's.
+    var brand: UInt64? { self.startID.contains(".") ? nil : Self.brand(of: self.startID) }
+
+    private static func isBrand(_ limit: UInt64) -> Bool { limit >> 61 == 1 }
+
+    /// The brand that a start gives to its processes. What is started on behalf of another (`<start>.<more>`) has that
+    /// one's.
+    static func brand(of startID: String) -> UInt64 {
+        // FNV-1a: a good spread is all that is asked of it, the marks are random already.
+        let hash = startID.utf8.prefix { $0 != UInt8(ascii: ".") }.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+            ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3
+        }
+        return (1 << 61) | (hash & ((1 << 61) - 1))
+    }
 
     /// The processes of the tree, the main one included, ended ones included.
     ///
@@ -28,7 +46,13 @@ struct ProcessTree: Sendable {
             let sharesSession =
                 self.leader > 0 && numbersAreOurs
                 && (process.session == self.leader || process.group == self.leader)
-            if isLeader || sharesSession || (!process.hasEnded && carriesMarker(process.pid)) {
+            let isBranded = self.brand == process.residentLimit
+            // Who has another start's brand has its mark as well: no need to read that.
+            let isAnothers =
+                Self.isBrand(process.residentLimit) && process.residentLimit != Self.brand(of: self.startID)
+            if isLeader || sharesSession || isBranded
+                || (!isAnothers && !process.hasEnded && carriesMarker(process.pid))
+            {
                 members.insert(process.pid)
             }
         }

@@ -12,6 +12,8 @@ struct ProcessEntry: Sendable, Hashable {
     var session: Int32
     var startTime: UInt64
     var state: UInt8
+    /// The limit of resident memory, which is a brand (see `ProcessTree`).
+    var residentLimit: UInt64
     /// The raw wait status, once it has ended.
     var exitCode: Int32
 
@@ -31,27 +33,36 @@ enum Procfs {
         return Self.parse(stat: text, pid: pid)
     }
 
-    /// `pid (name) state ppid pgrp session … starttime(22) … exit_code(52)`; the name may hold spaces and parentheses.
+    /// `pid (name) state ppid pgrp session … starttime(22) … rsslim(25) … exit_code(52)`; the name may hold spaces and parentheses.
     static func parse(stat text: [UInt8], pid: Int32) -> ProcessEntry? {
-        guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = text[(nameEnd + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-        func number(_ field: Int) -> Int64? {
-            let index = field - 3
-            guard fields.indices.contains(index) else { return nil }
-            return Int64(String(decoding: fields[index], as: UTF8.self))
+        guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")), nameEnd + 2 < text.count else { return nil }
+        // By hand and without copies: a stop reads this line of every process there is.
+        var numbers = [UInt64](repeating: 0, count: 53)
+        var isNegative = false
+        var field = 3
+        for byte in text[(nameEnd + 2)...] where field < numbers.count {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                numbers[field] = numbers[field] &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
+            case UInt8(ascii: "-"):
+                isNegative = true
+            case UInt8(ascii: " "):
+                if isNegative { numbers[field] = 0 &- numbers[field] }
+                isNegative = false
+                field += 1
+            default: break
+            }
         }
-        guard let state = fields.first?.first, let parent = number(4), let group = number(5),
-            let session = number(6), let start = number(22)
-        else { return nil }
+        guard field >= 25 else { return nil }
+        func number(_ field: Int) -> Int32 { Int32(truncatingIfNeeded: numbers[field]) }
         return ProcessEntry(
-            pid: pid, parent: Int32(truncatingIfNeeded: parent), group: Int32(truncatingIfNeeded: group),
-            session: Int32(truncatingIfNeeded: session), startTime: UInt64(bitPattern: start), state: state,
-            exitCode: Int32(truncatingIfNeeded: number(52) ?? 0))
+            pid: pid, parent: number(4), group: number(5), session: number(6), startTime: numbers[22],
+            state: text[nameEnd + 2], residentLimit: numbers[25], exitCode: number(52))
     }
 
     /// Whether the environment that a process was executed with has such an entry (`NAME=value`).
     static func environment(of pid: Int32, contains matches: (ArraySlice<UInt8>) -> Bool) -> Bool {
-        guard let text = Self.read("/proc/\(pid)/environ", limit: 1 << 20) else { return false }
+        guard let text = Self.read("/proc/\(pid)/environ", limit: 1 << 20), !text.isEmpty else { return false }
         return text.split(separator: 0).contains(where: matches)
     }
 
@@ -94,15 +105,16 @@ enum Procfs {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 8192)
-        while bytes.count < limit {
-            let count = chunk.withUnsafeMutableBytes { readSome(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 { return nil }
-            if count == 0 { break }
-            bytes += chunk[..<count]
+        return withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { chunk in
+            var bytes: [UInt8] = []
+            while bytes.count < limit {
+                let count = Self.readSome(descriptor, chunk.baseAddress, chunk.count)
+                if count < 0 { return nil }
+                if count == 0 { break }
+                bytes += UnsafeRawBufferPointer(rebasing: chunk[..<count])
+            }
+            return bytes
         }
-        return bytes
     }
 
     private static func readSome(_ descriptor: Int32, _ base: UnsafeMutableRawPointer?, _ count: Int) -> Int {

@@ -28,9 +28,12 @@ enum HTTPProbe {
             guard let more else { return true }
             self.bytes += more.prefix(Self.limit - self.bytes.count)
             if self.bytes.count >= Self.limit { return true }
-            guard let body = self.body else { return false }
-            return !wantsBody || self.bytes[body...].contains(UInt8(ascii: "\n")) || self.bytes.count - body > 400
-                || self.announcedLength.map { self.bytes.count - body >= $0 } ?? false
+            guard let head = self.head else { return false }
+            if !wantsBody || self.bytes.count - head > 400 { return true }
+            if let length = self.field("content-length").flatMap({ Int($0) }) {
+                return self.bytes.count - head >= length
+            }
+            return self.body.contains(UInt8(ascii: "\n"))
         }
 
         /// The status, when its line is there.
@@ -44,13 +47,12 @@ enum HTTPProbe {
 
         /// The first line of the body, for the human who has to find out why.
         var excerpt: String? {
-            guard let body = self.body else { return nil }
-            let line = self.bytes[body...].prefix(200).prefix { $0 >= 32 || $0 == 9 }
-            let text = String(decoding: line, as: UTF8.self)
+            let text = String(decoding: self.body.prefix(200).prefix { $0 >= 32 || $0 == 9 }, as: UTF8.self)
             return text.isEmpty ? nil : text
         }
 
-        private var body: Int? {
+        /// Where the body begins.
+        private var head: Int? {
             let end = Array("\r\n\r\n".utf8)
             guard self.bytes.count >= end.count else { return nil }
             for index in 0...(self.bytes.count - end.count) where self.bytes[index...].starts(with: end) {
@@ -59,12 +61,20 @@ enum HTTPProbe {
             return nil
         }
 
-        private var announcedLength: Int? {
-            guard let body = self.body else { return nil }
-            for line in String(decoding: self.bytes[..<body], as: UTF8.self).split(separator: "\r\n") {
+        /// The body as far as it is here, without the line that tells the length of its first chunk.
+        private var body: ArraySlice<UInt8> {
+            guard let head = self.head else { return [] }
+            let body = self.bytes[head...]
+            guard self.field("transfer-encoding")?.lowercased().contains("chunked") == true else { return body }
+            return body.drop { $0 != UInt8(ascii: "\n") }.dropFirst()
+        }
+
+        /// The value of a header, its name in small letters.
+        private func field(_ name: String) -> String? {
+            guard let head = self.head else { return nil }
+            for line in String(decoding: self.bytes[..<head], as: UTF8.self).split(separator: "\r\n") {
                 let parts = line.split(separator: ":", maxSplits: 1)
-                guard parts.count == 2, parts[0].lowercased() == "content-length" else { continue }
-                return Int(parts[1].drop { $0 == " " })
+                if parts.count == 2, parts[0].lowercased() == name { return String(parts[1].drop { $0 == " " }) }
             }
             return nil
         }
