@@ -84,12 +84,13 @@ public final class APIServer: Service {
                         }
                     }
                     if git.matches(request) {
-                        try await git.respond(to: request, writer)
+                        try await git.respond(to: request, writer, channel: channel)
                     } else {
                         try await responder(request, writer, channel)
                     }
                 },
-                configuration: HTTP1Channel.Configuration(idleTimeout: idleTimeout.map { TimeAmount($0) }))
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [DisconnectHandler()], idleTimeout: idleTimeout.map { TimeAmount($0) }))
         }
         return Application(
             router: router, server: server,

@@ -9,7 +9,7 @@ public struct StaticSite: Sendable {
     private let host: String
     private let port: Int
 
-    /// - Parameter directory: what is served; `index.html` answers for a directory.
+    /// Makes a server of a directory, in which `index.html` answers for a directory.
     public init(directory: String, host: String, port: Int) {
         self.directory = directory
         self.host = host

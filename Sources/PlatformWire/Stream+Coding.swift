@@ -11,6 +11,7 @@ extension StreamEvent {
         case line, output, result, problem
     }
 
+    /// Reads an event. Throws `DecodingError` when there is none of the members.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         // `result` is asked for by its presence: for an optional result, null is a result as well.
@@ -30,6 +31,7 @@ extension StreamEvent {
         }
     }
 
+    /// Writes the event.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         switch self {

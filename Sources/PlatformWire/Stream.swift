@@ -35,5 +35,6 @@ public struct Problem: Codable, Sendable, Hashable, Error, CustomStringConvertib
         self.detail = detail
     }
 
+    /// The detail.
     public var description: String { self.detail }
 }

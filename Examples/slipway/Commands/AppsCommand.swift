@@ -99,7 +99,8 @@ struct AppsCommand: AsyncParsableCommand {
     struct Destroy: ClientCommand {
         static let configuration = CommandConfiguration(
             abstract: "Destroy an application with everything that belongs to it.",
-            discussion: "Its instances are stopped; its repository, slugs, config, releases and log are removed for good.")
+            discussion:
+                "Its instances are stopped; its repository, slugs, config, releases and log are removed for good.")
         @Option(help: ArgumentHelp("The application to destroy, spelled out.", valueName: "name")) var confirm: String
         @OptionGroup var app: ApplicationOption
         @OptionGroup var host: HostOptions

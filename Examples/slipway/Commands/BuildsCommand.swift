@@ -9,7 +9,8 @@ struct BuildsCommand: AsyncParsableCommand {
         subcommands: [List.self, Log.self, Cancel.self], defaultSubcommand: List.self)
 
     struct List: ApplicationCommand {
-        static let configuration = CommandConfiguration(abstract: "List the deployments of an application, newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the deployments of an application, newest first.")
         @OptionGroup var app: ApplicationOption
         @OptionGroup var listing: ListingOptions
         @OptionGroup var host: HostOptions
@@ -19,7 +20,8 @@ struct BuildsCommand: AsyncParsableCommand {
             try session.show(deployments, self.listing) {
                 let now = Date()
                 var table = TextTable(
-                    ["NUMBER", "STATE", "RELEASE", "AGE", "TOOK", "BY", "DESCRIPTION", "CAUSE"], right: ["NUMBER", "AGE"])
+                    ["NUMBER", "STATE", "RELEASE", "AGE", "TOOK", "BY", "DESCRIPTION", "CAUSE"],
+                    right: ["NUMBER", "AGE"])
                 for deployment in deployments {
                     table.add(
                         String(deployment.number), deployment.state.rawValue,

@@ -36,7 +36,8 @@ struct ConfigCommand: AsyncParsableCommand {
     }
 
     struct Get: ApplicationCommand {
-        static let configuration = CommandConfiguration(abstract: "Print the value of a config variable, and nothing else.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print the value of a config variable, and nothing else.")
         @Argument(help: "The name of the variable.") var key: String
         @OptionGroup var app: ApplicationOption
         @OptionGroup var host: HostOptions

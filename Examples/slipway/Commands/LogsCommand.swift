@@ -10,7 +10,8 @@ struct LogsCommand: ApplicationCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "logs", abstract: "Print the log of an application.",
-        discussion: "The last lines of all its processes, of the router and of the platform; with --tail, those to come too.")
+        discussion:
+            "The last lines of all its processes, of the router and of the platform; with --tail, those to come too.")
     @Option(name: [.customShort("n"), .customLong("num")], help: ArgumentHelp("How many lines.", valueName: "n"))
     var limit = 100
     @Flag(name: [.customShort("t"), .long], help: "Go on with the lines to come, until Ctrl-C.") var tail = false

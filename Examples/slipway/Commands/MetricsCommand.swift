@@ -19,7 +19,8 @@ struct DurationArgument: ExpressibleByArgument {
 struct MetricsCommand: ApplicationCommand {
     static let configuration = CommandConfiguration(
         commandName: "metrics", abstract: "Show the five signals of an application.",
-        discussion: "Latency, errors, throughput, utilisation and the health of its instances, over the time up to now.")
+        discussion: "Latency, errors, throughput, utilisation and the health of its instances, over the time up to now."
+    )
     @Option(help: ArgumentHelp("How far back: 90s, 15m, 1h, 2d.", valueName: "time"))
     var since = DurationArgument(argument: "1h")!
     @OptionGroup var app: ApplicationOption

@@ -15,7 +15,8 @@ struct AccessMiddleware: RouterMiddleware {
         guard principal.role >= self.role else {
             throw PlatformError(
                 .forbidden,
-                "This needs the role \(self.role.rawValue); the token of \(principal.name) has \(principal.role.rawValue).")
+                "This needs the role \(self.role.rawValue); the token of \(principal.name) has \(principal.role.rawValue)."
+            )
         }
         var context = context
         context.principal = principal

@@ -22,22 +22,31 @@ struct GitEndpoint {
     }
 
     @concurrent
-    func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
+    func respond(to request: Request, _ writer: consuming ResponseWriter, channel: any Channel) async throws {
         let gitRequest: GitRequest
         do {
             gitRequest = try await self.authorised(request)
         } catch {
             return try await self.refuse(error, writer)
         }
-        guard request.method == .post else {
-            return try await self.answer(gitRequest, body: GitRequestBody(body: nil), writer, headers: [:])
-        }
+        let parts = HandoffChannel<Part>()
+        // A closure may not use up what it captures, but it may take it out of an optional.
         var handOver: ResponseWriter? = consume writer
-        try await request.body.consumeWithCancellationOnInboundClose { body in
-            guard let writer = handOver.take() else { return }
-            // Watching the connection uses up what else could come from it.
-            try await self.answer(
-                gitRequest, body: GitRequestBody(body: body), writer, headers: [.connection: "close"])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await self.answer(gitRequest, body: GitRequestBody(body: request.body), into: parts)
+                    parts.finish()
+                } catch {
+                    parts.finish(error)
+                }
+            }
+            group.addTask {
+                await DisconnectHandler.waitForDisconnect(of: channel)
+                parts.finish(CancellationError())
+            }
+            defer { group.cancelAll() }
+            if let writer = handOver.take() { try await self.write(parts, to: writer) }
         }
     }
 
@@ -62,43 +71,55 @@ struct GitEndpoint {
             headers: request.headers.map { ($0.name.rawName, $0.value) }, pusher: principal.name)
     }
 
-    @concurrent
-    private func answer(
-        _ request: GitRequest, body: GitRequestBody, _ writer: consuming ResponseWriter, headers: HTTPFields
-    ) async throws {
-        let response: GitResponse
-        do {
-            response = try await self.platform.respond(toGit: request, body: body)
-        } catch {
-            try Task.checkCancellation()
-            return try await self.refuse(error, writer)
-        }
-        var head = HTTPResponse(status: HTTPResponse.Status(code: response.status), headerFields: headers)
+    /// What is written to the client, one after the other: a head, then bytes.
+    private enum Part {
+        case head(HTTPResponse)
+        case bytes(ByteBuffer)
+    }
+
+    /// Lets the git server answer, for as long as that takes.
+    private func answer(_ request: GitRequest, body: GitRequestBody, into parts: HandoffChannel<Part>) async throws {
+        let response = try await self.platform.respond(toGit: request, body: body)
+        var head = HTTPResponse(status: HTTPResponse.Status(code: response.status))
         for field in response.headers {
-            if let name = HTTPField.Name(field.name) { head.headerFields.append(HTTPField(name: name, value: field.value)) }
+            if let name = HTTPField.Name(field.name) {
+                head.headerFields.append(HTTPField(name: name, value: field.value))
+            }
         }
         switch response.body {
         case .bytes(let bytes):
             head.headerFields[.contentLength] = String(bytes.count)
-            var output = try await writer.writeHead(head)
-            try await output.write(ByteBuffer(bytes: bytes))
-            try await output.finish(nil)
+            try await parts.send(.head(head))
+            try await parts.send(.bytes(ByteBuffer(bytes: bytes)))
         case .stream(let produce):
-            var output = try await writer.writeHead(head)
-            let channel = HandoffChannel<ByteBuffer>()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    do {
-                        try await produce(GitResponseWriter(channel: channel))
-                        channel.finish()
-                    } catch {
-                        channel.finish(error)
-                    }
-                }
-                defer { group.cancelAll() }
-                for try await bytes in channel { try await output.write(bytes) }
-            }
-            try await output.finish(nil)
+            try await parts.send(.head(head))
+            try await produce(Writer(parts: parts))
+        }
+    }
+
+    @concurrent
+    private func write(_ parts: HandoffChannel<Part>, to writer: consuming ResponseWriter) async throws {
+        var iterator = parts.makeAsyncIterator()
+        let head: HTTPResponse
+        do {
+            guard case .head(let first)? = try await iterator.next() else { throw CancellationError() }
+            head = first
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            return try await self.refuse(error, writer)
+        }
+        var output = try await writer.writeHead(head)
+        while case .bytes(let bytes)? = try await iterator.next() { try await output.write(bytes) }
+        try await output.finish(nil)
+    }
+
+    private struct Writer: GitBodyWriter {
+        let parts: HandoffChannel<Part>
+
+        func write(_ bytes: [UInt8]) async throws {
+            guard !bytes.isEmpty else { return }
+            try await self.parts.send(.bytes(ByteBuffer(bytes: bytes)))
         }
     }
 
@@ -125,26 +146,17 @@ struct GitEndpoint {
 struct GitRequestBody: AsyncSequence, Sendable {
     typealias Element = [UInt8]
 
-    let body: RequestBody?
+    let body: RequestBody
 
     struct AsyncIterator: AsyncIteratorProtocol {
-        var iterator: RequestBody.AsyncIterator?
+        var iterator: RequestBody.AsyncIterator
 
         @concurrent
         mutating func next() async throws -> [UInt8]? {
-            guard let buffer = try await self.iterator?.next() else { return nil }
+            guard let buffer = try await self.iterator.next() else { return nil }
             return Array(buffer.readableBytesView)
         }
     }
 
-    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(iterator: self.body?.makeAsyncIterator()) }
-}
-
-private struct GitResponseWriter: GitBodyWriter {
-    let channel: HandoffChannel<ByteBuffer>
-
-    func write(_ bytes: [UInt8]) async throws {
-        guard !bytes.isEmpty else { return }
-        try await self.channel.send(ByteBuffer(bytes: bytes))
-    }
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(iterator: self.body.makeAsyncIterator()) }
 }

@@ -1,14 +1,18 @@
 internal import Hummingbird
+internal import NIOCore
 internal import PlatformKit
 
 /// What is known about a request besides the request.
 struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
+    /// The connection that it came by.
+    let channel: any Channel
     /// Who sends it. Set by ``AccessMiddleware``, behind which all routes of the API are.
     var principal = Principal(name: "nobody", role: .read)
 
     init(source: Source) {
         self.coreContext = .init(source: source)
+        self.channel = source.channel
     }
 
     /// A part of the path, percent-decoded.

@@ -55,7 +55,8 @@ extension Request {
         case is String.Type: "a string"
         case is Bool.Type: "true or false"
         case is any BinaryInteger.Type, is any BinaryFloatingPoint.Type: "a number"
-        case is any Collection.Type: type is [String: String].Type || type is [String: Int].Type ? "an object" : "a list"
+        case is any Collection.Type:
+            type is [String: String].Type || type is [String: Int].Type ? "an object" : "a list"
         default: "what it should be"
         }
     }

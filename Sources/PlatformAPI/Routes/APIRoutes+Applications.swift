@@ -17,7 +17,7 @@ extension APIRoutes {
             let application = try await platform.createApplication(named: body.name, by: context.principal)
             return try Response.json(application, status: .created)
         }
-        self.administering.patch("apps/:app") { request, context in
+        self.changing.patch("apps/:app") { request, context in
             let body = try await request.json(ApplicationName.self, limit: limit)
             return try Response.json(
                 await platform.renameApplication(context.application, to: body.name, by: context.principal))
@@ -42,7 +42,7 @@ extension APIRoutes {
         self.operating.patch("apps/:app/config") { request, context in
             let body = try await request.json(ConfigChange.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { output -> ReleaseInfo? in
+            return stream.response(context: context) { output -> ReleaseInfo? in
                 try await platform.setConfig(body.variables, of: name, by: context.principal, output: output)
             }
         }

@@ -28,7 +28,7 @@ extension APIRoutes {
             let suffix = try Self.archiveSuffix(request.headers[.contentType])
             let description = String((Query(request).text("description") ?? "uploaded archive").prefix(200))
             let path = try await uploads.receive(request, extension: suffix)
-            return stream.response(to: request, logger: context.logger) { output -> DeploymentInfo in
+            return stream.response(context: context) { output -> DeploymentInfo in
                 defer { uploads.remove(path) }
                 return try await platform.deploy(
                     .archive(path, description: description), to: name, by: context.principal, output: output)

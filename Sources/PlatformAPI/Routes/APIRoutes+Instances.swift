@@ -13,14 +13,14 @@ extension APIRoutes {
         self.operating.post("apps/:app/ps/scale") { request, context in
             let body = try await request.json(ScaleRequest.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { output in
+            return stream.response(context: context) { output in
                 try await platform.scale(name, to: body.quantities, by: context.principal, output: output)
             }
         }
         self.operating.post("apps/:app/ps/restart") { request, context in
             let body = try await request.json(InstanceSelection.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { (output: EventOutput<[InstanceInfo]>) in
+            return stream.response(context: context) { (output: EventOutput<[InstanceInfo]>) in
                 try await platform.restart(body.target, of: name, by: context.principal, output: output)
                 return try await platform.instances(of: name)
             }
@@ -30,7 +30,7 @@ extension APIRoutes {
                 throw PlatformError(.invalid, "The body has no member `target`: the instance to stop, such as web.1.")
             }
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { (_: EventOutput<[InstanceInfo]>) in
+            return stream.response(context: context) { (_: EventOutput<[InstanceInfo]>) in
                 try await platform.stopInstance(target, of: name, by: context.principal)
                 return try await platform.instances(of: name)
             }
@@ -38,7 +38,7 @@ extension APIRoutes {
         self.operating.post("apps/:app/run") { request, context in
             let body = try await request.json(OneOffRequest.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { output in
+            return stream.response(context: context) { output in
                 try await platform.runOneOff(body, of: name, by: context.principal) { bytes in
                     try await output.output(bytes)
                 }

@@ -16,7 +16,7 @@ extension APIRoutes {
             let name = try context.application
             if query.flag("tail") {
                 let lines = try await platform.tailLogs(of: name, last: limit, sources: sources, process: process)
-                return Self.tail(lines, to: request, by: stream)
+                return Self.tail(lines, context, by: stream)
             }
             var body = ByteBuffer()
             for line in try await platform.recentLogs(of: name, limit: limit, sources: sources, process: process) {
@@ -37,12 +37,11 @@ extension APIRoutes {
 
     /// Follows a log until the client goes away or the host is told to stop: a tail must not hold that up.
     private static func tail(
-        _ lines: AsyncStream<LogLineInfo>, to request: Request, by stream: OperationStream
+        _ lines: AsyncStream<LogLineInfo>, _ context: APIContext, by stream: OperationStream
     ) -> Response {
-        stream.lines(to: request) { channel in
+        stream.lines(context: context, keepAlive: { ByteBuffer(string: "\n") }) { channel in
             for await line in lines.cancelOnGracefulShutdown() { try await channel.send(try ByteBuffer(line: line)) }
-        } keepAlive: {
-            ByteBuffer(string: "\n")
+            return nil
         }
     }
 }

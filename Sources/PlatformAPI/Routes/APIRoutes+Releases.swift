@@ -16,7 +16,7 @@ extension APIRoutes {
         self.operating.post("apps/:app/rollback") { request, context in
             let body = try await request.json(RollbackRequest.self, limit: limit)
             let name = try context.application
-            return stream.response(to: request, logger: context.logger) { output in
+            return stream.response(context: context) { output in
                 try await platform.rollback(name, to: body.version, by: context.principal, output: output)
             }
         }

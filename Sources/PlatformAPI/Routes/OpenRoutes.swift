@@ -9,6 +9,7 @@ struct OpenRoutes {
 
     func add(to router: Router<APIContext>) {
         let platform = self.platform
+        let description = OpenAPIDocument.text()
         router.get("/") { _, _ in DashboardPage.response() }
         router.get("/healthz") { _, _ in Response.text("ok\n") }
         router.get("/readyz") { _, _ in
@@ -18,6 +19,6 @@ struct OpenRoutes {
         router.get("/metrics") { _, _ in
             Response.text(platform.metricsText(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
-        router.get("/api/openapi.json") { _, _ in Response.text(openAPIDocument, type: "application/json") }
+        router.get("/api/openapi.json") { _, _ in Response.text(description, type: "application/json") }
     }
 }

@@ -24,11 +24,7 @@ struct EventOutput<Result: Codable & Sendable>: ProgressOutput {
     }
 
     func send(_ event: StreamEvent<Result>) async throws {
-        try await self.channel.send(try Self.encode(event))
-    }
-
-    static func encode(_ event: StreamEvent<Result>) throws -> ByteBuffer {
-        try ByteBuffer(line: event)
+        try await self.channel.send(try ByteBuffer(line: event))
     }
 }
 

@@ -1,6 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
-internal import Logging
+internal import NIOCore
 internal import PlatformKit
 internal import PlatformWire
 internal import ServiceLifecycle
@@ -15,56 +15,64 @@ struct OperationStream {
 
     /// The answer of one operation. `operation` runs while the answer is sent.
     func response<Result: Codable & Sendable>(
-        to request: Request, logger: Logger,
-        _ operation: @escaping @Sendable (EventOutput<Result>) async throws -> Result
+        context: APIContext, _ operation: @escaping @Sendable (EventOutput<Result>) async throws -> Result
     ) -> Response {
-        self.lines(to: request) { channel in
-            let output = EventOutput<Result>(channel: channel)
-            let event: StreamEvent<Result>
+        self.lines(context: context, keepAlive: { try ByteBuffer(line: StreamEvent<Result>.line("")) }) { channel in
             do {
-                event = .result(try await self.untilShutdown { try await operation(output) })
+                let output = EventOutput<Result>(channel: channel)
+                let result = try await self.untilShutdown { try await operation(output) }
+                return try ByteBuffer(line: StreamEvent.result(result))
             } catch {
-                event = .problem(Problem(error, logger: logger))
+                return try ByteBuffer(line: StreamEvent<Result>.problem(Problem(error, logger: context.logger)))
             }
-            try await output.send(event)
-        } keepAlive: {
-            try EventOutput<Result>.encode(.line(""))
         }
     }
 
-    /// An answer of lines that `produce` sends into a channel, with `keepAlive` in between when nothing else is said.
-    ///
-    /// The connection is closed afterwards: watching it for the client's going away uses up what else could come from it.
+    /// An answer of lines that `produce` sends into a channel or returns as the last one, with `keepAlive` in between when
+    /// nothing else is said.
     func lines(
-        to request: Request, produce: @escaping @Sendable (HandoffChannel<ByteBuffer>) async throws -> Void,
-        keepAlive: @escaping @Sendable () throws -> ByteBuffer
+        context: APIContext, keepAlive: @escaping @Sendable () throws -> ByteBuffer,
+        produce: @escaping @Sendable (HandoffChannel<ByteBuffer>) async throws -> ByteBuffer?
     ) -> Response {
         let body = ResponseBody { writer in
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                let channel = HandoffChannel<ByteBuffer>()
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask {
-                        do {
-                            try await produce(channel)
-                            channel.finish()
-                        } catch {
-                            channel.finish(error)
-                        }
+            let lines = HandoffChannel<ByteBuffer>()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        let last = try await self.keepingAlive(lines, keepAlive) { try await produce(lines) }
+                        if let last { try await lines.send(last) }
+                        lines.finish()
+                    } catch {
+                        lines.finish(error)
                     }
-                    group.addTask {
-                        while !Task.isCancelled {
-                            try await self.clock.sleep(for: self.keepAliveInterval)
-                            try await channel.send(try keepAlive())
-                        }
-                    }
-                    defer { group.cancelAll() }
-                    for try await bytes in channel { try await writer.write(bytes) }
                 }
+                group.addTask {
+                    await DisconnectHandler.waitForDisconnect(of: context.channel)
+                    lines.finish(CancellationError())
+                }
+                defer { group.cancelAll() }
+                for try await line in lines { try await writer.write(line) }
             }
             try await writer.finish(nil)
         }
-        return Response(
-            status: .ok, headers: [.contentType: "application/x-ndjson", .connection: "close"], body: body)
+        return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: body)
+    }
+
+    /// Runs `body`, and sends signs of life until it has returned: none may follow the last line.
+    private func keepingAlive<Value: Sendable>(
+        _ lines: HandoffChannel<ByteBuffer>, _ sign: @escaping @Sendable () throws -> ByteBuffer,
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    try await self.clock.sleep(for: self.keepAliveInterval)
+                    try await lines.send(try sign())
+                }
+            }
+            defer { group.cancelAll() }
+            return try await body()
+        }
     }
 
     /// Runs `body`, and cancels it when the host has been stopping for the time of grace.

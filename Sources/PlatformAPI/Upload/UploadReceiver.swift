@@ -27,7 +27,8 @@ struct UploadReceiver {
                 try files.removeItem(atPath: self.directory.appending(name).string)
             }
         } catch {
-            throw PlatformError(.internalError, "The directory for uploads, \(self.directory), cannot be used.", cause: error)
+            throw PlatformError(
+                .internalError, "The directory for uploads, \(self.directory), cannot be used.", cause: error)
         }
     }
 

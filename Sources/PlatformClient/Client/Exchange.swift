@@ -153,7 +153,8 @@ extension APIClient {
         } catch is NIOTooManyBytesError {
             throw ClientError(
                 .limit,
-                "The answer of \(self.configuration.url) is larger than \(self.configuration.maximumAnswerBytes) bytes.")
+                "The answer of \(self.configuration.url) is larger than \(self.configuration.maximumAnswerBytes) bytes."
+            )
         }
     }
 
@@ -178,7 +179,8 @@ extension APIClient {
         } catch let error as DecodingError {
             throw ClientError(.unexpectedAnswer, self.strangeAnswer("with JSON of another shape"), cause: error)
         } catch let error as NIOConnectionError {
-            let reason = error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "unknown"
+            let reason =
+                error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "unknown"
             throw self.unreachable(reason, cause: error)
         } catch let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode) {
             throw self.unreachable(Errno(rawValue: error.errnoCode).description, cause: error)
@@ -196,7 +198,8 @@ extension APIClient {
             self.unreachable("no answer in time", cause: error)
         case .remoteConnectionClosed:
             ClientError(
-                .interrupted, "\(self.configuration.url) closed the connection before its answer was complete.", cause: error)
+                .interrupted, "\(self.configuration.url) closed the connection before its answer was complete.",
+                cause: error)
         case .invalidURL, .emptyHost, .emptyScheme:
             ClientError(.invalid, "`\(self.configuration.url)` is not an address of a host.", cause: error)
         default:

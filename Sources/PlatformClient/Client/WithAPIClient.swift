@@ -12,6 +12,8 @@ public func withAPIClient<R>(
     var transport = HTTPClient.Configuration(
         redirectConfiguration: .disallow, timeout: HTTPClient.Configuration.Timeout(connect: .seconds(10)))
     transport.httpVersion = .http1Only
+    // Whoever waits wants to hear at once that nobody is there, not after tries for the time of the timeout.
+    transport.connectionPool.retryConnectionEstablishment = false
     let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: transport)
     do {
         let result = try await body(APIClient(configuration: configuration, httpClient: httpClient))

@@ -14,7 +14,9 @@ package enum Quantities {
         while !rest.isEmpty {
             let digits = rest.prefix { ("0"..."9").contains($0) }
             rest = rest.dropFirst(digits.count)
-            guard let number = Int64(digits), let unit = rest.popFirst(), let seconds = Self.units[unit] else { return nil }
+            guard let number = Int64(digits), let unit = rest.popFirst(), let seconds = Self.units[unit] else {
+                return nil
+            }
             let (product, isTooLarge) = number.multipliedReportingOverflow(by: seconds)
             guard !isTooLarge, product <= Self.maximumSeconds else { return nil }
             total += product
@@ -29,7 +31,9 @@ package enum Quantities {
     /// `v3` or `3` as 3.
     package static func version(_ text: String) -> Int? {
         let digits = text.hasPrefix("v") ? text.dropFirst() : text[...]
-        guard digits.allSatisfy({ ("0"..."9").contains($0) }), let version = Int(digits), version > 0 else { return nil }
+        guard digits.allSatisfy({ ("0"..."9").contains($0) }), let version = Int(digits), version > 0 else {
+            return nil
+        }
         return version
     }
 

@@ -4,7 +4,9 @@ public import SystemPackage
 public struct FileArchive: ArchiveSource {
     /// Where the file is.
     public let path: FilePath
+    /// By the file's first bytes.
     public let mediaType: String
+    /// The size of the file.
     public let length: Int64?
 
     /// Looks at a file. Throws ``ClientError`` when it cannot be read, or is no tar file by its first bytes.
@@ -29,6 +31,7 @@ public struct FileArchive: ArchiveSource {
         }
     }
 
+    /// `archive site.tar.gz`.
     public var description: String { "archive \(self.path.lastComponent?.string ?? "")" }
 
     /// The kind of archive by its first bytes: names lie more often.
@@ -39,6 +42,7 @@ public struct FileArchive: ArchiveSource {
         return nil
     }
 
+    /// Reads the file from its begin to its end.
     public func write(to sink: @escaping @Sendable ([UInt8]) async throws -> Void) async throws {
         let file = try FileDescriptor.open(self.path, .readOnly)
         defer { try? file.close() }

@@ -1,0 +1,96 @@
+internal import PlatformKit
+
+extension OpenAPIDocument {
+    /// Every operation of the API.
+    static let operations: [Operation] = [
+        Operation(
+            method: "get", path: "/apps", summary: "List the applications.", role: .read,
+            answer: .list("ApplicationInfo")),
+        Operation(
+            method: "post", path: "/apps", summary: "Create an application.", role: .admin, body: "ApplicationName",
+            answer: .value("ApplicationInfo"), status: "201"),
+        Operation(
+            method: "get", path: "/apps/{app}", summary: "Show an application.", role: .read,
+            answer: .value("ApplicationInfo")),
+        Operation(
+            method: "patch", path: "/apps/{app}", summary: "Give an application another name.", role: .deploy,
+            body: "ApplicationName", answer: .value("ApplicationInfo")),
+        Operation(
+            method: "delete", path: "/apps/{app}", summary: "Destroy an application with all that belongs to it.",
+            role: .admin, query: [("confirm", "The name of the application once more.")], answer: .nothing,
+            status: "204"),
+        Operation(
+            method: "put", path: "/apps/{app}/maintenance", summary: "Switch the maintenance page on or off.",
+            role: .deploy, body: "MaintenanceChange", answer: .value("ApplicationInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/config", summary: "The config variables with their values.",
+            role: .deploy, answer: .value("Config")),
+        Operation(
+            method: "patch", path: "/apps/{app}/config",
+            summary:
+                "Set and remove config variables, and roll the change out. The result is null before the first release.",
+            role: .deploy, body: "ConfigChange", answer: .events("ReleaseInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/deployments", summary: "List the deployments, newest first.", role: .read,
+            answer: .list("DeploymentInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/deployments", summary: "Deploy an archive of source.", role: .deploy,
+            query: [("description", "What it is, in words.")], body: "archive", answer: .events("DeploymentInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/deployments/{number}", summary: "Show a deployment.", role: .read,
+            answer: .value("DeploymentInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/deployments/{number}/log", summary: "What a deployment printed.",
+            role: .read, answer: .text),
+        Operation(
+            method: "post", path: "/apps/{app}/deployments/{number}/cancel", summary: "Cancel a deployment.",
+            role: .deploy, answer: .value("DeploymentInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/releases", summary: "List the releases, newest first.", role: .read,
+            answer: .list("ReleaseInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/releases/{version}", summary: "Show a release.", role: .read,
+            answer: .value("ReleaseInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/rollback", summary: "Make a new release of an old one.", role: .deploy,
+            body: "RollbackRequest", answer: .events("ReleaseInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/ps", summary: "List the instances.", role: .read,
+            answer: .list("InstanceInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/ps/scale", summary: "Set how many instances are wanted.", role: .deploy,
+            body: "ScaleRequest", answer: .eventsOfList("InstanceInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/ps/restart", summary: "Replace instances by fresh ones.", role: .deploy,
+            body: "InstanceSelection", answer: .eventsOfList("InstanceInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/ps/stop", summary: "Stop one instance; the formation brings it back.",
+            role: .deploy, body: "InstanceSelection", answer: .eventsOfList("InstanceInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/run", summary: "Run a command with the live release.", role: .deploy,
+            body: "OneOffRequest", answer: .events("OneOffResult")),
+        Operation(
+            method: "get", path: "/apps/{app}/logs", summary: "The log of an application, oldest line first.",
+            role: .read,
+            query: [
+                ("n", "How many of the last lines, to 10,000; 100."),
+                ("source", "app, router, build, release or platform; may be given again."),
+                ("ps", "A process type or an instance."), ("tail", "1 to go on with the lines to come."),
+            ], answer: .lines("LogLineInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/metrics", summary: "The five signals of an application.", role: .read,
+            query: [("since", "How far back, in seconds; 3600.")], answer: .value("MetricsInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/domains", summary: "The hosts that lead to an application.", role: .read,
+            answer: .value("Domains")),
+        Operation(
+            method: "post", path: "/apps/{app}/domains", summary: "Let a host lead to an application.", role: .deploy,
+            body: "DomainChange", answer: .value("Domains")),
+        Operation(
+            method: "delete", path: "/apps/{app}/domains/{host}", summary: "Let a host lead nowhere again.",
+            role: .deploy, answer: .value("Domains")),
+        Operation(
+            method: "get", path: "/audit", summary: "Who changed what, newest first.", role: .read,
+            query: [("n", "How many entries, to 10,000; 100.")], answer: .list("AuditEntry")),
+    ]
+}

@@ -1,0 +1,180 @@
+import GitReceiver
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOPosix
+import PlatformClient
+import PlatformKit
+import PlatformWire
+import Synchronization
+import Testing
+
+@testable import PlatformAPI
+
+@Suite(.timeLimit(.minutes(1)))
+struct APIServerTests {
+    @Test func `answers each operation with its value`() async throws {
+        try await withServer { server in
+            let client = server.client()
+            #expect(try await client.applications() == [FakeControlPlane.application("blog")])
+            #expect(try await client.createApplication(named: "shop") == FakeControlPlane.application("shop"))
+            #expect(try await client.application(named: "blog").createdAt == FakeControlPlane.date)
+            #expect(try await client.renameApplication("blog", to: "log").name == "log")
+            #expect(try await client.setMaintenance(true, of: "blog").maintenance)
+            #expect(try await client.config(of: "blog") == ["KEY": "a value"])
+            #expect(try await client.deployments(of: "blog") == [FakeControlPlane.deployment])
+            #expect(try await client.deployment(7, of: "blog") == FakeControlPlane.deployment)
+            #expect(try await client.deploymentLog(7, of: "blog") == "-----> Größe\n")
+            #expect(try await client.cancelDeployment(7, of: "blog") == FakeControlPlane.deployment)
+            #expect(try await client.releases(of: "blog") == [FakeControlPlane.release])
+            #expect(try await client.release(2, of: "blog") == FakeControlPlane.release)
+            #expect(try await client.instances(of: "blog") == [FakeControlPlane.instance])
+            #expect(try await client.stopInstance("web.1", of: "blog") == [FakeControlPlane.instance])
+            #expect(try await client.metrics(of: "blog", since: .seconds(90)).windowSeconds == 90)
+            #expect(try await client.domains(of: "blog") == ["blog.localhost"])
+            #expect(try await client.addDomain("www.example.com", to: "blog").last == "www.example.com")
+            #expect(try await client.removeDomain("*.example.com", from: "blog") == ["not *.example.com"])
+            #expect(try await client.audit().map(\.actor) == ["ada"])
+            try await client.destroyApplication("blog")
+            #expect(server.platform.state.withLock { $0.created } == ["shop by ada"])
+            #expect(server.platform.state.withLock { $0.destroyed } == ["blog"])
+        }
+    }
+
+    @Test func `passes a problem of the platform on in its own words`() async throws {
+        try await withServer { server in
+            let problem = await #expect(throws: Problem.self) {
+                _ = try await server.client().application(named: "nothing")
+            }
+            #expect(problem?.status == 404)
+            #expect(problem?.type == "not-found")
+            #expect(problem?.detail == "there is no application nothing")
+        }
+    }
+
+    @Test(arguments: [
+        ("GET", "/api/v1/apps", nil, 401), ("GET", "/api/v1/apps", "wrong", 401),
+        ("GET", "/api/v1/apps", "read-token", 200), ("GET", "/api/v1/apps/blog/config", "read-token", 403),
+        ("GET", "/api/v1/apps/blog/config", "deploy-token", 200),
+        ("PUT", "/api/v1/apps/blog/maintenance", "read-token", 403),
+        ("POST", "/api/v1/apps", "deploy-token", 403),
+        ("DELETE", "/api/v1/apps/blog?confirm=blog", "deploy-token", 403),
+        ("GET", "/healthz", nil, 200), ("GET", "/readyz", nil, 200), ("GET", "/metrics", nil, 200),
+        ("GET", "/", nil, 200), ("HEAD", "/healthz", nil, 200), ("GET", "/api/openapi.json", nil, 200),
+        ("GET", "/nowhere", "admin-token", 404), ("PUT", "/api/v1/apps", "admin-token", 404),
+        ("GET", "/api/v1/apps/blog/deployments/0", "admin-token", 400),
+        ("GET", "/api/v1/apps/blog/deployments/x", "admin-token", 400),
+        ("GET", "/api/v1/apps/a%20b", "admin-token", 404), ("GET", "/api/v1/apps/blog/logs?n=-1", "admin-token", 400),
+        ("DELETE", "/api/v1/apps/blog", "admin-token", 400),
+        ("DELETE", "/api/v1/apps/blog?confirm=shop", "admin-token", 400),
+    ])
+    func `answers with the right status`(method: String, path: String, token: String?, status: Int) async throws {
+        try await withServer { server in
+            let answer = try await server.send(method, path, token: token)
+            #expect(answer.status == status)
+            if status >= 400 {
+                #expect(answer.headers["content-type"] == "application/problem+json")
+                #expect(answer.body.contains("\"detail\""))
+            }
+            if status == 401 { #expect(answer.headers["www-authenticate"] == "Bearer realm=\"slipway\"") }
+        }
+    }
+
+    @Test(arguments: [
+        ("{}", "The body has no member `name`."), ("{\"name\": 1}", "The member `name` is not a string."),
+        ("{\"name\": null}", "The member `name` must not be null."), ("[]", "The body is not a JSON object."),
+        ("name", "The body is not JSON."), ("", "The body is not JSON."),
+    ])
+    func `says which member of a body is wrong`(body: String, detail: String) async throws {
+        try await withServer { server in
+            let answer = try await server.send("POST", "/api/v1/apps", body: body)
+            #expect(answer.status == 400)
+            #expect(answer.body.contains("\"detail\":\"\(detail)\""))
+        }
+    }
+
+    @Test func `refuses a body over the limit`() async throws {
+        try await withServer {
+            $0.bodyLimit = 1000
+        } _: { server in
+            let name = String(repeating: "x", count: 2000)
+            let answer = try await server.send("POST", "/api/v1/apps", body: "{\"name\":\"\(name)\"}")
+            #expect(answer.status == 413)
+        }
+    }
+
+    @Test func `takes the token as a password too, but not from pages of other sites`() async throws {
+        try await withServer { server in
+            let basic = ("Authorization", "Basic YW55OmFkbWluLXRva2Vu")  // any:admin-token
+            let own = try await server.send("GET", "/api/v1/apps", token: nil, headers: [basic])
+            #expect(own.status == 200)
+            let headers = [basic, ("Sec-Fetch-Site", "cross-site")]
+            let foreign = try await server.send("GET", "/api/v1/apps", token: nil, headers: headers)
+            #expect(foreign.status == 403)
+        }
+    }
+
+    @Test func `refuses changes until the platform is ready`() async throws {
+        try await withServer { server in
+            server.platform.state.withLock { $0.isReady = false }
+            #expect(try await server.send("GET", "/readyz", token: nil).status == 503)
+            #expect(try await server.send("GET", "/healthz", token: nil).status == 200)
+            #expect(try await server.send("GET", "/api/v1/apps").status == 200)
+            let answer = try await server.send("POST", "/api/v1/apps", body: "{\"name\":\"shop\"}")
+            #expect(answer.status == 503)
+            #expect(answer.headers["retry-after"] == "1")
+        }
+    }
+
+    @Test func `carries out a change once for one idempotency key`() async throws {
+        try await withServer { server in
+            func create(_ name: String, key: String) async throws -> (Int, String) {
+                let answer = try await server.send(
+                    "POST", "/api/v1/apps", headers: [("Idempotency-Key", key)], body: "{\"name\":\"\(name)\"}")
+                return (answer.status, answer.body)
+            }
+            let first = try await create("shop", key: "1")
+            #expect(first.0 == 201)
+            #expect(try await create("shop", key: "1") == first)
+            #expect(try await create("blog", key: "1").0 == 422)
+            #expect(try await create("shop", key: "2").0 == 201)
+            #expect(server.platform.state.withLock { $0.created.count } == 2)
+        }
+    }
+
+    @Test func `gives the dashboard a policy under which only its own script runs`() async throws {
+        try await withServer { server in
+            let first = try await server.send("GET", "/", token: nil)
+            let policy = try #require(first.headers["content-security-policy"])
+            #expect(policy.contains("default-src 'none'"))
+            let nonce = try #require(policy.split(separator: "'").first { $0.hasPrefix("nonce-") }?.dropFirst(6))
+            #expect(first.body.contains("<script type=\"module\" nonce=\"\(nonce)\">"))
+            #expect(!first.body.contains("innerHTML"))
+            let second = try await server.send("GET", "/", token: nil)
+            #expect(second.headers["content-security-policy"] != policy)
+        }
+    }
+
+    @Test func `describes exactly the routes that there are`() async throws {
+        try await withServer { server in
+            let routes = APIServer(
+                platform: server.platform, configuration: .init(uploadDirectory: server.uploads),
+                logger: .init(label: "test")
+            ).router(
+                uploads: UploadReceiver(directory: server.uploads, limit: 1, threadPool: .singleton)
+            ).routes
+            let served = Set(
+                routes.filter { $0.path.description.hasPrefix("/api/v1") && $0.method != .head }.map {
+                    "\($0.method.rawValue.lowercased()) \($0.path.description.dropFirst("/api/v1".count))"
+                })
+            let described = OpenAPIDocument.operations.map { operation in
+                let path = operation.path.replacing(/\{([a-z]+)\}/) { "{\($0.1)}" }
+                return "\(operation.method) \(path)"
+            }
+            #expect(served == Set(described))
+            for operation in OpenAPIDocument.operations {
+                if let body = operation.body, body != "archive" { #expect(OpenAPIDocument.schemas[body] != nil) }
+            }
+        }
+    }
+}
