@@ -38,6 +38,8 @@ public final class Platform: Service {
         public var bootTimeout: Duration = .seconds(60)
         /// How long an instance without a readiness check must run before it counts as started.
         public var settleTime: Duration = .milliseconds(1_000)
+        /// How long a start of the platform waits for the applications, before it says that it is ready.
+        public var startGrace: Duration = .seconds(30)
         /// How long a release command may take.
         public var releaseTimeout: Duration = .seconds(3_600)
         /// How long a one-off may take; `nil` means as long as it likes.
@@ -213,12 +215,30 @@ public final class Platform: Service {
         for stray in self.runtime.applicationIDs().subtracting(known) {
             self.jobs.add { await self.makeController(stray).retire() }
         }
+        try await self.waitUntilSettled()
         let waiting = self.state.withLock { state in
             state.isReady = true
             defer { state.readiness = [] }
             return state.readiness
         }
         for continuation in waiting { continuation.resume() }
+    }
+
+    /// Whoever is told that the platform is ready expects the applications to answer: waits for them, for a while.
+    private func waitUntilSettled() async throws {
+        let controllers = self.state.withLock { Array($0.controllers.values) }
+        let grace = self.configuration.startGrace
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await self.clock.sleep(for: grace) }
+            group.addTask {
+                await withDiscardingTaskGroup { group in
+                    for controller in controllers { group.addTask { await controller.waitUntilSettled() } }
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        try Task.checkCancellation()
     }
 
     /// Ends what a former run of the host left open: nothing before `live` has had any effect on what is routed to.

@@ -69,7 +69,7 @@ struct DeploymentRun: Sendable {
                 log: self.log)
         } catch {
             if error.code == .cancelled { throw CancellationError() }
-            throw PlatformError(.refused, error.message, cause: error)
+            throw PlatformError(.refused, error.line, cause: error)
         }
         let types = Dictionary(result.processTypes.map { ($0.name, $0.command) }) { first, _ in first }
         await self.log.write("-----> Storing the slug")
@@ -237,4 +237,13 @@ func byteText(_ bytes: Int64) -> String {
     var (value, unit) = (Double(bytes), 0)
     while value >= 1_000, unit < units.count - 1 { (value, unit) = (value / 1_000, unit + 1) }
     return unit == 0 ? "\(bytes) B" : "\((value * 10).rounded() / 10) \(units[unit])"
+}
+
+extension BuildError {
+    /// What failed, in one line; its output was shown while it ran.
+    fileprivate var line: String {
+        var line = self.message.hasSuffix(".") ? String(self.message.dropLast()) : self.message
+        if let command { line += ": \(command)" + (self.exit.map { " (\($0))" } ?? "") }
+        return line
+    }
 }

@@ -54,6 +54,18 @@ actor ApplicationController {
 
     // MARK: What should be
 
+    /// Returns when every instance of the live release is ready, has failed, or the task is cancelled.
+    func waitUntilSettled() async {
+        guard let live = self.desired.live else { return }
+        let pending = live.slots.compactMap { self.newestInstance(of: live.release, in: $0) }.filter {
+            $0.phase != .ready
+        }
+        await withDiscardingTaskGroup { group in
+            for instance in pending { group.addTask { try? await self.runtime.waitUntilReady(instance.id) } }
+        }
+        await self.reconcile()
+    }
+
     func setHosts(_ hosts: [String], maintenance: Bool) async {
         self.hosts = hosts
         self.maintenance = maintenance
