@@ -182,7 +182,10 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "PlatformAPITests",
-        dependencies: ["PlatformAPI", "PlatformClient", "PlatformWire", "TestSupport", .logging, .system],
+        dependencies: [
+            "GitReceiver", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", "TestSupport", .asyncHTTPClient,
+            .httpTypes, .hummingbird, .logging, .nioCore, .nioHTTP1, .nioPosix, .system,
+        ],
         swiftSettings: settings),
     .testTarget(
         name: "PlatformKitTests",

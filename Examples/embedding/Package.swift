@@ -9,8 +9,18 @@ let libraries = [
 let package = Package(
     name: "embedding",
     platforms: [.macOS(.v15)],
-    dependencies: [.package(name: "slipway", path: "../..")],
+    dependencies: [
+        .package(name: "slipway", path: "../.."),
+        // The currency types of the libraries' own interfaces.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
     targets: libraries.map { library in
-        .executableTarget(name: "\(library)Only", dependencies: [.product(name: library, package: "slipway")])
+        .executableTarget(
+            name: "\(library)Only",
+            dependencies: [
+                .product(name: library, package: "slipway"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ])
     }
 )
