@@ -46,7 +46,8 @@ let blocks: [Target] = [
         dependencies: [.logging, .subprocess, .system, .toml, .yams],
         swiftSettings: settings),
     // Built application <-> stored slug.
-    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
+    .systemLibrary(
+        name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
     .target(
         name: "SlugStore",
@@ -106,7 +107,8 @@ let examples: [Target] = [
     .executableTarget(
         name: "slipway",
         dependencies: [
-            "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire",
+            "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
+            "PlatformWire",
             "ProcessSupervisor", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle, .subprocess,
             .system, .toml, .unixSignals,
         ],
@@ -183,7 +185,8 @@ let testing: [Target] = [
     .testTarget(
         name: "PlatformAPITests",
         dependencies: [
-            "GitReceiver", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", "TestSupport", .asyncHTTPClient,
+            "GitReceiver", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", "TestSupport",
+            .asyncHTTPClient,
             .httpTypes, .hummingbird, .logging, .nioCore, .nioHTTP1, .nioPosix, .system,
         ],
         swiftSettings: settings),

@@ -39,6 +39,7 @@ public struct PlatformError: Error, Sendable, CustomStringConvertible {
         /// The platform itself failed.
         public static let internalError = Self(value: .internalError)
 
+        /// The word that the API answers as the problem's type.
         public var description: String { self.value.rawValue }
     }
 
@@ -59,6 +60,7 @@ public struct PlatformError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// The message.
     public var description: String { self.message }
 
     /// The error as the API answers it (RFC 9457).

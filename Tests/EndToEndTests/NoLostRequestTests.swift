@@ -94,7 +94,7 @@ private final class Load: Sendable {
     private func post(_ number: UInt64) async throws -> String? {
         // From nothing to a few hundred kilobytes, so that some span many reads.
         let body = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: Int(number % 64) * 4_096)
-        let answer = try await self.host.request(self.application, "/echo", method: .POST, body: body)
+        let answer = try await self.host.request(self.application, "/echo", method: .post, body: body)
         self.note(answer)
         return answer.status == 200 && answer.text == sha256(body) ? nil : "POST of \(body.count): \(answer)"
     }

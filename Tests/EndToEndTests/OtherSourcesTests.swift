@@ -32,7 +32,8 @@ extension EndToEnd {
                     #expect(deploy.status == 0, "\(deploy)")
                     let tarball = directory.appending("site.tar.gz")
                     let packed = try await command(
-                        Executable.name("tar"), ["-czf", tarball.string, "-C", site.path.string, "--exclude", ".git", "."])
+                        Executable.name("tar"),
+                        ["-czf", tarball.string, "-C", site.path.string, "--exclude", ".git", "."])
                     try #require(packed.status == 0, "\(packed)")
                     let deployed = try await host.slipway("deploy", "--app", "site", tarball.string)
                     #expect(deployed.status == 0, "\(deployed)")

@@ -11,8 +11,11 @@ public final class ManualClock: Clock, Sendable {
         /// The time since the clock was made.
         public var offset: Duration
 
+        /// The instant that much later.
         public func advanced(by duration: Duration) -> Instant { Instant(offset: self.offset + duration) }
+        /// The time until the other instant.
         public func duration(to other: Instant) -> Duration { other.offset - self.offset }
+        /// Whether the left instant is the earlier.
         public static func < (lhs: Instant, rhs: Instant) -> Bool { lhs.offset < rhs.offset }
     }
 
@@ -26,14 +29,18 @@ public final class ManualClock: Clock, Sendable {
 
     private let state = Mutex(State())
 
+    /// Makes a clock that stands at zero.
     public init() {}
 
+    /// Where the clock stands.
     public var now: Instant { self.state.withLock { $0.now } }
+    /// Any.
     public var minimumResolution: Duration { .zero }
 
     /// The number of tasks that sleep on this clock now.
     public var sleeperCount: Int { self.state.withLock { $0.sleepers.count } }
 
+    /// Waits until a test has moved the clock there.
     public func sleep(until deadline: Instant, tolerance: Duration?) async throws {
         let id = self.state.withLock { state in
             state.nextID += 1
@@ -42,7 +49,8 @@ public final class ManualClock: Clock, Sendable {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 enum Outcome { case sleep, wake, cancel }
-                let (outcome, watchers) = self.state.withLock { state -> (Outcome, [CheckedContinuation<Void, Never>]) in
+                typealias Watchers = [CheckedContinuation<Void, Never>]
+                let (outcome, watchers) = self.state.withLock { state -> (Outcome, Watchers) in
                     if state.cancelledEarly.remove(id) != nil { return (.cancel, []) }
                     if deadline <= state.now { return (.wake, []) }
                     state.sleepers[id] = (deadline, continuation)

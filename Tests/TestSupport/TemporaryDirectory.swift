@@ -1,8 +1,4 @@
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
 import Foundation
-#endif
 public import SystemPackage
 
 /// Runs `body` with a fresh directory and removes it afterwards, whatever happened.

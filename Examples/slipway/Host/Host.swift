@@ -111,7 +111,8 @@ struct Host {
         configuration.buildTimeout = self.settings.buildTimeout
         let added = self.settings.buildpacks.map { ClassicBuildpack(directory: $0) as any Buildpack }
         return Builder(
-            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks, sandbox: HostBuildSandbox(logger: logger),
+            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks,
+            sandbox: HostBuildSandbox(logger: logger),
             logger: logger)
     }
 

@@ -7,6 +7,7 @@ public enum Role: String, Codable, Sendable, Hashable, CaseIterable, Comparable 
     /// Create and destroy applications, manage access.
     case admin
 
+    /// Whether the right role allows all that the left one does, and more.
     public static func < (lhs: Role, rhs: Role) -> Bool {
         let order = Self.allCases
         return order.firstIndex(of: lhs)! < order.firstIndex(of: rhs)!

@@ -11,5 +11,6 @@ public struct SilentOutput: ProgressOutput {
     /// Makes one.
     public init() {}
 
+    /// Drops the line.
     public func line(_ text: String) async throws {}
 }

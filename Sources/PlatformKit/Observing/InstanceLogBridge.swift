@@ -8,6 +8,7 @@ public struct InstanceLogBridge: OutputHandler {
     /// Makes a bridge to the hub.
     public init(hub: LogHub) { self.hub = hub }
 
+    /// Appends the lines under the name of the instance.
     public func receive(_ lines: [OutputLine], from id: InstanceID, labels: [String: String]) {
         guard let application = labels[InstanceLabel.application] else { return }
         let process = InstanceLabel.name(labels)

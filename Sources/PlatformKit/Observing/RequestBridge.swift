@@ -32,6 +32,7 @@ public final class RequestBridge: RequestObserver {
         registry.describe("slipway_request_duration", help: "Time from the first byte of a request to its last answer.")
     }
 
+    /// Counts the request; called on an event loop.
     public func requestFinished(_ record: RequestRecord) {
         guard let application = record.application else { return }
         let nanoseconds = record.total.wholeNanoseconds

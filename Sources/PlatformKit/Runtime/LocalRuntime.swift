@@ -40,20 +40,26 @@ public final class LocalRuntime: WorkloadRuntime {
         self.slugs = slugs
     }
 
+    /// Returns when the supervisor has adopted what a former host left.
     public func waitUntilAdopted() async throws {
         try await self.supervisor.waitUntilAdopted()
     }
 
+    /// The instances of an application that the supervisor has, in any state.
     public func instances(of applicationID: String) -> [WorkloadInstance] {
         self.supervisor.statuses().compactMap(WorkloadInstance.init(status:)).filter {
             $0.applicationID == applicationID
         }
     }
 
+    /// The applications that have instances here.
     public func applicationIDs() -> Set<String> {
         Set(self.supervisor.statuses().compactMap { $0.labels[InstanceLabel.application] })
     }
 
+    /// Materialises the slug and starts a process in it.
+    ///
+    /// - Throws: `refused` when the slug cannot be unpacked or the process cannot be started.
     public func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance {
         let process = try await self.process(for: request)
         let id = InstanceID("\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)")
@@ -76,6 +82,9 @@ public final class LocalRuntime: WorkloadRuntime {
         }
     }
 
+    /// Returns when the instance is ready.
+    ///
+    /// - Throws: `refused` with the cause and the last lines of output.
     public func waitUntilReady(_ id: String) async throws(PlatformError) {
         do throws(SupervisorError) {
             try await self.supervisor.waitUntilReady(InstanceID(id))
@@ -90,10 +99,12 @@ public final class LocalRuntime: WorkloadRuntime {
         message.hasPrefix(id + " ") ? String(message.dropFirst(id.count + 1)) : message
     }
 
+    /// Stops the whole process tree of an instance and forgets it.
     public func stop(_ id: String) async {
         _ = await self.supervisor.stop(InstanceID(id))
     }
 
+    /// Ends the present process of an instance and starts it again.
     public func restart(_ id: String) async throws(PlatformError) {
         do throws(SupervisorError) {
             try await self.supervisor.restart(InstanceID(id))
@@ -102,6 +113,9 @@ public final class LocalRuntime: WorkloadRuntime {
         }
     }
 
+    /// Routes the hosts to the ports that these instances have now.
+    ///
+    /// - Throws: `conflict` when another application has one of the hosts.
     public func setRoute(_ route: WorkloadRoute) throws(PlatformError) {
         let backends = route.instances.compactMap { id -> Backend? in
             guard let port = self.supervisor.status(of: InstanceID(id))?.port else { return nil }
@@ -117,14 +131,19 @@ public final class LocalRuntime: WorkloadRuntime {
         }
     }
 
+    /// Forgets the route.
     public func removeRoute(of applicationID: String) {
         self.router.removeRoute(application: applicationID)
     }
 
+    /// Waits until nothing is in flight to the instances, or the grace is over.
     public func drain(_ ids: [String], grace: Duration) async {
         _ = await self.router.drain(Set(ids.map { BackendID($0) }), grace: grace)
     }
 
+    /// Runs a command in the slug; delivers all of its output before it returns.
+    ///
+    /// - Throws: `refused` when it cannot be started, takes longer than the timeout, or the task is cancelled.
     public func runOneOff(
         _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
     ) async throws(PlatformError) -> WorkloadExit {
@@ -146,6 +165,7 @@ public final class LocalRuntime: WorkloadRuntime {
         }
     }
 
+    /// What happens to instances that carry the labels of one.
     public func events() -> AsyncStream<WorkloadEvent> {
         let (stream, continuation) = AsyncStream<WorkloadEvent>.makeStream(bufferingPolicy: .bufferingNewest(10_000))
         let source = self.supervisor.events()

@@ -53,12 +53,14 @@ public final class SQLitePlatformStore: PlatformStore {
         try migrator.migrate(database)
     }
 
+    /// Looks at one consistent moment of the file.
     public func read<R: Sendable>(
         _ body: @escaping @Sendable (any PlatformRecordsReading) throws -> R
     ) async throws -> R {
         try await self.database.read { try body(SQLiteRecords(database: $0)) }
     }
 
+    /// Changes the file in one durable transaction.
     public func write<R: Sendable>(
         _ body: @escaping @Sendable (any PlatformRecordsWriting) throws -> R
     ) async throws -> R {

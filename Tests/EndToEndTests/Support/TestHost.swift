@@ -49,17 +49,17 @@ struct TestHost: Sendable {
 
     /// One request to an application, as a visitor makes it.
     func get(_ name: String, _ path: String = "/") async throws -> Answer {
-        try await self.request(name, path, method: .GET)
+        try await self.request(name, path, method: .get)
     }
 
     func post(_ name: String, _ path: String, form: String) async throws -> Answer {
         try await self.request(
-            name, path, method: .POST, headers: ["content-type": "application/x-www-form-urlencoded"],
+            name, path, method: .post, headers: ["content-type": "application/x-www-form-urlencoded"],
             body: Array(form.utf8))
     }
 
     func request(
-        _ name: String, _ path: String, method: HTTPMethod, headers: [String: String] = [:], body: [UInt8] = []
+        _ name: String, _ path: String, method: Method, headers: [String: String] = [:], body: [UInt8] = []
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: "http://\(self.http)\(path)")
         request.method = NIOHTTP1.HTTPMethod(rawValue: method.rawValue)
@@ -78,7 +78,10 @@ struct TestHost: Sendable {
     private static let visitor = HTTPClient(
         eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
 
-    enum HTTPMethod: String { case GET, POST, PUT, DELETE, HEAD }
+    enum Method: String {
+        case get = "GET"
+        case post = "POST"
+    }
 
     /// The built `slipway`, which lies beside the tests.
     static let executable: FilePath = {
