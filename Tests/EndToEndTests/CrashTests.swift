@@ -20,19 +20,33 @@ extension EndToEnd {
                     kill(host.pid, SIGKILL)
                     return pids.compactMap(\.1)
                 }
-                #expect(pids.count == 3)
+                try #require(pids.count == 3)
                 #expect(pids.allSatisfy(isAlive))
+                // One ends while nobody looks.
+                kill(pids[2], SIGKILL)
                 try await withTestHost(data: data) { host in
-                    let adopted = try await host.instances("echo").sorted { $0.name < $1.name }
-                    #expect(adopted.compactMap(\.pid) == pids, "\(adopted)")
+                    let found = try await host.instances("echo").sorted { $0.name < $1.name }
+                    #expect(found.map(\.name) == ["web.1", "web.2", "worker.1"])
+                    #expect(found.prefix(2).compactMap(\.pid) == Array(pids.prefix(2)), "the same processes: \(found)")
+                    #expect(found.last?.pid != pids[2], "a new one for the one that ended: \(found)")
                     let answer = try await host.get("echo")
                     #expect(answer.text == "hello world", "\(answer)")
-                    // What one of them does next is noticed as if nothing had happened.
-                    kill(pids[2], SIGKILL)
                     let logs = try await host.slipway("logs", "--app", "echo", "-n", "1000")
                     #expect(logs.output.contains("Adopted pid \(pids[0])"), "\(logs)")
+                    #expect(logs.output.contains("listening as"), "what was said before is still there: \(logs)")
+
+                    // What an adopted one does next is noticed as if nothing had happened.
+                    kill(pids[1], SIGKILL)
+                    var second = try await host.instances("echo").first { $0.name == "web.2" }
+                    while second?.restarts == 0 || second?.state != "ready" {
+                        second = try await host.instances("echo").first { $0.name == "web.2" }
+                    }
+                    #expect(second?.pid != pids[1])
+                    #expect(second?.lastExit?.contains("SIGKILL") == true, "\(String(describing: second))")
                 }
                 #expect(!pids.contains(where: isAlive))
+                let left = try processes(of: data)
+                #expect(left.isEmpty)
             }
         }
 
