@@ -72,10 +72,10 @@ import Testing
                 _ = try await supervisor.start(
                     .shell(
                         "a", "exec sleep 1000", in: directory, port: .allocate, readiness: .http(path: "/up"),
-                        bootTimeout: .seconds(1)))
+                        bootTimeout: .seconds(5)))
                 let error = await #expect(throws: SupervisorError.self) { try await supervisor.waitUntilReady("a") }
                 #expect(error?.code == .bootFailed)
-                #expect(error?.message.contains("not ready within 1 s") == true)
+                #expect(error?.message.contains("not ready within 5 s") == true)
                 #expect(error?.probe?.detail.contains("connection refused") == true)
             }
         }

@@ -147,24 +147,38 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `times out`() async throws {
+    // One limit each: a slow machine must not make another one speak first.
+
+    @Test func `answers 504 for an instance that does not answer in time`() async throws {
         let origin = try await TestOrigin { _ in .hold }
+        try await withRouter(configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
+            try router.setOrigins([origin]) { $0.timeouts.firstByte = .milliseconds(50) }
+            let client = try await RawClient(port: port)
+            client.send(self.get)
+            #expect(await client.response()?.status == 504)
+        }
+        await origin.stop()
+    }
+
+    @Test func `answers 408 for a head that does not arrive in time`() async throws {
         try await withRouter(configure: {
             $0.timerResolution = .milliseconds(10)
             $0.headTimeout = .milliseconds(50)
-            $0.keepAliveTimeout = .milliseconds(50)
-        }) { router, port in
-            try router.setOrigins([origin]) { $0.timeouts.firstByte = .milliseconds(50) }
-            let waiting = try await RawClient(port: port)
-            waiting.send(self.get)
-            #expect(await waiting.response()?.status == 504)
-            let slow = try await RawClient(port: port)
-            slow.send("GET / HT")
-            #expect(await slow.receiveAll().hasPrefix("HTTP/1.1 408 "))
-            let idle = try await RawClient(port: port)
-            #expect(await idle.receiveAll() == "")
+        }) { _, port in
+            let client = try await RawClient(port: port)
+            client.send("GET / HT")
+            #expect(await client.receiveAll().hasPrefix("HTTP/1.1 408 "))
         }
-        await origin.stop()
+    }
+
+    @Test func `closes a connection that nothing is asked on`() async throws {
+        try await withRouter(configure: {
+            $0.timerResolution = .milliseconds(10)
+            $0.keepAliveTimeout = .milliseconds(50)
+        }) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(await client.receiveAll() == "")
+        }
     }
 
     @Test func `holds a response back while the client does not read`() async throws {
