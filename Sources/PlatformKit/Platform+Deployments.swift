@@ -28,9 +28,7 @@ extension Platform {
     }
 
     /// Makes a release of a former release's slug and config, and rolls it out. Nothing is built, and no release
-    /// command runs.
-    ///
-    /// - Parameter version: the release to go back to; `nil` means the one that was live before this one.
+    /// command runs. Without a version it is the one that was live before this one.
     public func rollback(
         _ name: String, to version: Int?, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> ReleaseInfo {

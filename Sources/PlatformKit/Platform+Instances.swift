@@ -48,9 +48,8 @@ extension Platform {
         return try await self.instances(of: name)
     }
 
-    /// Replaces instances by new ones of the same release: each old one goes when its successor is ready.
-    ///
-    /// - Parameter target: a process type, the name of an instance, or `nil` for all.
+    /// Replaces instances by new ones of the same release: each old one goes when its successor is ready. The target is a
+    /// process type, the name of an instance, or `nil` for all.
     public func restart(
         _ target: String?, of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) {
@@ -122,7 +121,7 @@ extension Platform {
 
     /// Runs a command with the live release. Returns when it has ended, or at once for a detached one.
     ///
-    /// - Parameter output: gets stdout and stderr in order; when it throws, the command is ended.
+    /// `output` gets stdout and stderr in order; when it throws, the command is ended.
     public func runOneOff(
         _ request: OneOffRequest, of name: String, by principal: Principal,
         output: @escaping @Sendable ([UInt8]) async throws -> Void
