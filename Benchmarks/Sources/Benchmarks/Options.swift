@@ -1,0 +1,69 @@
+import Foundation
+
+/// What can be measured.
+enum Scenario: String, CaseIterable {
+    case router, push
+
+    var title: String {
+        switch self {
+        case .router: "the router's CPU per request"
+        case .push: "a push, and the switch to the new release"
+        }
+    }
+}
+
+/// The command line.
+struct Options {
+    struct Wrong: Error, CustomStringConvertible { var description: String }
+
+    var scenarios: [Scenario] = []
+    var rounds: Int?
+    /// How long one load of the router lasts, in seconds.
+    var seconds = 2
+    /// Everything ends after so many seconds.
+    var timeLimit = 240
+    /// The directory of the built programs.
+    var programs = ".build/release"
+    var json = "benchmarks.json"
+
+    static let usage = """
+        usage: Benchmarks [router] [push] [--rounds N] [--seconds N] [--limit SECONDS] [--programs DIR] [--json FILE]
+        """
+
+    init(_ arguments: ArraySlice<String>) throws {
+        var rest = arguments
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--rounds": self.rounds = try Self.number(rest.popFirst(), argument)
+            case "--seconds": self.seconds = try Self.number(rest.popFirst(), argument)
+            case "--limit": self.timeLimit = try Self.number(rest.popFirst(), argument)
+            case "--programs": self.programs = try Self.text(rest.popFirst(), argument)
+            case "--json": self.json = try Self.text(rest.popFirst(), argument)
+            default:
+                guard let scenario = Scenario(rawValue: argument) else {
+                    throw Wrong(description: "'\(argument)' is neither a scenario nor an option\n\(Self.usage)")
+                }
+                self.scenarios.append(scenario)
+            }
+        }
+        if self.scenarios.isEmpty { self.scenarios = Scenario.allCases }
+    }
+
+    /// One of the built programs; `nil` when it was not built.
+    func program(_ name: String) -> String? {
+        let path = URL(fileURLWithPath: self.programs).appendingPathComponent(name).path
+        return FileManager.default.isExecutableFile(atPath: path) ? path : nil
+    }
+
+    private static func text(_ value: String?, _ option: String) throws -> String {
+        guard let value else { throw Wrong(description: "\(option) wants a value\n\(Self.usage)") }
+        return value
+    }
+
+    private static func number(_ value: String?, _ option: String) throws -> Int {
+        guard let number = Int(try Self.text(value, option)), (1...3_600).contains(number) else {
+            throw Wrong(description: "\(option) wants a number between 1 and 3600\n\(Self.usage)")
+        }
+        return number
+    }
+}
