@@ -27,6 +27,7 @@ public final class RecordingOutput: ProgressOutput {
     /// The lines so far, as one text.
     public var text: String { self.lines.joined(separator: "\n") }
 
+    /// Keeps the line; throws ``Gone`` once nobody listens.
     public func line(_ text: String) async throws {
         let isGone = self.state.withLock { state in
             if let end = state.goesAwayAt, text.contains(end) { state.isGone = true }

@@ -1,4 +1,4 @@
-/// What a ``ScriptedRuntime`` was told to do. Instances go by `web.1@v3`, and by `web.1@v3#7` where the serial matters.
+/// What a ``ScriptedRuntime`` was told to do. Instances go by `web.1@v3`.
 public enum RuntimeRecord: Sendable, Hashable, CustomStringConvertible {
     /// An instance was to be started, whether or not that succeeded.
     case start(String)
@@ -15,6 +15,7 @@ public enum RuntimeRecord: Sendable, Hashable, CustomStringConvertible {
     /// A one-off or a release command was run.
     case oneOff(String)
 
+    /// The same as a line, such as `drain web.1@v1`.
     public var description: String {
         switch self {
         case .start(let name): "start \(name)"

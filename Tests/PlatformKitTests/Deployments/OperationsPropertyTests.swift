@@ -11,7 +11,7 @@ import Testing
         case deploy, config, rollback, scale, restart, maintenance, crash, recover, loseReadiness
     }
 
-    @Test(arguments: 1...12) func `any operations with any outcome keep the promises`(seed: UInt64) async throws {
+    @Test(arguments: 1...20) func `any operations with any outcome keep the promises`(seed: UInt64) async throws {
         try await withTemporaryDirectory { directory in
             let runtime = ScriptedRuntime()
             try await Harness(directory, runtime: runtime).running { host in
