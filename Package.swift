@@ -147,6 +147,7 @@ let testing: [Target] = [
     .target(name: "BuildpackKitTesting", dependencies: ["BuildpackKit", .system], swiftSettings: settings),
     .target(name: "SlugStoreTesting", dependencies: ["SlugStore", .system], swiftSettings: settings),
     .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
+    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
     // What every test target needs and no user does: a clock that tests move, temporary directories.
     .target(name: "TestSupport", dependencies: [.system], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
@@ -192,7 +193,10 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "PlatformKitTests",
-        dependencies: ["PlatformKit", "TestSupport", .logging, .system],
+        dependencies: [
+            "BuildpackKit", "BuildpackKitTesting", "GitReceiver", "MetricsCore", "PlatformKit", "PlatformKitTesting",
+            "PlatformWire", "SlugStore", "TestSupport", .logging, .system,
+        ],
         swiftSettings: settings),
 ]
 
@@ -210,6 +214,7 @@ let package = Package(
         .library(name: "MetricsCore", targets: ["MetricsCore"]),
         .library(name: "GitReceiver", targets: ["GitReceiver"]),
         .library(name: "PlatformKit", targets: ["PlatformKit"]),
+        .library(name: "PlatformKitTesting", targets: ["PlatformKitTesting"]),
         .library(name: "PlatformAPI", targets: ["PlatformAPI"]),
         .library(name: "PlatformClient", targets: ["PlatformClient"]),
         .executable(name: "slipway", targets: ["slipway"]),

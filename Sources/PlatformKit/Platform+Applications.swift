@@ -98,14 +98,10 @@ extension Platform {
             state.running.filter { $0.key.applicationID == application.id }.map(\.value)
         }
         for deployment in running { deployment.trip("the application is destroyed") }
-        let slugs = try await self.reading { try Set($0.releases(of: application.id, limit: 100_000).map(\.slug)) }
         try await self.audit("app.destroy", application, "", by: principal)
         await self.controller(of: application.id).retire()
-        try await self.writing { try $0.deleteApplication(id: application.id) }
-        self.state.withLock { state in
-            state.controllers[application.id] = nil
-            state.queues[application.id] = nil
-        }
+        // Begun is done: half destroyed it would be of no use to anybody.
+        let slugs = try await shielded { () async throws(PlatformError) in try await self.forget(application) }
         do {
             try await self.gitServer.removeRepository(name)
         } catch {
@@ -117,6 +113,28 @@ extension Platform {
         try? FileManager.default.removeItem(
             atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
         await self.removeUnused(slugs)
+    }
+
+    /// Deletes the records, once what was under way has noticed and ended; answers with the slugs they referred to.
+    private func forget(_ application: ApplicationRecord) async throws(PlatformError) -> Set<String> {
+        do {
+            return try await self.queue(of: application.id).withTurn {
+                let slugs = try await self.writing { records in
+                    let slugs = try Set(records.releases(of: application.id, limit: 100_000).map(\.slug))
+                    try records.deleteApplication(id: application.id)
+                    return slugs
+                }
+                self.state.withLock { state in
+                    state.controllers[application.id] = nil
+                    state.queues[application.id] = nil
+                }
+                return slugs
+            }
+        } catch let error as PlatformError {
+            throw error
+        } catch {
+            throw PlatformError(.internalError, "cannot forget \(application.name): \(error)", cause: error)
+        }
     }
 
     private func removeUnused(_ slugs: Set<String>) async {
@@ -204,6 +222,14 @@ extension Platform {
         return application
     }
 
+    /// The application as it is now, whatever it is called by now.
+    func current(_ application: ApplicationRecord) async throws(PlatformError) -> ApplicationRecord {
+        guard let current = try await self.reading({ try $0.application(id: application.id) }) else {
+            throw PlatformError(.notFound, "\(application.name) was destroyed")
+        }
+        return current
+    }
+
     /// Where visitors reach an application.
     func url(of name: String) -> String {
         let address = self.state.withLock { $0.httpAddress }
@@ -243,8 +269,8 @@ extension Platform {
         let isValid = labels.allSatisfy { label in
             (1...63).contains(label.utf8.count)
                 && label.utf8.allSatisfy {
-                    $0 == UInt8(ascii: "-") || ($0 < 128 && ($0 >= 97 || (48...57).contains($0)))
-                }
+                    $0 == UInt8(ascii: "-") || (97...122).contains($0) || (48...57).contains($0)
+                } && !label.hasPrefix("-") && !label.hasSuffix("-")
         }
         guard isValid, labels.count >= 2, host.utf8.count <= 253 else {
             throw PlatformError(.invalid, "\(host.debugDescription) is no host name, such as www.example.com")

@@ -16,13 +16,18 @@ extension Platform {
     public func setConfig(
         _ changes: [String: String?], of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> ReleaseInfo? {
-        for key in changes.keys { try Self.check(variable: key) }
+        for (key, value) in changes { try Self.check(variable: key, value: value) }
         let application = try await self.find(name)
         let present = try self.sealer.open(application.sealedConfig, for: application.id)
         guard try self.applying(changes, to: present) != present else { return nil }
-        guard application.liveRelease != nil else {
-            try await self.saveConfig(changes, of: application, by: principal)
-            return nil
+        if application.liveRelease == nil {
+            // In its turn: a first deployment that is under way has read the config, and will write it.
+            let isSaved = try await self.inTurn(application) { application in
+                guard application.liveRelease == nil else { return false }
+                try await self.saveConfig(changes, of: application, by: principal)
+                return true
+            }
+            if isSaved { return nil }
         }
         let names = changes.keys.sorted().joined(separator: ", ")
         let verb = changes.values.contains { $0 != nil } ? "Set" : "Unset"
@@ -35,16 +40,13 @@ extension Platform {
             else { throw PlatformError(.conflict, "\(name) has no release") }
             let current = try self.sealer.open(run.application.sealedConfig, for: run.application.id)
             let config = try self.applying(changes, to: current)
-            var redacted = run.application
-            redacted.sealedConfig = try self.sealer.seal(config, for: redacted.id)
-            self.logs.setSecrets(try self.secrets(of: redacted), for: redacted.id)
             _ = try await run.release(
                 ReleaseDraft(
                     slug: live.slug, commit: live.commit, description: "\(verb) config \(names)",
                     processTypes: live.processTypes, releaseCommand: live.releaseCommand, readiness: live.readiness,
                     config: config))
         }
-        return try await self.release(info.release ?? 0, of: name)
+        return try await self.release(info.release ?? 0, of: try await self.current(application).name)
     }
 
     private func saveConfig(
@@ -74,7 +76,7 @@ extension Platform {
         return config
     }
 
-    private static func check(variable name: String) throws(PlatformError) {
+    private static func check(variable name: String, value: String?) throws(PlatformError) {
         let isValid =
             name.utf8.allSatisfy {
                 (65...90).contains($0) || (97...122).contains($0) || (48...57).contains($0) || $0 == 95
@@ -85,6 +87,9 @@ extension Platform {
         }
         guard name != "PORT", !name.hasPrefix("SLIPWAY_") else {
             throw PlatformError(.invalid, "\(name) is set by the platform itself")
+        }
+        guard value?.utf8.contains(0) != true else {
+            throw PlatformError(.invalid, "the value of \(name) contains a NUL, which no process can be given")
         }
     }
 }

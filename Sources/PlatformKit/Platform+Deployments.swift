@@ -32,7 +32,8 @@ extension Platform {
     public func rollback(
         _ name: String, to version: Int?, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> ReleaseInfo {
-        let target = try await self.rollbackTarget(of: try await self.find(name), version: version).version
+        let application = try await self.find(name)
+        let target = try await self.rollbackTarget(of: application, version: version).version
         let info = try await self.withDeployment(
             of: name, description: "rollback to v\(target)", commit: nil, by: principal, carriesSource: false,
             action: "rollback", output: output
@@ -45,7 +46,7 @@ extension Platform {
                     processTypes: former.processTypes, releaseCommand: former.releaseCommand,
                     readiness: former.readiness, config: config, runsReleaseCommand: false))
         }
-        return try await self.release(info.release ?? 0, of: name)
+        return try await self.release(info.release ?? 0, of: try await self.current(application).name)
     }
 
     private func rollbackTarget(
@@ -129,13 +130,15 @@ extension Platform {
         _ body: @escaping @Sendable (DeploymentRun) async throws -> Void
     ) async throws(PlatformError) -> DeploymentInfo {
         let application = try await self.find(name)
-        guard self.isReady else {
-            throw PlatformError(.unavailable, "the platform is starting or stopping; try again in a moment")
-        }
+        guard self.isReady else { throw Self.unavailable }
         let record = try await self.journal(application, description, commit, action, principal)
         let key = DeploymentKey(applicationID: application.id, number: record.number)
         let cancellation = CancellationSwitch()
-        self.state.withLock { $0.running[key] = cancellation }
+        let isStopping = self.state.withLock { state in
+            state.running[key] = cancellation
+            return state.isStopping
+        }
+        if isStopping { cancellation.trip("the platform is stopping") }
         defer { self.state.withLock { $0.running[key] = nil } }
         let log = DeploymentLog(
             applicationID: application.id, hub: self.logs, output: output,
@@ -145,21 +148,28 @@ extension Platform {
         do {
             try await cancellation.guarding {
                 try await self.queue(of: application.id).withTurn(superseding: carriesSource ? record.number : nil) {
-                    // Read again: it may have changed while this one waited.
-                    let present = try await self.find(name)
+                    // Read again: it may have changed, and even its name, while this one waited.
+                    let present = try await self.current(application)
                     try await body(
                         DeploymentRun(
                             platform: self, application: present, number: record.number, author: principal.name,
                             log: log))
                 }
             }
-            return try await self.deployment(record.number, of: name)
+            return try await self.deployment(record.number, of: try await self.current(application).name)
         } catch {
-            if let failure = await self.close(record, after: error, log: log) { throw failure }
+            // When whoever waits has gone, what the work ended with only says how it noticed.
+            let isOwn = error is TurnQueue.Superseded || error is CancellationSwitch.Tripped
+            let cause = Task.isCancelled && !isOwn ? CancellationError() : error
+            if let failure = await self.close(record, after: cause, log: log) { throw failure }
             return try await shielded { () async throws(PlatformError) in
-                try await self.deployment(record.number, of: name)
+                try await self.deployment(record.number, of: try await self.current(application).name)
             }
         }
+    }
+
+    static var unavailable: PlatformError {
+        PlatformError(.unavailable, "the platform is starting or stopping; try again in a moment")
     }
 
     private func journal(

@@ -26,7 +26,8 @@ extension Platform {
     public func scale(
         _ name: String, to quantities: [String: Int], by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo] {
-        try await self.inTurn(name) { (application) async throws in
+        let application = try await self.find(name)
+        try await self.inTurn(application) { (application) async throws in
             try await self.check(quantities, application)
             let before = application.formation
             let after = before.merging(quantities) { $1 }
@@ -45,7 +46,7 @@ extension Platform {
             let words = quantities.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             try await self.audit("ps.scale", application, words.joined(separator: " "), by: principal)
         }
-        return try await self.instances(of: name)
+        return try await self.instances(of: try await self.current(application).name)
     }
 
     /// Replaces instances by new ones of the same release: each old one goes when its successor is ready. The target is a
@@ -53,7 +54,7 @@ extension Platform {
     public func restart(
         _ target: String?, of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) {
-        try await self.inTurn(name) { application in
+        try await self.inTurn(try await self.find(name)) { application in
             let found = try await self.controller(of: application.id).replace { slot in
                 target == nil || target == slot.processType || target == slot.description
             } progress: { line in
@@ -77,15 +78,19 @@ extension Platform {
         try await self.audit("ps.stop", application, instanceName, by: principal)
     }
 
-    private func inTurn(
-        _ name: String, _ body: (ApplicationRecord) async throws -> Void
-    ) async throws(PlatformError) {
-        let application = try await self.find(name)
+    /// Runs `body` when no deployment or other change of the application is under way.
+    func inTurn<R>(
+        _ application: ApplicationRecord, _ body: (ApplicationRecord) async throws -> R
+    ) async throws(PlatformError) -> R {
+        guard self.isReady else { throw Self.unavailable }
         do {
-            try await self.queue(of: application.id).withTurn { try await body(try await self.find(name)) }
-        } catch let error as PlatformError {
+            return try await self.queue(of: application.id).withTurn {
+                // Read again: it may have changed, and even its name, while this one waited.
+                try await body(try await self.current(application))
+            }
+        } catch let error as PlatformError where !Task.isCancelled {
             throw error
-        } catch is CancellationError {
+        } catch  where Task.isCancelled || error is CancellationError {
             throw PlatformError(.cancelled, "the request was cancelled")
         } catch {
             throw PlatformError(.internalError, "\(error)", cause: error)

@@ -69,7 +69,8 @@ public final class Platform: Service {
         var controllers: [String: ApplicationController] = [:]
         var queues: [String: TurnQueue] = [:]
         var running: [DeploymentKey: CancellationSwitch] = [:]
-        var readiness: [CheckedContinuation<Void, Never>] = []
+        var readiness: [Int: CheckedContinuation<Void, any Error>] = [:]
+        var lastReadiness = 0
         var httpAddress = "127.0.0.1:8080"
         var adminAddress = "127.0.0.1:8081"
     }
@@ -140,16 +141,31 @@ public final class Platform: Service {
     public var isReady: Bool { self.state.withLock { $0.isReady && !$0.isStopping } }
 
     /// Returns when ``isReady`` becomes true.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled, ``PlatformError`` with the code `unavailable` when the
+    ///   platform ends.
     public func waitUntilReady() async throws {
-        await withCheckedContinuation { continuation in
-            let isReady = self.state.withLock { state in
-                if state.isReady { return true }
-                state.readiness.append(continuation)
-                return false
+        let id = self.state.withLock { state in
+            state.lastReadiness += 1
+            return state.lastReadiness
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                let outcome: Result<Void, any Error>? = self.state.withLock { state in
+                    if state.isStopping { return .failure(Self.stopped) }
+                    if state.isReady { return .success(()) }
+                    if Task.isCancelled { return .failure(CancellationError()) }
+                    state.readiness[id] = continuation
+                    return nil
+                }
+                if let outcome { continuation.resume(with: outcome) }
             }
-            if isReady { continuation.resume() }
+        } onCancel: {
+            self.state.withLock { $0.readiness.removeValue(forKey: id) }?.resume(throwing: CancellationError())
         }
     }
+
+    private static var stopped: PlatformError { PlatformError(.unavailable, "the platform has stopped") }
 
     /// Says under which addresses visitors and clients reach the platform; used in what it prints.
     public func setAddresses(http: String, admin: String) {
@@ -162,6 +178,8 @@ public final class Platform: Service {
     /// Brings every application to what it should be and keeps it there until the surrounding task is cancelled or
     /// shut down gracefully. Running deployments are then cancelled; instances are left to the runtime.
     public func run() async throws {
+        // However it ends, nothing is under way or waited for afterwards.
+        defer { self.beginStopping() }
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
                 // Subscribed before the first look, so that no change falls between the two.
@@ -171,7 +189,12 @@ public final class Platform: Service {
                     do {
                         try await self.boot()
                         try await self.sampleInstances()
-                    } catch is CancellationError {}
+                    } catch is CancellationError {
+                    } catch {
+                        // Else the loop below would wait for ever for jobs of a platform that cannot start.
+                        self.jobs.finish()
+                        throw error
+                    }
                 }
                 for await job in self.jobs.stream { group.addTask { await job() } }
                 group.cancelAll()
@@ -182,10 +205,12 @@ public final class Platform: Service {
     }
 
     private func beginStopping() {
-        let running = self.state.withLock { state in
+        let (running, waiting) = self.state.withLock { state in
             state.isStopping = true
-            return Array(state.running.values)
+            defer { state.readiness = [:] }
+            return (Array(state.running.values), Array(state.readiness.values))
         }
+        for continuation in waiting { continuation.resume(throwing: Self.stopped) }
         for deployment in running { deployment.trip("the platform is stopping") }
         self.jobs.finish()
     }
@@ -218,8 +243,8 @@ public final class Platform: Service {
         try await self.waitUntilSettled()
         let waiting = self.state.withLock { state in
             state.isReady = true
-            defer { state.readiness = [] }
-            return state.readiness
+            defer { state.readiness = [:] }
+            return Array(state.readiness.values)
         }
         for continuation in waiting { continuation.resume() }
     }
@@ -272,6 +297,23 @@ public final class Platform: Service {
         await self.controller(of: application.id).load(
             hosts: try await self.hosts(of: application), maintenance: application.maintenance,
             live: try release.map { try self.launchPlan($0, application) }, formation: application.formation)
+    }
+
+    /// Gives an application that could not be loaded at start another try. When its live release cannot be read for
+    /// good, that is given up: the next one must be able to take its place.
+    func ensureLoaded(_ application: ApplicationRecord) async throws {
+        let controller = self.controller(of: application.id)
+        guard await !controller.isLoaded else { return }
+        do {
+            try await self.load(application)
+        } catch {
+            self.logger.warning(
+                "the live release cannot be loaded",
+                metadata: ["application.name": "\(application.name)", "error": "\(error)"])
+            await controller.load(
+                hosts: try await self.hosts(of: application), maintenance: application.maintenance, live: nil,
+                formation: application.formation)
+        }
     }
 
     private func follow(_ events: AsyncStream<WorkloadEvent>) async {
@@ -331,7 +373,10 @@ public final class Platform: Service {
     }
 
     func secrets(of application: ApplicationRecord) throws(PlatformError) -> Set<String> {
-        let config = try self.sealer.open(application.sealedConfig, for: application.id)
+        Self.secrets(in: try self.sealer.open(application.sealedConfig, for: application.id))
+    }
+
+    static func secrets(in config: [String: String]) -> Set<String> {
         let words = ["SECRET", "TOKEN", "PASSWORD", "KEY", "DATABASE_URL", "REDIS_URL"]
         return Set(config.filter { name, value in value.count >= 6 && words.contains { name.contains($0) } }.values)
     }

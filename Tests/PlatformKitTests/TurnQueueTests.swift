@@ -60,6 +60,15 @@ import Testing
         #expect(ran.words == ["first", "config", "third"])
     }
 
+    @Test func `a deployment that comes late does not undo a newer one`() async throws {
+        let queue = TurnQueue()
+        try await queue.withTurn(superseding: 2) {}
+        let error = await #expect(throws: TurnQueue.Superseded.self) { try await queue.withTurn(superseding: 1) {} }
+        #expect(error?.by == 2)
+        try await queue.withTurn(superseding: 3) {}
+        try await queue.withTurn {}
+    }
+
     @Test func `one that is cancelled while it waits leaves the queue`() async throws {
         let queue = TurnQueue()
         let (leave, letGo) = AsyncStream<Void>.makeStream()

@@ -105,6 +105,9 @@ struct DeploymentRun: Sendable {
         let platform = self.platform
         let id = self.application.id
         let sealed = try platform.sealer.seal(draft.config, for: id)
+        // Both, whatever becomes of this release: the live one goes on logging until the new one has its place.
+        platform.logs.setSecrets(
+            try platform.secrets(of: self.application).union(Platform.secrets(in: draft.config)), for: id)
         let (author, now) = (self.author, platform.now())
         let (release, formation) = try await platform.store.write { records in
             guard var application = try records.application(id: id) else {
@@ -127,6 +130,7 @@ struct DeploymentRun: Sendable {
         await self.log.write("-----> Rolling out v\(release.version)")
         let plan = try platform.launchPlan(release, self.application)
         let log = self.log
+        try await platform.ensureLoaded(self.application)
         try await platform.controller(of: id).rollOut(plan, formation: formation) {
             await log.write("       \($0)")
         } promote: {

@@ -21,6 +21,7 @@ final class TurnQueue: Sendable {
     private struct State {
         var isTaken = false
         var nextID = 0
+        var newest = 0
         var waiting: [Waiter] = []
         var cancelledEarly: Set<Int> = []
     }
@@ -47,9 +48,14 @@ final class TurnQueue: Sendable {
         }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                enum Outcome { case go, wait, cancelled }
+                enum Outcome { case go, wait, cancelled, superseded(by: Int) }
                 let (outcome, losers) = self.state.withLock { state -> (Outcome, [Waiter]) in
                     if state.cancelledEarly.remove(id) != nil { return (.cancelled, []) }
+                    if let number {
+                        // Numbers are given out before the turns: a slow one must not undo what came after it.
+                        if number < state.newest { return (.superseded(by: state.newest), []) }
+                        state.newest = number
+                    }
                     if !state.isTaken {
                         state.isTaken = true
                         return (.go, [])
@@ -68,6 +74,7 @@ final class TurnQueue: Sendable {
                 case .go: continuation.resume()
                 case .wait: break
                 case .cancelled: continuation.resume(throwing: CancellationError())
+                case .superseded(let newest): continuation.resume(throwing: Superseded(by: newest))
                 }
             }
         } onCancel: {

@@ -34,7 +34,7 @@ actor ApplicationController {
     private var launchPlans: [Int: LaunchPlan] = [:]
     private var hosts: [String] = []
     private var maintenance = false
-    private var isLoaded = false
+    private(set) var isLoaded = false
     private var isRetired = false
     private var currentRoute: WorkloadRoute?
     private var retiring: Set<String> = []
@@ -141,6 +141,13 @@ actor ApplicationController {
     func retire() async {
         self.desired = DesiredState()
         self.isRetired = true
+        // After the pass that may be under way: it may be about to start an instance, or to set a route.
+        await shielded {
+            _ = try? await self.gate.withTurn { await self.endEverything() }
+        }
+    }
+
+    private func endEverything() async {
         self.runtime.removeRoute(of: self.applicationID)
         let ids = self.runtime.instances(of: self.applicationID).map(\.id)
         await withDiscardingTaskGroup { group in
@@ -179,9 +186,10 @@ actor ApplicationController {
             return
         }
         let forced = replacing ? slots.map { ReconcilePlan.Start(release: target.release, slot: $0) } : []
+        let before = max(self.lastSerial, self.observed.map(\.serial).max() ?? 0)
         let failures = try await self.gate.withTurn { try await self.pass(forcing: forced) }
         if let failure = failures.first(where: { $0.key.release == target.release && slots.contains($0.key.slot) }) {
-            await self.stopNewest(of: target, in: replacing ? slots : [])
+            await self.stopNewest(of: target, in: replacing ? slots : [], after: before)
             throw failure.value
         }
         let pending = slots.sorted().compactMap { self.newestInstance(of: target.release, in: $0) }
@@ -193,9 +201,22 @@ actor ApplicationController {
                 }
                 try await group.waitForAll()
             }
+            try self.checkThatAllAreReady(pending)
         } catch {
-            await self.stopNewest(of: target, in: replacing ? slots : [])
+            await self.stopNewest(of: target, in: replacing ? slots : [], after: before)
             throw error
+        }
+    }
+
+    /// One that was ready may have ended while the others still started.
+    private func checkThatAllAreReady(_ instances: [WorkloadInstance]) throws(PlatformError) {
+        let present = Dictionary(self.observed.map { ($0.id, $0) }) { first, _ in first }
+        for instance in instances where present[instance.id]?.phase != .ready {
+            let now = present[instance.id]
+            throw PlatformError(
+                .refused,
+                "\(instance.name) was ready, and is not any more (\(now?.lastExit ?? now?.lastProbe ?? "it was stopped"))"
+            )
         }
     }
 
@@ -216,27 +237,40 @@ actor ApplicationController {
             .refused, "\(instance.name) ended right after its start (\(now.lastExit ?? "exit unknown"))")
     }
 
-    private func stopNewest(of target: Target, in slots: Set<Slot>) async {
-        for slot in slots {
-            guard let newest = self.newestInstance(of: target.release, in: slot), newest.phase != .ready else {
-                continue
-            }
-            await self.runtime.stop(newest.id)
-        }
+    /// Lets go of those that were started after that serial and are not ready; what stood there before is left alone.
+    private func stopNewest(of target: Target, in slots: Set<Slot>, after serial: Int) async {
+        let ids = slots.compactMap { self.newestInstance(of: target.release, in: $0) }
+            .filter { $0.phase != .ready && $0.serial > serial && self.retiring.insert($0.id).inserted }.map(\.id)
+        guard !ids.isEmpty else { return }
+        // One of them may have been ready for a moment: the routes leave it first.
+        await self.reconcile()
+        self.end(ids)
     }
 
     private func newestInstance(of release: Int, in slot: Slot) -> WorkloadInstance? {
-        self.runtime.instances(of: self.applicationID)
-            .filter { $0.release == release && $0.processType == slot.processType && $0.number == slot.number }
-            .max { $0.serial < $1.serial }
+        self.observed.filter {
+            $0.release == release && $0.processType == slot.processType && $0.number == slot.number
+                && $0.phase != .stopping
+        }.max { $0.serial < $1.serial }
+    }
+
+    /// What runs. Whatever was let go counts as stopping from that moment, though its requests may take a while: nothing
+    /// may be routed to it again, and its place is free.
+    private var observed: [WorkloadInstance] {
+        self.runtime.instances(of: self.applicationID).map { instance in
+            guard self.retiring.contains(instance.id) else { return instance }
+            var instance = instance
+            instance.phase = .stopping
+            return instance
+        }
     }
 
     private func pass(forcing forced: [ReconcilePlan.Start]) async throws -> [ReconcilePlan.Start: PlatformError] {
         guard self.isLoaded, !self.isRetired else { return [:] }
         var failures: [ReconcilePlan.Start: PlatformError] = [:]
-        var plan = ReconcilePlan(desired: self.desired, observed: self.runtime.instances(of: self.applicationID))
+        var plan = ReconcilePlan(desired: self.desired, observed: self.observed)
         for start in plan.starts + forced.filter({ !plan.starts.contains($0) }) {
-            guard let launch = self.launchPlans[start.release] else { continue }
+            guard !self.isRetired, let launch = self.launchPlans[start.release] else { continue }
             do throws(PlatformError) {
                 _ = try await self.runtime.start(self.request(launch, start.slot))
             } catch {
@@ -248,7 +282,8 @@ actor ApplicationController {
                     ])
             }
         }
-        plan = ReconcilePlan(desired: self.desired, observed: self.runtime.instances(of: self.applicationID))
+        guard !self.isRetired else { return failures }
+        plan = ReconcilePlan(desired: self.desired, observed: self.observed)
         let route = WorkloadRoute(
             applicationID: self.applicationID, hosts: self.hosts, instances: plan.routed, maintenance: self.maintenance)
         if route != self.currentRoute {
@@ -269,6 +304,10 @@ actor ApplicationController {
     private func letGo(_ ids: [String]) {
         let ids = ids.filter { self.retiring.insert($0).inserted }
         guard !ids.isEmpty else { return }
+        self.end(ids)
+    }
+
+    private func end(_ ids: [String]) {
         self.jobs.add {
             await self.runtime.drain(ids, grace: self.settings.drainGrace)
             await withDiscardingTaskGroup { group in

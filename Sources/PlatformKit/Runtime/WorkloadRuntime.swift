@@ -78,6 +78,25 @@ public struct WorkloadRequest: Sendable {
         case arguments([String])
     }
 
+    /// Makes one from its parts.
+    public init(
+        applicationID: String, processType: String, number: Int, release: Int, serial: Int, slug: String,
+        command: Command, environment: [String: String], readiness: ReadinessRecord?, needsPort: Bool,
+        stopGrace: Duration
+    ) {
+        self.applicationID = applicationID
+        self.processType = processType
+        self.number = number
+        self.release = release
+        self.serial = serial
+        self.slug = slug
+        self.command = command
+        self.environment = environment
+        self.readiness = readiness
+        self.needsPort = needsPort
+        self.stopGrace = stopGrace
+    }
+
     /// The name people use: `web.1`.
     public var name: String { "\(self.processType).\(self.number)" }
 }
@@ -116,6 +135,27 @@ public struct WorkloadInstance: Sendable, Hashable {
     /// What the last probe saw, in words.
     public var lastProbe: String?
 
+    /// Makes one from its parts.
+    public init(
+        id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
+        pid: Int32? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: String? = nil,
+        lastProbe: String? = nil
+    ) {
+        self.id = id
+        self.applicationID = applicationID
+        self.processType = processType
+        self.number = number
+        self.release = release
+        self.serial = serial
+        self.phase = phase
+        self.pid = pid
+        self.port = port
+        self.startedAt = startedAt
+        self.restarts = restarts
+        self.lastExit = lastExit
+        self.lastProbe = lastProbe
+    }
+
     /// The name people use: `web.1`.
     public var name: String { "\(self.processType).\(self.number)" }
 }
@@ -130,6 +170,14 @@ public struct WorkloadRoute: Sendable, Hashable {
     public var instances: [String]
     /// Whether the maintenance page is served instead.
     public var maintenance: Bool
+
+    /// Makes one from its parts.
+    public init(applicationID: String, hosts: [String], instances: [String], maintenance: Bool) {
+        self.applicationID = applicationID
+        self.hosts = hosts
+        self.instances = instances
+        self.maintenance = maintenance
+    }
 }
 
 /// How a one-off ended.
@@ -138,6 +186,12 @@ public struct WorkloadExit: Sendable, Hashable {
     public var status: Int32
     /// The same in words.
     public var description: String
+
+    /// Makes one from its parts.
+    public init(status: Int32, description: String) {
+        self.status = status
+        self.description = description
+    }
 }
 
 /// Something that happened to an instance.
@@ -150,4 +204,12 @@ public struct WorkloadEvent: Sendable {
     public var text: String?
     /// Whether it is a restart after a crash.
     public var isCrash: Bool
+
+    /// Makes one from its parts.
+    public init(applicationID: String, name: String, text: String?, isCrash: Bool = false) {
+        self.applicationID = applicationID
+        self.name = name
+        self.text = text
+        self.isCrash = isCrash
+    }
 }
