@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import ServiceLifecycle
@@ -22,9 +23,30 @@ public struct StaticSite: Sendable {
     public func run() async throws {
         let logger = Logger(label: "slipway.static-site")
         let router = Hummingbird.Router()
-        router.addMiddleware { FileMiddleware(self.directory, searchForIndexHtml: true, logger: logger) }
+        router.addMiddleware {
+            HidingMiddleware()
+            FileMiddleware(self.directory, searchForIndexHtml: true, logger: logger)
+        }
         let application = Application(
             router: router, configuration: .init(address: .hostname(self.host, port: self.port)), logger: logger)
         try await application.runService()
+    }
+}
+
+/// Answers 404 for what a directory holds besides the site: `.git`, `.env`, `.profile.d`, `.slugignore`.
+private struct HidingMiddleware<Context: RequestContext>: RouterMiddleware {
+    func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard !StaticSite.hides(request.uri.path) else { throw HTTPError(.notFound) }
+        return try await next(request, context)
+    }
+}
+
+extension StaticSite {
+    /// Whether a path leads through a name that begins with a dot. `.well-known` is what RFC 8615 publishes.
+    static func hides(_ path: String) -> Bool {
+        guard let path = percentDecoded(path) else { return true }
+        return path.split(separator: "/").contains { $0.hasPrefix(".") && $0 != ".well-known" }
     }
 }
