@@ -189,7 +189,10 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "PlatformKitTests",
-        dependencies: ["PlatformKit", "TestSupport", .logging, .system],
+        dependencies: [
+            "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", "SlugStore", "TestSupport", .logging,
+            .system,
+        ],
         swiftSettings: settings),
 ]
 

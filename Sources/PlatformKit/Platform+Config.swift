@@ -20,10 +20,7 @@ extension Platform {
         let application = try await self.find(name)
         let present = try self.sealer.open(application.sealedConfig, for: application.id)
         guard try self.applying(changes, to: present) != present else { return nil }
-        guard application.liveRelease != nil else {
-            try await self.saveConfig(changes, of: application, by: principal)
-            return nil
-        }
+        if application.liveRelease == nil, try await self.saveConfig(changes, of: name, by: principal) { return nil }
         let names = changes.keys.sorted().joined(separator: ", ")
         let verb = changes.values.contains { $0 != nil } ? "Set" : "Unset"
         let info = try await self.withDeployment(
@@ -35,9 +32,6 @@ extension Platform {
             else { throw PlatformError(.conflict, "\(name) has no release") }
             let current = try self.sealer.open(run.application.sealedConfig, for: run.application.id)
             let config = try self.applying(changes, to: current)
-            var redacted = run.application
-            redacted.sealedConfig = try self.sealer.seal(config, for: redacted.id)
-            self.logs.setSecrets(try self.secrets(of: redacted), for: redacted.id)
             _ = try await run.release(
                 ReleaseDraft(
                     slug: live.slug, commit: live.commit, description: "\(verb) config \(names)",
@@ -47,18 +41,28 @@ extension Platform {
         return try await self.release(info.release ?? 0, of: name)
     }
 
+    /// Changes the config of an application without a release; `false` when it has one by now.
+    ///
+    /// In turn, because the first deployment, when it goes live, writes back the config that it began with.
     private func saveConfig(
-        _ changes: [String: String?], of application: ApplicationRecord, by principal: Principal
-    ) async throws(PlatformError) {
-        let saved = try await self.writing { records in
-            guard var current = try records.application(id: application.id) else { return application }
-            let config = try self.applying(changes, to: self.sealer.open(current.sealedConfig, for: current.id))
-            current.sealedConfig = try self.sealer.seal(config, for: current.id)
-            try records.save(current)
-            return current
+        _ changes: [String: String?], of name: String, by principal: Principal
+    ) async throws(PlatformError) -> Bool {
+        var isSaved = false
+        try await self.inTurn(name) { application in
+            guard application.liveRelease == nil else { return }
+            let saved = try await self.writing { records in
+                guard var current = try records.application(id: application.id) else { return application }
+                let config = try self.applying(changes, to: self.sealer.open(current.sealedConfig, for: current.id))
+                current.sealedConfig = try self.sealer.seal(config, for: current.id)
+                try records.save(current)
+                return current
+            }
+            self.logs.setSecrets(try self.secrets(of: saved), for: saved.id)
+            let names = changes.keys.sorted().joined(separator: ", ")
+            try await self.audit("config.set", application, names, by: principal)
+            isSaved = true
         }
-        self.logs.setSecrets(try self.secrets(of: saved), for: saved.id)
-        try await self.audit("config.set", application, changes.keys.sorted().joined(separator: ", "), by: principal)
+        return isSaved
     }
 
     private func applying(

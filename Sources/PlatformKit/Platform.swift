@@ -44,6 +44,9 @@ public final class Platform: Service {
         public var releaseTimeout: Duration = .seconds(3_600)
         /// How long a one-off may take; `nil` means as long as it likes.
         public var oneOffTimeout: Duration?
+        /// How much output of a one-off may wait for a client that reads too slowly, in bytes; what is beyond is dropped,
+        /// and said to be.
+        public var oneOffBacklog = 64 << 20
         /// How much of a deployment's log is kept, in bytes.
         public var deploymentLogLimit = 10 << 20
         /// How many applications there may be.
@@ -68,8 +71,10 @@ public final class Platform: Service {
         var isStopping = false
         var controllers: [String: ApplicationController] = [:]
         var queues: [String: TurnQueue] = [:]
+        /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
+        var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
-        var readiness: [CheckedContinuation<Void, Never>] = []
+        var readiness: [UUID: CheckedContinuation<Void, Never>] = [:]
         var httpAddress = "127.0.0.1:8080"
         var adminAddress = "127.0.0.1:8081"
     }
@@ -139,16 +144,22 @@ public final class Platform: Service {
     /// Whether what was found at start has been brought to what should be.
     public var isReady: Bool { self.state.withLock { $0.isReady && !$0.isStopping } }
 
-    /// Returns when ``isReady`` becomes true.
+    /// Returns when ``isReady`` becomes true. Throws `CancellationError` when the task is cancelled.
     public func waitUntilReady() async throws {
-        await withCheckedContinuation { continuation in
-            let isReady = self.state.withLock { state in
-                if state.isReady { return true }
-                state.readiness.append(continuation)
-                return false
+        let id = UUID()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isDue = self.state.withLock { state in
+                    if state.isReady || Task.isCancelled { return true }
+                    state.readiness[id] = continuation
+                    return false
+                }
+                if isDue { continuation.resume() }
             }
-            if isReady { continuation.resume() }
+        } onCancel: {
+            self.state.withLock { $0.readiness.removeValue(forKey: id) }?.resume()
         }
+        try Task.checkCancellation()
     }
 
     /// Says under which addresses visitors and clients reach the platform; used in what it prints.
@@ -218,8 +229,8 @@ public final class Platform: Service {
         try await self.waitUntilSettled()
         let waiting = self.state.withLock { state in
             state.isReady = true
-            defer { state.readiness = [] }
-            return state.readiness
+            defer { state.readiness = [:] }
+            return Array(state.readiness.values)
         }
         for continuation in waiting { continuation.resume() }
     }
@@ -276,8 +287,9 @@ public final class Platform: Service {
 
     private func follow(_ events: AsyncStream<WorkloadEvent>) async {
         for await event in events {
-            if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
+            // The last events of a destroyed application come after its log is gone, and must not bring it back.
             guard let controller = self.state.withLock({ $0.controllers[event.applicationID] }) else { continue }
+            if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
             // Not here: a pass may take as long as starting a process does, and the next event must not wait for it.
             self.jobs.add { await controller.reconcile() }
         }
@@ -331,7 +343,10 @@ public final class Platform: Service {
     }
 
     func secrets(of application: ApplicationRecord) throws(PlatformError) -> Set<String> {
-        let config = try self.sealer.open(application.sealedConfig, for: application.id)
+        self.secrets(in: try self.sealer.open(application.sealedConfig, for: application.id))
+    }
+
+    func secrets(in config: [String: String]) -> Set<String> {
         let words = ["SECRET", "TOKEN", "PASSWORD", "KEY", "DATABASE_URL", "REDIS_URL"]
         return Set(config.filter { name, value in value.count >= 6 && words.contains { name.contains($0) } }.values)
     }

@@ -106,6 +106,9 @@ struct DeploymentRun: Sendable {
         let id = self.application.id
         let sealed = try platform.sealer.seal(draft.config, for: id)
         let (author, now) = (self.author, platform.now())
+        // Those of both releases: both run for a while, and nobody knows yet which one goes on.
+        platform.logs.setSecrets(
+            try platform.secrets(of: self.application).union(platform.secrets(in: draft.config)), for: id)
         let (release, formation) = try await platform.store.write { records in
             guard var application = try records.application(id: id) else {
                 throw PlatformError(.notFound, "the application was destroyed")
