@@ -28,7 +28,8 @@ import Testing
                 }
                 for await _ in building {}
                 group.addTask {
-                    _ = try await platform.setConfig(["COLOUR": "green"], of: "blog", by: .tester, output: SilentOutput())
+                    _ = try await platform.setConfig(
+                        ["COLOUR": "green"], of: "blog", by: .tester, output: SilentOutput())
                 }
                 // Either it waits for its turn, or (as it once did) it is done with at once: both are let happen.
                 let id = try await platform.find("blog").id
@@ -45,7 +46,8 @@ import Testing
 
     @Test func `keeps the secrets of the live release out of the log when a new config fails`() async throws {
         try await withPlatform { platform, runtime, _ in
-            _ = try await platform.setConfig(["API_TOKEN": "old-secret"], of: "blog", by: .tester, output: SilentOutput())
+            _ = try await platform.setConfig(
+                ["API_TOKEN": "old-secret"], of: "blog", by: .tester, output: SilentOutput())
             _ = try await platform.deploy(Self.source {}, to: "blog", by: .tester, output: SilentOutput())
             runtime.state.withLock { $0.isBroken = true }
             await #expect(throws: PlatformError.self) {
@@ -58,6 +60,16 @@ import Testing
             let lines = try await platform.recentLogs(of: "blog", limit: 1000, sources: nil, process: nil)
             #expect(lines.contains { $0.text == "uses [redacted]" })
         }
+    }
+
+    @Test func `a deployment that was overtaken on its way to the queue does not undo a newer one`() async throws {
+        let queue = TurnQueue()
+        try await queue.withTurn(superseding: 2) {}
+        await #expect { try await queue.withTurn(superseding: 1) {} } throws: {
+            ($0 as? TurnQueue.Superseded)?.by == 2
+        }
+        try await queue.withTurn {}
+        try await queue.withTurn(superseding: 3) {}
     }
 
     @Test func `a wait for the platform ends when it is cancelled`() async throws {
@@ -120,7 +132,8 @@ import Testing
         try await withTemporaryDirectory { directory in
             let path = directory.appending("1.log")
             let log = DeploymentLog(
-                applicationID: "a", hub: try LogHub(logger: Self.logger), output: SilentOutput(), path: path, byteLimit: 10
+                applicationID: "a", hub: try LogHub(logger: Self.logger), output: SilentOutput(), path: path,
+                byteLimit: 10
             ) {}
             for line in ["first", "second", "third"] { await log.write(line) }
             let text = try String(contentsOfFile: path.string, encoding: .utf8)

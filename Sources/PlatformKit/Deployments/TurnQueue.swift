@@ -23,6 +23,8 @@ final class TurnQueue: Sendable {
         var nextID = 0
         var waiting: [Waiter] = []
         var cancelledEarly: Set<Int> = []
+        /// The highest number of a deployment that came. They are numbered before they come, and may overtake each other.
+        var newest = Int.min
     }
 
     private let state = Mutex(State())
@@ -47,9 +49,13 @@ final class TurnQueue: Sendable {
         }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                enum Outcome { case go, wait, cancelled }
+                enum Outcome { case go, wait, cancelled, superseded(by: Int) }
                 let (outcome, losers) = self.state.withLock { state -> (Outcome, [Waiter]) in
                     if state.cancelledEarly.remove(id) != nil { return (.cancelled, []) }
+                    if let number {
+                        guard number > state.newest else { return (.superseded(by: state.newest), []) }
+                        state.newest = number
+                    }
                     if !state.isTaken {
                         state.isTaken = true
                         return (.go, [])
@@ -68,6 +74,7 @@ final class TurnQueue: Sendable {
                 case .go: continuation.resume()
                 case .wait: break
                 case .cancelled: continuation.resume(throwing: CancellationError())
+                case .superseded(let newer): continuation.resume(throwing: Superseded(by: newer))
                 }
             }
         } onCancel: {
