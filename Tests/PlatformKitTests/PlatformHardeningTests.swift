@@ -141,6 +141,16 @@ import Testing
         }
     }
 
+    @Test func `tells a slow reader of a log what it has lost`() async throws {
+        try await withPlatform { platform, _, _ in
+            let lines = try await platform.tailLogs(of: "blog", last: 0, sources: nil, process: nil)
+            let id = try await platform.find("blog").id
+            platform.append((1...50_000).map { "line \($0)" }, process: "web.1", to: id)
+            var iterator = lines.makeAsyncIterator()
+            #expect(await iterator.next()?.text.contains("dropped") == true)
+        }
+    }
+
     @Test func `keeps secrets out of the record of a deployment`() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending("1.log")
