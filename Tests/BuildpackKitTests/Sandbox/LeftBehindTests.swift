@@ -12,7 +12,8 @@ import Testing
                 try Self.sleep(in: directory.appending("builds2/one/tmp"), mark: "SLIPWAY_BUILD_COMMAND"),
                 try Self.sleep(in: directory.appending("builds/one/tmp"), mark: "SOMETHING_ELSE"),
             ]
-            defer { for process in others { process.terminate() } }
+            // Not by SIGTERM, which the threads of a test run may have blocked for their children.
+            defer { for process in others { kill(process.processIdentifier, SIGKILL) } }
             await HostBuildSandbox.killLeftBehind(below: directory.appending("builds"))
             left.waitUntilExit()
             #expect(left.terminationReason == .uncaughtSignal)
