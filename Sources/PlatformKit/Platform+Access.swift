@@ -18,11 +18,15 @@ extension Platform {
         return Principal(name: record.name, role: role)
     }
 
-    /// Makes a token known. Only its digest is kept.
+    /// Makes a token known as the only one of its principal: one that it had before is worth nothing any more. Only its
+    /// digest is kept.
     public func register(token: String, for principal: Principal) async throws(PlatformError) {
         let record = TokenRecord(
             digest: Self.digest(of: token), name: principal.name, role: principal.role.rawValue, createdAt: self.now())
-        try await self.writing { try $0.save(record) }
+        try await self.writing { records in
+            try records.deleteTokens(named: record.name)
+            try records.save(record)
+        }
     }
 
     private static func digest(of token: String) -> String {

@@ -24,6 +24,9 @@ extension Platform {
         let application = ApplicationRecord(id: UUID().uuidString.lowercased(), name: name, createdAt: self.now())
         let maximum = self.configuration.maxApplications
         let host = "\(name).\(self.configuration.domain)"
+        guard !self.state.withLock({ $0.renaming.contains(name) }) else {
+            throw PlatformError(.conflict, "\(name) is being renamed; try again in a moment")
+        }
         try await self.writing { records in
             guard try records.application(named: name) == nil else {
                 throw PlatformError(.conflict, "there is an application \(name) already")
@@ -37,6 +40,9 @@ extension Platform {
             try records.save(application)
         }
         do {
+            // A host that was killed between forgetting an application and its repository leaves that behind. Nobody has
+            // the name but this application, whose history it is not.
+            if self.gitServer.repositoryExists(name) { try await self.gitServer.removeRepository(name) }
             try await self.gitServer.createRepository(name)
         } catch {
             try await self.writing { try $0.deleteApplication(id: application.id) }
@@ -67,6 +73,8 @@ extension Platform {
     ) async throws(PlatformError) -> ApplicationInfo {
         try Self.check(name: newName)
         let application = try await self.find(name)
+        self.state.withLock { _ = $0.renaming.insert(name) }
+        defer { self.state.withLock { _ = $0.renaming.remove(name) } }
         try await self.writing { records in
             guard try records.application(named: newName) == nil else {
                 throw PlatformError(.conflict, "there is an application \(newName) already")
@@ -112,6 +120,7 @@ extension Platform {
         self.names.set(nil, of: application.id)
         try? FileManager.default.removeItem(
             atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
+        self.removeDeploymentLogs(of: application.id)
         await self.removeUnused(slugs)
     }
 
@@ -134,6 +143,14 @@ extension Platform {
             throw error
         } catch {
             throw PlatformError(.internalError, "cannot forget \(application.name): \(error)", cause: error)
+        }
+    }
+
+    private func removeDeploymentLogs(of applicationID: String) {
+        let directory = self.configuration.dataDirectory.appending("deployments")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.string)) ?? []
+        for name in names where name.hasPrefix("\(applicationID)-") {
+            try? FileManager.default.removeItem(atPath: directory.appending(name).string)
         }
     }
 

@@ -20,14 +20,8 @@ extension Platform {
         let application = try await self.find(name)
         let present = try self.sealer.open(application.sealedConfig, for: application.id)
         guard try self.applying(changes, to: present) != present else { return nil }
-        if application.liveRelease == nil {
-            // In its turn: a first deployment that is under way has read the config, and will write it.
-            let isSaved = try await self.inTurn(application) { application in
-                guard application.liveRelease == nil else { return false }
-                try await self.saveConfig(changes, of: application, by: principal)
-                return true
-            }
-            if isSaved { return nil }
+        if application.liveRelease == nil, try await self.saveConfig(changes, of: application, by: principal) {
+            return nil
         }
         let names = changes.keys.sorted().joined(separator: ", ")
         let verb = changes.values.contains { $0 != nil } ? "Set" : "Unset"
@@ -49,18 +43,26 @@ extension Platform {
         return try await self.release(info.release ?? 0, of: try await self.current(application).name)
     }
 
+    /// Changes the config of an application without a release; `false` when it has one by now.
+    ///
+    /// In turn, because the first deployment, when it goes live, writes back the config that it began with.
     private func saveConfig(
         _ changes: [String: String?], of application: ApplicationRecord, by principal: Principal
-    ) async throws(PlatformError) {
-        let saved = try await self.writing { records in
-            guard var current = try records.application(id: application.id) else { return application }
-            let config = try self.applying(changes, to: self.sealer.open(current.sealedConfig, for: current.id))
-            current.sealedConfig = try self.sealer.seal(config, for: current.id)
-            try records.save(current)
-            return current
+    ) async throws(PlatformError) -> Bool {
+        try await self.inTurn(application) { application in
+            guard application.liveRelease == nil else { return false }
+            let saved = try await self.writing { records in
+                guard var current = try records.application(id: application.id) else { return application }
+                let config = try self.applying(changes, to: self.sealer.open(current.sealedConfig, for: current.id))
+                current.sealedConfig = try self.sealer.seal(config, for: current.id)
+                try records.save(current)
+                return current
+            }
+            self.logs.setSecrets(try self.secrets(of: saved), for: saved.id)
+            let names = changes.keys.sorted().joined(separator: ", ")
+            try await self.audit("config.set", application, names, by: principal)
+            return true
         }
-        self.logs.setSecrets(try self.secrets(of: saved), for: saved.id)
-        try await self.audit("config.set", application, changes.keys.sorted().joined(separator: ", "), by: principal)
     }
 
     private func applying(

@@ -183,19 +183,23 @@ extension Platform {
     private func attach(
         _ workload: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws -> WorkloadExit {
-        let (bytes, feed) = AsyncStream<[UInt8]>.makeStream(bufferingPolicy: .bufferingOldest(65_536))
-        let dropped = ByteCount()
+        // Unbounded in chunks, bounded in bytes: those are what fills the memory.
+        let (bytes, feed) = AsyncStream<[UInt8]>.makeStream(bufferingPolicy: .unbounded)
+        let backlog = OutputBacklog(limit: self.configuration.oneOffBacklog)
         return try await withThrowingTaskGroup(of: WorkloadExit?.self) { group in
             group.addTask {
-                for await chunk in bytes { try await output(chunk) }
-                let count = dropped.value.withLock { $0 }
+                for await chunk in bytes {
+                    try await output(chunk)
+                    backlog.remove(chunk.count)
+                }
+                let count = backlog.dropped
                 if count > 0 { try await output(Array("[\(count) bytes of output were dropped]\n".utf8)) }
                 return nil
             }
             group.addTask {
                 defer { feed.finish() }
                 return try await self.runtime.runOneOff(workload, timeout: timeout) { chunk in
-                    if case .dropped = feed.yield(chunk) { dropped.value.withLock { $0 += chunk.count } }
+                    if backlog.admits(chunk.count) { feed.yield(chunk) }
                 }
             }
             var exit: WorkloadExit?
@@ -222,7 +226,26 @@ extension Platform {
     }
 }
 
-/// Counts across tasks.
-private final class ByteCount: Sendable {
-    let value = Mutex(0)
+/// Counts the bytes that wait to be passed on, and those that found no room.
+final class OutputBacklog: Sendable {
+    private let limit: Int
+    private let state = Mutex((waiting: 0, dropped: 0))
+
+    init(limit: Int) { self.limit = limit }
+
+    var dropped: Int { self.state.withLock { $0.dropped } }
+
+    /// Whether so many bytes have room; they are counted, either way.
+    func admits(_ count: Int) -> Bool {
+        self.state.withLock { state in
+            guard state.waiting + count <= self.limit else {
+                state.dropped += count
+                return false
+            }
+            state.waiting += count
+            return true
+        }
+    }
+
+    func remove(_ count: Int) { self.state.withLock { $0.waiting -= count } }
 }

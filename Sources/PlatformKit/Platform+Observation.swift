@@ -18,13 +18,11 @@ extension Platform {
     ) async throws(PlatformError) -> AsyncStream<LogLineInfo> {
         let application = try await self.find(name)
         let tail = self.logs.tail(application.id, last: last, filter: try Self.filter(sources, process))
-        let (stream, continuation) = AsyncStream<LogLineInfo>.makeStream(bufferingPolicy: .bufferingNewest(1_000))
-        let task = Task {
-            for await line in tail { continuation.yield(LogLineInfo(line)) }
-            continuation.finish()
-        }
-        continuation.onTermination = { _ in task.cancel() }
-        return stream
+        // Taken from the tail as they are read: it counts the lines that a slow reader loses, and says so.
+        return AsyncStream(unfolding: {
+            var iterator = tail.makeAsyncIterator()
+            return await iterator.next().map(LogLineInfo.init)
+        })
     }
 
     /// The five signals of an application.

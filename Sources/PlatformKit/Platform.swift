@@ -44,6 +44,9 @@ public final class Platform: Service {
         public var releaseTimeout: Duration = .seconds(3_600)
         /// How long a one-off may take; `nil` means as long as it likes.
         public var oneOffTimeout: Duration?
+        /// How much output of a one-off may wait for a client that reads too slowly, in bytes; what is beyond is dropped,
+        /// and said to be.
+        public var oneOffBacklog = 64 << 20
         /// How much of a deployment's log is kept, in bytes.
         public var deploymentLogLimit = 10 << 20
         /// How many applications there may be.
@@ -68,6 +71,8 @@ public final class Platform: Service {
         var isStopping = false
         var controllers: [String: ApplicationController] = [:]
         var queues: [String: TurnQueue] = [:]
+        /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
+        var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
         var readiness: [Int: CheckedContinuation<Void, any Error>] = [:]
         var lastReadiness = 0
@@ -163,6 +168,7 @@ public final class Platform: Service {
         } onCancel: {
             self.state.withLock { $0.readiness.removeValue(forKey: id) }?.resume(throwing: CancellationError())
         }
+        try Task.checkCancellation()
     }
 
     private static var stopped: PlatformError { PlatformError(.unavailable, "the platform has stopped") }
@@ -318,8 +324,9 @@ public final class Platform: Service {
 
     private func follow(_ events: AsyncStream<WorkloadEvent>) async {
         for await event in events {
-            if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
+            // The last events of a destroyed application come after its log is gone, and must not bring it back.
             guard let controller = self.state.withLock({ $0.controllers[event.applicationID] }) else { continue }
+            if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
             // Not here: a pass may take as long as starting a process does, and the next event must not wait for it.
             self.jobs.add { await controller.reconcile() }
         }

@@ -36,6 +36,13 @@ struct Announcement: Service {
     let onReady: @Sendable (HostAddresses) -> Void
 
     func run() async throws {
+        // A host that is told to stop before it is ready stops.
+        try await cancelWhenGracefulShutdown {
+            do { try await self.announce() } catch is CancellationError {}
+        }
+    }
+
+    private func announce() async throws {
         guard let http = try await self.router.listening().first else { return }
         let admin = try await self.api.listening()
         self.platform.setAddresses(http: http, admin: admin)

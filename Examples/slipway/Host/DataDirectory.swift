@@ -12,6 +12,8 @@ struct DataDirectory {
     var slugs: FilePath { self.path.appending("slugs") }
     var instances: FilePath { self.path.appending("instances") }
     var logs: FilePath { self.path.appending("logs") }
+    /// Emptied by the platform at every start.
+    var builds: FilePath { self.path.appending("builds") }
     var uploads: FilePath { self.path.appending("uploads") }
     var adminTokenPath: FilePath { self.path.appending("admin-token") }
 

@@ -25,6 +25,8 @@ struct Host {
         let logger = self.logger
         let data = try DataDirectory(path: self.settings.data)
 
+        await HostBuildSandbox.killLeftBehind(below: data.builds)
+
         let registry = MetricsRegistry()
         let names = ApplicationNames()
         let logs = try LogHub(configuration: self.logConfiguration(data), logger: logger)
@@ -43,7 +45,7 @@ struct Host {
             configuration: self.platformConfiguration(data),
             store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()),
-            builder: self.builder(logger), slugs: slugs, runtime: runtime,
+            builder: self.builder(data, logger), slugs: slugs, runtime: runtime,
             git: .init(root: data.repositories), logs: logs, signals: fiveSignals, registry: registry, names: names,
             sampler: ProcfsSampler(), logger: logger)
         try await platform.register(
@@ -105,10 +107,12 @@ struct Host {
         return configuration
     }
 
-    private func builder(_ logger: Logger) throws -> Builder {
+    private func builder(_ data: DataDirectory, _ logger: Logger) throws -> Builder {
         var configuration = Builder.Configuration()
         configuration.searchPath = self.settings.searchPath
         configuration.buildTimeout = self.settings.buildTimeout
+        // Here the next start finds what this one may leave; it can hold config.
+        configuration.temporaryDirectory = data.builds
         let added = self.settings.buildpacks.map { ClassicBuildpack(directory: $0) as any Buildpack }
         return Builder(
             configuration: configuration, buildpacks: added + Builder.builtInBuildpacks,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import PlatformAPI
 
 struct StaticServer: AsyncParsableCommand {
@@ -13,6 +14,8 @@ struct StaticServer: AsyncParsableCommand {
     var directory: String
 
     func run() async throws {
-        try await StaticSite(directory: self.directory, host: "127.0.0.1", port: self.port).run()
+        // It is started in the application's directory.
+        let root = FileManager.default.currentDirectoryPath
+        try await StaticSite(directory: self.directory, root: root, host: "127.0.0.1", port: self.port).run()
     }
 }

@@ -125,6 +125,11 @@ public final class LogHub: Sendable {
         self.log(application)?.setRedactor(LogRedactor(secrets: secrets))
     }
 
+    /// A text as the application's log would keep it: without the secrets of ``setSecrets(_:for:)``.
+    public func redacted(_ text: String, for application: String) -> String {
+        self.state.withLock { $0.logs[application] }?.redacted(text) ?? text
+    }
+
     // MARK: Reading
 
     /// The last `limit` lines that pass `filter`, oldest first.

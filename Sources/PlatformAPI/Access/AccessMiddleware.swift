@@ -1,4 +1,3 @@
-internal import HTTPTypes
 internal import Hummingbird
 internal import PlatformKit
 
@@ -10,7 +9,6 @@ struct AccessMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        try self.refuseForeignPages(request)
         let principal = try await self.authenticator.principal(for: request.headers)
         guard principal.role >= self.role else {
             throw PlatformError(
@@ -21,13 +19,5 @@ struct AccessMiddleware: RouterMiddleware {
         var context = context
         context.principal = principal
         return try await next(request, context)
-    }
-
-    /// A browser that was given the token as a password sends it with what any page asks of this host, too.
-    private func refuseForeignPages(_ request: Request) throws {
-        guard let name = HTTPField.Name("Sec-Fetch-Site"), let site = request.headers[name] else { return }
-        if site != "same-origin", site != "none" {
-            throw PlatformError(.forbidden, "Pages of other sites may not use this API.")
-        }
     }
 }

@@ -41,6 +41,8 @@ final class DeploymentLog: BuildLog, Sendable {
     }
 
     func write(_ line: String, source: LogSource) async {
+        // A build may print what it is given, and more people may read its record than the config.
+        let line = self.hub.redacted(line, for: self.applicationID)
         self.hub.append(
             [LogEntry(timestamp: Date(), source: source, process: nil, text: line)], to: self.applicationID)
         self.record(line)
@@ -57,12 +59,13 @@ final class DeploymentLog: BuildLog, Sendable {
     }
 
     private func record(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
-        let isAllowed = self.state.withLock { state in
-            state.remaining -= bytes.count
-            return state.remaining >= 0
+        var bytes = Array((line + "\n").utf8)
+        let (before, after) = self.state.withLock { state in
+            defer { state.remaining -= bytes.count }
+            return (state.remaining, state.remaining - bytes.count)
         }
-        guard isAllowed, let file = self.file else { return }
+        guard before >= 0, let file = self.file else { return }
+        if after < 0 { bytes = Array(" !     The rest of the output is left out: this record is full.\n".utf8) }
         _ = try? file.writeAll(bytes)
     }
 }

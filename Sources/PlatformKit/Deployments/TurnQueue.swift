@@ -21,9 +21,10 @@ final class TurnQueue: Sendable {
     private struct State {
         var isTaken = false
         var nextID = 0
-        var newest = 0
         var waiting: [Waiter] = []
         var cancelledEarly: Set<Int> = []
+        /// The highest number of a deployment that came. They are numbered before they come, and may overtake each other.
+        var newest = Int.min
     }
 
     private let state = Mutex(State())

@@ -103,6 +103,7 @@ actor ApplicationController {
         } catch {
             self.desired.candidate = nil
             await self.reconcile()
+            self.launchPlans[plan.release.version] = nil
             throw error
         }
         self.desired.live = target

@@ -57,6 +57,8 @@ public protocol PlatformRecordsWriting: PlatformRecordsReading {
     func deleteDomain(host: String) throws
     /// Inserts or replaces.
     func save(_ token: TokenRecord) throws
+    /// Deletes every token of that name.
+    func deleteTokens(named name: String) throws
     /// Inserts, and forgets what is older than `keeping` entries.
     func append(_ entry: AuditRecord, keeping: Int) throws
 }

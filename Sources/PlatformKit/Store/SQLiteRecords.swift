@@ -153,6 +153,10 @@ struct SQLiteRecords: PlatformRecordsWriting {
             arguments: [token.digest, token.name, token.role, token.createdAt.timeIntervalSince1970])
     }
 
+    func deleteTokens(named name: String) throws {
+        try self.database.execute(sql: "DELETE FROM token WHERE name = ?", arguments: [name])
+    }
+
     func audit(limit: Int) throws -> [AuditRecord] {
         try Row.fetchAll(self.database, sql: "SELECT * FROM audit ORDER BY id DESC LIMIT ?", arguments: [limit])
             .map {

@@ -111,6 +111,9 @@ struct APIServerTests {
             let headers = [basic, ("Sec-Fetch-Site", "cross-site")]
             let foreign = try await server.send("GET", "/api/v1/apps", token: nil, headers: headers)
             #expect(foreign.status == 403)
+            let push = try await server.send(
+                "POST", "/git/blog.git/git-receive-pack", token: nil, headers: headers, body: "0000")
+            #expect(push.status == 403)
         }
     }
 

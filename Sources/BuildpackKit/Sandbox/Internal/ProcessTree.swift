@@ -75,6 +75,20 @@ struct ProcessTree: Sendable {
         return processes.filter { members.contains($0.pid) && !$0.isZombie }.map(\.pid)
     }
 
+    /// The processes of builds that use a temporary directory below `directory`, whoever started them; zombies not counted.
+    static func builders(below directory: FilePath) -> [pid_t] {
+        guard let names = try? DirectoryWalk.names(in: RawPath("/proc")) else { return [] }
+        let mark = Array("\(Self.markName)=".utf8)
+        let place = Array("TMPDIR=\(directory.lexicallyNormalized())/".utf8)
+        return names.compactMap { name in
+            guard let pid = pid_t(String(decoding: name, as: UTF8.self)), pid > 1, pid != getpid(),
+                let process = Process(pid: pid), !process.isZombie, process.hasVariable(startingWith: mark),
+                process.hasVariable(startingWith: place)
+            else { return nil }
+            return pid
+        }
+    }
+
     private struct Process {
         var pid: pid_t
         var isZombie: Bool
@@ -98,6 +112,11 @@ struct ProcessTree: Sendable {
             self.group = group
             self.session = session
             self.start = start
+        }
+
+        func hasVariable(startingWith prefix: [UInt8]) -> Bool {
+            guard let environment = Self.contents("/proc/\(self.pid)/environ") else { return false }
+            return environment.split(separator: 0).contains { $0.starts(with: prefix) }
         }
 
         func carries(_ needle: [UInt8]) -> Bool {

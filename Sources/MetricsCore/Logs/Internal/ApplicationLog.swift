@@ -96,6 +96,10 @@ final class ApplicationLog: Sendable {
         self.state.withLock { $0.redactor = redactor }
     }
 
+    func redacted(_ text: String) -> String {
+        self.state.withLock { $0.redactor }?.redact(text) ?? text
+    }
+
     /// Ends all readers; nothing can be appended any more.
     func remove() {
         let tails = self.state.withLock { state in
