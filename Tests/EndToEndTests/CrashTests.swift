@@ -50,6 +50,37 @@ extension EndToEnd {
             }
         }
 
+        @Test func `killed among starts, nothing runs twice and nothing is forgotten`() async throws {
+            try await withTemporaryDirectory { directory in
+                let data = directory.appending("data")
+                let tree = try await WorkTree(at: directory.appending("echo"), files: SampleSources.echo)
+                try await withTestHost(data: data, arguments: ["--leave-running"]) { host in
+                    try await host.create("echo")
+                    let push = try await host.push("echo", from: tree)
+                    try #require(push.status == 0, "\(push)")
+                }
+                for wanted in [4, 8, 12] {
+                    try await withTestHost(data: data, killed: true) { host in
+                        let before = try await host.instances("echo").count
+                        async let scale = host.slipway("ps", "scale", "--app", "echo", "worker=\(wanted)")
+                        while try await host.instances("echo").count == before {}
+                        kill(host.pid, SIGKILL)
+                        _ = try await scale
+                    }
+                    try await withTestHost(data: data, arguments: ["--leave-running"]) { host in
+                        let found = try await host.instances("echo")
+                        // Each place once, and each process that there is belongs to a place.
+                        #expect(Set(found.map(\.name)).count == found.count, "\(found)")
+                        let running = try processes(of: data).filter { $0 != host.pid }
+                        #expect(Set(running).isSubset(of: Set(found.compactMap(\.pid))))
+                    }
+                }
+                try await withTestHost(data: data) { _ in }
+                let left = try processes(of: data)
+                #expect(left.isEmpty)
+            }
+        }
+
         @Test(arguments: ["queued", "building", "packaged", "releasing", "rolling-out", "live"])
         func `killed at a step of a deployment, one release is live and all processes are accounted for`(
             step: String

@@ -15,7 +15,7 @@ public struct Probe: Codable, Sendable, Hashable {
     public var check: Check
     /// The pause between an answer and the next question, once the instance was ready.
     public var interval: Duration
-    /// The same before it was ready.
+    /// The longest pause before it was ready; the first is 10 ms, and each is twice the one before.
     public var bootInterval: Duration
     /// How long an answer may take.
     public var timeout: Duration

@@ -166,15 +166,18 @@ extension InstanceRun {
         let driver = self.driver
         let clock = self.surroundings.clock
         let prober = Prober(probe: probe, port: self.port, clock: clock, runCommand: self.commandRunner())
-        let pause = booting ? min(probe.bootInterval, probe.interval) : probe.interval
+        let longest = booting ? min(probe.bootInterval, probe.interval) : probe.interval
         self.jobs.start(.probing(role)) { token in
-            // While it boots, ask at once; an instance that was just found ready has time.
+            // While it boots, ask at once and then less and less often, so that who boots in milliseconds is ready in
+            // milliseconds; an instance that was just found ready has time.
+            var pause = booting ? min(.milliseconds(10), longest) : longest
             if !booting, (try? await clock.sleep(for: pause)) == nil { return }
             while !Task.isCancelled {
                 let report = await prober.ask()
                 if Task.isCancelled { return }
                 driver.send(.found(.probed(role, report), by: token))
                 if (try? await clock.sleep(for: pause)) == nil { return }
+                pause = min(pause * 2, longest)
             }
         }
     }
