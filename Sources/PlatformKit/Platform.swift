@@ -324,9 +324,14 @@ public final class Platform: Service {
 
     private func follow(_ events: AsyncStream<WorkloadEvent>) async {
         for await event in events {
-            // The last events of a destroyed application come after its log is gone, and must not bring it back.
-            guard let controller = self.state.withLock({ $0.controllers[event.applicationID] }) else { continue }
+            let (controller, isBooting) = self.state.withLock { state in
+                (state.controllers[event.applicationID], !state.isReady)
+            }
+            // The last events of a destroyed application come after its log is gone, and must not bring it back. At
+            // start, what is adopted comes before its application is loaded.
+            guard controller != nil || isBooting else { continue }
             if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
+            guard let controller else { continue }
             // Not here: a pass may take as long as starting a process does, and the next event must not wait for it.
             self.jobs.add { await controller.reconcile() }
         }
