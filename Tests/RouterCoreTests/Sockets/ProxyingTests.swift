@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import RouterCore
@@ -225,7 +226,7 @@ import Testing
     }
 
     @Test func `reaches an instance through the file system`() async throws {
-        let path = "/tmp/slipway-router-\(UInt32.random(in: 0 ... .max)).sock"
+        let path = FileManager.default.temporaryDirectory.path + "/slipway-router-\(UInt32.random(in: 0 ... .max)).sock"
         let origin = try await TestOrigin(path: path) { _ in .echo }
         try await withRouter { router, port in
             try router.setRoute(

@@ -1,0 +1,221 @@
+internal import Logging
+internal import MetricsCore
+internal import PlatformWire
+internal import ServiceLifecycle
+internal import Synchronization
+internal import SystemPackage
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+extension Platform {
+    /// Whether what was found at start has been brought to what should be.
+    public var isReady: Bool { self.state.withLock { $0.isReady && !$0.isStopping } }
+
+    /// Returns when ``isReady`` becomes true.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled, ``PlatformError`` with the code `unavailable` when the
+    ///   platform ends.
+    public func waitUntilReady() async throws {
+        let id = self.state.withLock { state in
+            state.lastReadiness += 1
+            return state.lastReadiness
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                let outcome: Result<Void, any Error>? = self.state.withLock { state in
+                    if state.isStopping { return .failure(Self.stopped) }
+                    if state.isReady { return .success(()) }
+                    if Task.isCancelled { return .failure(CancellationError()) }
+                    state.readiness[id] = continuation
+                    return nil
+                }
+                if let outcome { continuation.resume(with: outcome) }
+            }
+        } onCancel: {
+            self.state.withLock { $0.readiness.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+        }
+        try Task.checkCancellation()
+    }
+
+    private static var stopped: PlatformError { PlatformError(.unavailable, "the platform has stopped") }
+
+    /// Says under which addresses visitors and clients reach the platform; used in what it prints.
+    public func setAddresses(http: String, admin: String) {
+        self.state.withLock {
+            $0.httpAddress = http
+            $0.adminAddress = admin
+        }
+    }
+
+    /// Brings every application to what it should be and keeps it there until the surrounding task is cancelled or
+    /// shut down gracefully. Running deployments are then cancelled; instances are left to the runtime.
+    public func run() async throws {
+        // However it ends, nothing is under way or waited for afterwards.
+        defer { self.beginStopping() }
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { group in
+                // Subscribed before the first look, so that no change falls between the two.
+                let events = self.runtime.events()
+                group.addTask { await self.follow(events) }
+                group.addTask {
+                    do {
+                        try await self.boot()
+                        try await self.sampleInstances()
+                    } catch is CancellationError {
+                    } catch {
+                        // Else the loop below would wait for ever for jobs of a platform that cannot start.
+                        self.jobs.finish()
+                        throw error
+                    }
+                }
+                for await job in self.jobs.stream { group.addTask { await job() } }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            self.beginStopping()
+        }
+    }
+
+    private func beginStopping() {
+        let (running, waiting) = self.state.withLock { state in
+            state.isStopping = true
+            defer { state.readiness = [:] }
+            return (Array(state.running.values), Array(state.readiness.values))
+        }
+        for continuation in waiting { continuation.resume(throwing: Self.stopped) }
+        for deployment in running { deployment.trip("the platform is stopping") }
+        self.jobs.finish()
+    }
+
+    private func boot() async throws {
+        try self.sweepBuildDirectories()
+        try await self.closeJournal()
+        try await self.runtime.waitUntilAdopted()
+        let applications = try await self.store.read { try $0.applications() }
+        await withDiscardingTaskGroup { group in
+            for application in applications {
+                self.names.set(application.name, of: application.id)
+                group.addTask {
+                    do {
+                        try await self.load(application)
+                    } catch {
+                        // One application that cannot be loaded must not keep the others down.
+                        self.logger.error(
+                            "cannot load an application",
+                            metadata: ["application.name": "\(application.name)", "error": "\(error)"])
+                        self.note("Cannot be loaded: \(error)", application.id)
+                    }
+                }
+            }
+        }
+        let known = Set(applications.map(\.id))
+        for stray in self.runtime.applicationIDs().subtracting(known) {
+            self.jobs.add { await self.makeController(stray).retire() }
+        }
+        try await self.waitUntilSettled()
+        let waiting = self.state.withLock { state in
+            state.isReady = true
+            defer { state.readiness = [:] }
+            return Array(state.readiness.values)
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Whoever is told that the platform is ready expects the applications to answer: waits for them, for a while.
+    private func waitUntilSettled() async throws {
+        let controllers = self.state.withLock { Array($0.controllers.values) }
+        let grace = self.configuration.startGrace
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await self.clock.sleep(for: grace) }
+            group.addTask {
+                await withDiscardingTaskGroup { group in
+                    for controller in controllers { group.addTask { await controller.waitUntilSettled() } }
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        try Task.checkCancellation()
+    }
+
+    /// Ends what a former run of the host left open: nothing before `live` has had any effect on what is routed to.
+    private func closeJournal() async throws {
+        let now = self.now()
+        try await self.store.write { records in
+            let final = Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue))
+            for var deployment in try records.deployments(notIn: final) {
+                deployment.cause = "the host stopped while the deployment was \(deployment.state)"
+                deployment.state = DeploymentState.failed.rawValue
+                deployment.finishedAt = now
+                try records.save(deployment)
+            }
+        }
+    }
+
+    private func sweepBuildDirectories() throws {
+        let builds = self.configuration.dataDirectory.appending("builds")
+        try? FileManager.default.removeItem(atPath: builds.string)
+        for name in ["builds", "caches", "deployments"] {
+            try FileManager.default.createDirectory(
+                atPath: self.configuration.dataDirectory.appending(name).string, withIntermediateDirectories: true)
+        }
+    }
+
+    func load(_ application: ApplicationRecord) async throws {
+        self.logs.setSecrets(try self.secrets(of: application), for: application.id)
+        let release = try await self.store.read { records in
+            try application.liveRelease.flatMap { try records.release($0, of: application.id) }
+        }
+        await self.controller(of: application.id).load(
+            hosts: try await self.hosts(of: application), maintenance: application.maintenance,
+            live: try release.map { try self.launchPlan($0, application) }, formation: application.formation)
+    }
+
+    /// Gives an application that could not be loaded at start another try. When its live release cannot be read for
+    /// good, that is given up: the next one must be able to take its place.
+    func ensureLoaded(_ application: ApplicationRecord) async throws {
+        let controller = self.controller(of: application.id)
+        guard await !controller.isLoaded else { return }
+        do {
+            try await self.load(application)
+        } catch {
+            self.logger.warning(
+                "the live release cannot be loaded",
+                metadata: ["application.name": "\(application.name)", "error": "\(error)"])
+            await controller.load(
+                hosts: try await self.hosts(of: application), maintenance: application.maintenance, live: nil,
+                formation: application.formation)
+        }
+    }
+
+    private func follow(_ events: AsyncStream<WorkloadEvent>) async {
+        for await event in events {
+            let (controller, isBooting) = self.state.withLock { state in
+                (state.controllers[event.applicationID], !state.isReady)
+            }
+            // The last events of a destroyed application come after its log is gone, and must not bring it back. At
+            // start, what is adopted comes before its application is loaded.
+            guard controller != nil || isBooting else { continue }
+            if let text = event.text { self.note("\(event.name) \(text)", event.applicationID) }
+            guard let controller else { continue }
+            // Not here: a pass may take as long as starting a process does, and the next event must not wait for it.
+            self.jobs.add { await controller.reconcile() }
+        }
+    }
+
+    private func sampleInstances() async throws {
+        let sampler = InstanceSampler(
+            runtime: self.runtime, sampler: self.sampler, signals: self.signals, registry: self.registry)
+        while !Task.isCancelled {
+            for (id, controller) in self.state.withLock({ $0.controllers }) {
+                let wanted = await controller.liveSlots.count
+                sampler.sample(applicationID: id, name: self.names.name(of: id), wanted: wanted)
+            }
+            try await self.clock.sleep(for: self.configuration.sampleInterval)
+        }
+    }
+}
