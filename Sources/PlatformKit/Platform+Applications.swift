@@ -94,6 +94,7 @@ extension Platform {
             throw PlatformError(.internalError, "cannot rename the repository of \(name): \(error)", cause: error)
         }
         self.names.set(newName, of: application.id)
+        self.registry.removeSeries(where: "app", equals: name)
         try await self.audit("app.rename", application, "to \(newName)", by: principal)
         try await self.refreshRoute(try await self.find(newName))
         return try await self.application(named: newName)
@@ -103,9 +104,9 @@ extension Platform {
     public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
         let application = try await self.find(name)
         let running = self.state.withLock { state in
-            state.running.filter { $0.key.applicationID == application.id }.map(\.value)
+            (Array(state.running) + Array(state.oneOffs)).filter { $0.key.applicationID == application.id }.map(\.value)
         }
-        for deployment in running { deployment.trip("the application is destroyed") }
+        for work in running { work.trip("the application is destroyed") }
         try await self.audit("app.destroy", application, "", by: principal)
         await self.controller(of: application.id).retire()
         // Begun is done: half destroyed it would be of no use to anybody.
@@ -118,6 +119,7 @@ extension Platform {
         self.logs.remove(application.id)
         self.signals.remove(application: application.id)
         self.names.set(nil, of: application.id)
+        self.registry.removeSeries(where: "app", equals: name)
         try? FileManager.default.removeItem(
             atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
         self.removeDeploymentLogs(of: application.id)

@@ -139,13 +139,19 @@ extension Platform {
             plan, processType: "run", number: number, command: .arguments(request.command))
         try await self.audit("run", application, request.command.first ?? "", by: principal)
         let timeout = self.configuration.oneOffTimeout
+        let key = DeploymentKey(applicationID: application.id, number: number)
+        let ending = CancellationSwitch()
+        self.state.withLock { $0.oneOffs[key] = ending }
         if request.detach {
             self.jobs.add {
+                defer { self.state.withLock { $0.oneOffs[key] = nil } }
                 let splitter = LineSplitter()
                 let end: String
                 do {
-                    let exit = try await self.runtime.runOneOff(workload, timeout: timeout) { bytes in
-                        self.log(splitter.add(bytes), of: workload.name, application.id)
+                    let exit = try await ending.guarding {
+                        try await self.runtime.runOneOff(workload, timeout: timeout) { bytes in
+                            self.log(splitter.add(bytes), of: workload.name, application.id)
+                        }
                     }
                     end = "Ended: \(exit.description)"
                 } catch {
@@ -155,12 +161,17 @@ extension Platform {
             }
             return OneOffResult(name: workload.name, status: nil)
         }
+        defer { self.state.withLock { $0.oneOffs[key] = nil } }
         do {
-            let exit = try await self.attach(workload, timeout: timeout, output: output)
+            let exit = try await ending.guarding {
+                try await self.attach(workload, timeout: timeout, output: output)
+            }
             self.note("\(workload.name) ended: \(exit.description)", application.id)
             return OneOffResult(name: workload.name, status: exit.status)
         } catch let error as PlatformError {
             throw error
+        } catch let error as CancellationSwitch.Tripped {
+            throw PlatformError(.cancelled, "\(error.reason); the command was ended")
         } catch {
             throw PlatformError(.cancelled, "the client went away; the command was ended", cause: error)
         }

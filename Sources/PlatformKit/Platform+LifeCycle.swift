@@ -84,10 +84,10 @@ extension Platform {
         let (running, waiting) = self.state.withLock { state in
             state.isStopping = true
             defer { state.readiness = [:] }
-            return (Array(state.running.values), Array(state.readiness.values))
+            return (Array(state.running.values) + Array(state.oneOffs.values), Array(state.readiness.values))
         }
         for continuation in waiting { continuation.resume(throwing: Self.stopped) }
-        for deployment in running { deployment.trip("the platform is stopping") }
+        for work in running { work.trip("the platform is stopping") }
         self.jobs.finish()
     }
 

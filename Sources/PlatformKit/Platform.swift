@@ -74,6 +74,7 @@ public final class Platform: Service {
         /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
+        var oneOffs: [DeploymentKey: CancellationSwitch] = [:]
         var readiness: [Int: CheckedContinuation<Void, any Error>] = [:]
         var lastReadiness = 0
         var httpAddress = "127.0.0.1:8080"

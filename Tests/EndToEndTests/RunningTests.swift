@@ -66,6 +66,16 @@ extension EndToEnd {
                     let metrics = try await host.metricsText()
                     #expect(metrics.contains(#"slipway_requests_total{app="echo",status="2xx"}"#), "\(metrics)")
                     #expect(metrics.contains("slipway_request_duration_seconds_bucket"), "\(metrics)")
+
+                    // What a destroyed application leaves: nothing.
+                    let detached = try await host.slipway("run", "--detach", "--app", "echo", "--", "sleep", "4243")
+                    #expect(detached.status == 0, "\(detached)")
+                    let destroy = try await host.slipway("apps", "destroy", "--confirm", "echo")
+                    #expect(destroy.status == 0, "\(destroy)")
+                    #expect(try await host.get("echo").status == 404)
+                    #expect(try await host.metricsText().contains(#"app="echo""#) == false)
+                    // The end of the command is not waited for by whoever destroys.
+                    while try !processes(of: host.data).isEmpty {}
                 }
             }
         }

@@ -12,6 +12,7 @@ internal import Synchronization
 /// Brings what the router saw of each request into the signals, the metrics and, for its own answers, the log.
 public final class RequestBridge: RequestObserver {
     private struct Handles {
+        var name: String
         var latency: CoreMetrics.Timer
         var requests: [CoreMetrics.Counter]
     }
@@ -39,8 +40,13 @@ public final class RequestBridge: RequestObserver {
         self.signals.recordRequest(
             application: application, status: record.status, nanoseconds: nanoseconds,
             errorCode: record.errorCode.map { "\($0)" })
+        let name = self.names.name(of: application)
         let (latency, counter) = self.handles.withLock { handles in
-            let known = handles[application] ?? self.makeHandles(for: application)
+            // Made anew when the application was renamed.
+            if let known = handles[application], known.name == name {
+                return (known.latency, known.requests[min(max(record.status / 100, 1), 5) - 1])
+            }
+            let known = self.makeHandles(named: name)
             handles[application] = known
             return (known.latency, known.requests[min(max(record.status / 100, 1), 5) - 1])
         }
@@ -59,14 +65,9 @@ public final class RequestBridge: RequestObserver {
             to: application)
     }
 
-    /// Forgets an application's handles: it was renamed or destroyed.
-    func forget(_ application: String) {
-        self.handles.withLock { $0[application] = nil }
-    }
-
-    private func makeHandles(for application: String) -> Handles {
-        let name = self.names.name(of: application)
-        return Handles(
+    private func makeHandles(named name: String) -> Handles {
+        Handles(
+            name: name,
             latency: CoreMetrics.Timer(
                 label: "slipway_request_duration", dimensions: [("app", name)], factory: self.registry),
             requests: (1...5).map {
