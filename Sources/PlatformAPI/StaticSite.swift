@@ -21,8 +21,12 @@ public struct StaticSite: Sendable {
 
     /// Makes a server of a directory, in which `index.html` answers for a directory.
     ///
-    /// - Parameter root: The directory that no symbolic link may lead out of, such as the application's; `nil` for the
-    ///   directory itself.
+    /// - Parameters:
+    ///   - directory: What is served; `index.html` answers for a directory.
+    ///   - root: The directory that no symbolic link may lead out of, such as the application's; `nil` for the directory
+    ///     itself.
+    ///   - host: The address to listen on.
+    ///   - port: The port to listen on; 0 for any free one.
     public init(directory: String, root: String? = nil, host: String, port: Int) {
         self.directory = directory
         self.root = root ?? directory
