@@ -2,7 +2,6 @@ internal import BuildpackKit
 internal import MetricsCore
 internal import PlatformWire
 internal import SlugStore
-internal import Synchronization
 internal import SystemPackage
 
 #if canImport(FoundationEssentials)
@@ -199,40 +198,6 @@ struct DeploymentRun: Sendable {
             formation[type] = draft.formation[type] ?? (type == "web" ? 1 : 0)
         }
         return formation
-    }
-}
-
-/// Cuts raw output into lines; thread-safe.
-final class LineSplitter: Sendable {
-    private let rest = Mutex<[UInt8]>([])
-    private let limit = 10_000
-
-    func add(_ bytes: [UInt8]) -> [String] {
-        self.rest.withLock { rest in
-            rest.append(contentsOf: bytes)
-            var lines: [String] = []
-            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                lines.append(Self.text(rest[..<end]))
-                rest.removeSubrange(...end)
-            }
-            if rest.count > self.limit {
-                lines.append(Self.text(rest[...]))
-                rest = []
-            }
-            return lines
-        }
-    }
-
-    func finish() -> [String] {
-        self.rest.withLock { rest in
-            defer { rest = [] }
-            return rest.isEmpty ? [] : [Self.text(rest[...])]
-        }
-    }
-
-    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-        let line = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
-        return String(decoding: line, as: UTF8.self)
     }
 }
 
