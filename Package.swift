@@ -60,9 +60,10 @@ let blocks: [Target] = [
         dependencies: ["CProcessLauncher", .collections, .logging, .serviceLifecycle, .system],
         swiftSettings: settings),
     // Request -> healthy instance.
+    .target(name: "CRouterIO"),
     .target(
         name: "RouterCore",
-        dependencies: [.collections, .logging, .nioCore, .nioPosix, .serviceLifecycle],
+        dependencies: ["CRouterIO", .collections, .logging, .nioCore, .nioPosix, .serviceLifecycle],
         swiftSettings: settings),
     // Events -> signals, logs, objectives.
     .target(

@@ -33,8 +33,12 @@ public final class RequestBridge: RequestObserver {
         registry.describe("slipway_request_duration", help: "Time from the first byte of a request to its last answer.")
     }
 
-    /// Counts the request; called on an event loop.
-    public func requestFinished(_ record: RequestRecord) {
+    /// Counts the requests; called on a loop of the router.
+    public func requestsFinished(_ requests: RequestBatch) {
+        for record in requests { self.requestFinished(record) }
+    }
+
+    private func requestFinished(_ record: RequestRecord) {
         guard let application = record.application else { return }
         let nanoseconds = record.total.wholeNanoseconds
         self.signals.recordRequest(

@@ -163,17 +163,19 @@ struct ExchangeMachine: ~Copyable {
         self.headBytes.withUnsafeReadableBytes { body($0[self.request.host]) }
     }
 
-    /// The method, authority and path of the request that is being routed, for its record.
-    func requestSummary() -> (method: String, host: String, path: String) {
+    /// Copies method, authority and path of the request that is being routed, for its record.
+    func summarize(into summary: inout RequestSummary) {
         self.headBytes.withUnsafeReadableBytes { bytes in
-            let target = bytes[self.request.target]
-            let end = target.firstIndex(of: 0x3F) ?? target.count
-            return (
-                String(decoding: bytes[self.request.methodRange], as: UTF8.self),
-                String(decoding: bytes[self.request.host], as: UTF8.self),
-                String(decoding: target[0..<end], as: UTF8.self)
-            )
+            summary.set(
+                method: bytes[self.request.methodRange], host: bytes[self.request.host],
+                target: bytes[self.request.target])
         }
+    }
+
+    /// What waits for more of its kind must not hold a whole read buffer.
+    mutating func compactInput() {
+        if self.input.readableBytes > 0 { self.input = self.input.compacted() }
+        if self.upstreamInput.readableBytes > 0 { self.upstreamInput = self.upstreamInput.compacted() }
     }
 
     /// What the connection waits for, which decides how long it may.

@@ -19,6 +19,7 @@ final class ApplicationPool: Sendable {
     let members: [Member]
     /// What outlives this version: the queue, and what is in flight.
     let application: ApplicationState
+    let timeouts: NanosecondTimeouts
     private let totalWeight: Int
     private let isWeighted: Bool
 
@@ -26,6 +27,7 @@ final class ApplicationPool: Sendable {
         self.route = route
         self.members = members
         self.application = application
+        self.timeouts = NanosecondTimeouts(route.timeouts)
         self.totalWeight = members.reduce(0) { $0 + $1.weight }
         self.isWeighted = Set(members.map(\.weight)).count > 1
     }

@@ -3,9 +3,9 @@ import Synchronization
 
 /// What an application has going on, whatever version of its route: a count, and the requests that wait for a place.
 final class ApplicationState: Sendable {
-    /// A request that waits, on its own event loop.
+    /// A request that waits, on its own loop.
     struct Ticket: Sendable {
-        var loop: LoopHandle
+        var worker: WorkerHandle
         var id: UInt64
     }
 
@@ -38,9 +38,9 @@ final class ApplicationState: Sendable {
     }
 
     /// Takes a request out of the queue, because it gave up.
-    func cancel(id: UInt64, loop: LoopHandle) {
+    func cancel(id: UInt64, worker: WorkerHandle) {
         self.queue.withLock { queue in
-            queue.removeAll { $0.id == id && $0.loop === loop }
+            queue.removeAll { $0.id == id && $0.worker === worker }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
         }
     }
@@ -53,6 +53,6 @@ final class ApplicationState: Sendable {
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
             return ticket
         }
-        if let ticket { ticket.loop.wake(ticket: ticket.id) }
+        if let ticket { ticket.worker.wake(ticket: ticket.id) }
     }
 }

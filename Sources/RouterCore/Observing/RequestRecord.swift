@@ -18,6 +18,8 @@ public struct RequestRecord: Sendable {
     public var requestBytes: Int
     /// Bytes sent to the client: head and body.
     public var responseBytes: Int
+    /// The time of day at which it ended, since 1970.
+    public var endedAt: Duration
     /// From the end of the request's head to the end of the exchange.
     public var total: Duration
     /// Thereof waiting for a place with an instance.
@@ -36,9 +38,9 @@ public struct RequestRecord: Sendable {
     /// Makes a record, as the router does, and as tests of an observer do.
     public init(
         application: String?, backend: BackendID?, method: String, host: String, path: String, status: Int,
-        errorCode: RouterErrorCode? = nil, requestBytes: Int = 0, responseBytes: Int = 0, total: Duration = .zero,
-        queue: Duration = .zero, connect: Duration = .zero, firstByte: Duration = .zero, requestID: String,
-        retries: Int = 0, upgraded: Bool = false
+        errorCode: RouterErrorCode? = nil, requestBytes: Int = 0, responseBytes: Int = 0,
+        endedAt: Duration = .zero, total: Duration = .zero, queue: Duration = .zero, connect: Duration = .zero,
+        firstByte: Duration = .zero, requestID: String, retries: Int = 0, upgraded: Bool = false
     ) {
         self.application = application
         self.backend = backend
@@ -49,6 +51,7 @@ public struct RequestRecord: Sendable {
         self.errorCode = errorCode
         self.requestBytes = requestBytes
         self.responseBytes = responseBytes
+        self.endedAt = endedAt
         self.total = total
         self.queue = queue
         self.connect = connect
@@ -59,12 +62,12 @@ public struct RequestRecord: Sendable {
     }
 }
 
-/// Is told about every request when it is over.
+/// Is told about every request, soon after it is over.
 ///
 /// ## Promises a conformer keeps
-/// - It returns at once: it is called on the event loop, and whatever it takes, every other request waits for.
+/// - It returns at once: it is called on a loop of the router, and whatever it takes, every other request waits for.
 /// - It may be called from several threads at once.
 public protocol RequestObserver: Sendable {
-    /// A request, or an upgraded connection, has ended.
-    func requestFinished(_ record: RequestRecord)
+    /// Requests, or upgraded connections, have ended: at most some milliseconds ago.
+    func requestsFinished(_ requests: RequestBatch)
 }

@@ -1,16 +1,16 @@
-/// One event loop's idle connections to one instance.
+/// One loop's idle connections to one instance.
 final class InstanceConnections {
     let instance: Instance
     /// The most recently used last: it is taken first, and the others grow old and are closed.
-    private var idle: [UpstreamHandler] = []
+    private var idle: [InstanceConnection] = []
 
     init(_ instance: Instance) {
         self.instance = instance
     }
 
-    func push(_ upstream: UpstreamHandler, now: UInt64, limit: Int) {
+    func push(_ upstream: InstanceConnection, now: UInt64, limit: Int) {
         guard self.idle.count < limit else {
-            upstream.close()
+            upstream.stream.close()
             return
         }
         upstream.idleSince = now
@@ -19,7 +19,7 @@ final class InstanceConnections {
     }
 
     /// The connection used last, if it has been idle for at most `maximum` nanoseconds.
-    func pop(now: UInt64, maximum: UInt64) -> UpstreamHandler? {
+    func pop(now: UInt64, maximum: UInt64) -> InstanceConnection? {
         guard let last = self.idle.last, now &- min(now, last.idleSince) <= maximum else { return nil }
         self.idle.removeLast()
         last.pool = nil
@@ -27,7 +27,7 @@ final class InstanceConnections {
     }
 
     /// A connection closed by itself.
-    func remove(_ upstream: UpstreamHandler) {
+    func remove(_ upstream: InstanceConnection) {
         upstream.pool = nil
         self.idle.removeAll { $0 === upstream }
     }
@@ -39,7 +39,7 @@ final class InstanceConnections {
         self.idle.removeFirst(count)
         for upstream in old {
             upstream.pool = nil
-            upstream.close()
+            upstream.stream.close()
         }
     }
 
@@ -48,7 +48,7 @@ final class InstanceConnections {
         self.idle = []
         for upstream in all {
             upstream.pool = nil
-            upstream.close()
+            upstream.stream.close()
         }
     }
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts the event loops that have taken notice of a change.
+/// Counts the loops that have taken notice of a change.
 final class LoopAcknowledgement: Sendable {
     private let outstanding: Atomic<Int>
 

@@ -1,5 +1,3 @@
-import NIOCore
-
 /// When the steps of a request happened, in nanoseconds of the loop's clock; 0 for not yet.
 struct RequestTiming {
     var start: UInt64 = 0
@@ -10,6 +8,4 @@ struct RequestTiming {
     var connectingSince: UInt64 = 0
     var sent: UInt64 = 0
     var firstByte: UInt64 = 0
-
-    static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 }

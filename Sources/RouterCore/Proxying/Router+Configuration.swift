@@ -33,6 +33,11 @@ extension Router {
         /// How much client input may wait, such as pipelined requests: 64 KiB. Then reading stops for a while.
         public var backlogBytes = 65_536
 
+        /// What is read at once from a connection, and at most held of it while the other side is slow: 128 KiB.
+        public var readBufferBytes = 131_072
+        /// How much may wait to be sent on a connection before its source is no longer read: 64 KiB.
+        public var writeBufferBytes = 65_536
+
         /// How long a request's head may take from its first byte: 10 s, then 408.
         public var headTimeout: Duration = .seconds(10)
         /// How long the client may pause inside a body: 30 s, then 408.
@@ -64,6 +69,9 @@ extension Router {
         public var ejection = Ejection()
         /// How often time limits are looked at: 250 ms. This is how late they may be noticed.
         public var timerResolution: Duration = .milliseconds(250)
+
+        /// Which loops serve: those of the router's own where there are any, unless tests say otherwise.
+        package var prefersChannels = false
 
         /// The defaults.
         public init() {}
@@ -111,6 +119,8 @@ extension Router.Configuration {
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
+        try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")
+        try require(self.writeBufferBytes >= 4096, "write buffer is below 4 KiB")
         try require(self.timerResolution > .zero, "timer resolution is not positive")
         try require(
             !self.pseudonym.isEmpty && self.pseudonym.utf8.allSatisfy(ByteClass.isToken),

@@ -61,9 +61,9 @@ extension Router {
     ///
     /// When the task is cancelled, it returns at once and breaks nothing off.
     public func drain(_ backends: Set<BackendID>, grace: Duration) async -> DrainReport {
-        let (loops, instances) = self.state.withLock { ($0.loops, $0.instances(backends)) }
-        // A loop does its work in order: after this, every loop chooses by the routes that were set before the call.
-        for loop in loops { try? await loop.run { $0.closeIdle(backends) } }
+        let (workers, instances) = self.state.withLock { ($0.workers, $0.instances(backends)) }
+        // A worker does its work in order: after this, every one chooses by the routes that were set before the call.
+        for worker in workers { await worker.run { $0.closeIdle(backends) } }
         let watch = DrainWatch(instances)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await watch.wait() }
@@ -73,7 +73,7 @@ extension Router {
         }
         let remaining = watch.remaining
         if remaining > 0, !Task.isCancelled {
-            for loop in loops { try? await loop.run { $0.abort(backends, code: .drained) } }
+            for worker in workers { await worker.run { $0.abort(backends, code: .drained) } }
             self.logger.info(
                 "drain gave up", metadata: ["router.remaining": "\(remaining)", "router.grace": "\(grace)"])
         }

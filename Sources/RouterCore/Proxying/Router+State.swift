@@ -1,5 +1,3 @@
-import NIOCore
-
 extension Router {
     /// What the router's threads and callers share, behind its lock. A request never comes here.
     struct State {
@@ -18,7 +16,7 @@ extension Router {
 
         var phase = Phase.idle
         var routes = RouteIndex<ApplicationPool>()
-        var loops: [LoopHandle] = []
+        var workers: [WorkerHandle] = []
         var retired: [Retired] = []
 
         private var lastWaiter = 0
@@ -32,11 +30,11 @@ extension Router {
             self.phase = .starting
         }
 
-        mutating func attach(_ loops: [LoopHandle]) {
-            self.loops = loops
-            // Routes may have changed since the loops were made.
+        mutating func attach(_ workers: [WorkerHandle]) {
+            self.workers = workers
+            // Routes may have changed since the workers were made.
             let routes = self.routes
-            for loop in loops { loop.execute { $0.routes = routes } }
+            for worker in workers { worker.execute { $0.routes = routes } }
         }
 
         mutating func listens(at addresses: [String]) {
@@ -47,7 +45,7 @@ extension Router {
 
         mutating func stop(_ error: (any Error)?) {
             self.phase = .stopped(error)
-            self.loops = []
+            self.workers = []
             for waiter in self.waiters.values { waiter.resume(throwing: self.stoppedError(error)) }
             self.waiters = [:]
         }
@@ -85,14 +83,14 @@ extension Router {
         mutating func publish(retiring instances: [Instance], application: ApplicationState?) {
             self.forgetIdle()
             let routes = self.routes
-            let applied = LoopAcknowledgement(self.loops.count)
+            let applied = LoopAcknowledgement(self.workers.count)
             for instance in instances {
                 instance.retire()
                 self.retired.append(Retired(instance: instance, applied: applied))
             }
-            for loop in self.loops {
-                loop.execute { context in
-                    context.routes = routes
+            for worker in self.workers {
+                worker.execute { worker in
+                    worker.routes = routes
                     applied.acknowledge()
                     application?.wakeNext()
                 }

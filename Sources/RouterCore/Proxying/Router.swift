@@ -1,6 +1,4 @@
 public import Logging
-import NIOCore
-import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 
@@ -50,16 +48,20 @@ public final class Router: Service, Sendable {
     public func run() async throws {
         try self.configuration.check()
         try self.state.withLock { state throws(RouterError) in try state.begin() }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: self.configuration.threads)
         do {
-            try await self.serve(group)
+            let engine = try await self.makeEngine()
+            do {
+                try await self.serve(engine)
+            } catch {
+                await engine.stop()
+                throw error
+            }
+            self.stopped(nil)
+            await engine.stop()
         } catch {
             self.stopped(error)
-            try? await group.shutdownGracefully()
             throw error
         }
-        self.stopped(nil)
-        try await group.shutdownGracefully()
     }
 
     /// Waits until it listens, and returns where: `["127.0.0.1:8080"]`.
@@ -78,83 +80,56 @@ public final class Router: Service, Sendable {
 
     // MARK: Running
 
-    private func serve(_ group: MultiThreadedEventLoopGroup) async throws {
-        let handles = try await self.startLoops(group)
-        let byLoop = Dictionary(uniqueKeysWithValues: handles.map { (ObjectIdentifier($0.eventLoop), $0) })
-        let server = try await self.bind(group, byLoop)
-        let address = server.localAddress.map { address in
-            BackendAddress.ip(host: address.ipAddress ?? "", port: address.port ?? 0).description
+    private func makeEngine() async throws -> any Engine {
+        let routes = self.state.withLock { $0.routes }
+        let (configuration, observer, logger) = (self.configuration, self.observer, self.logger)
+        let makeWorker = { @Sendable (loop: any StreamLoop) in
+            Worker(
+                loop: loop, configuration: configuration, routes: routes, observer: observer, logger: logger,
+                seed: UInt64.random(in: .min ... .max))
         }
-        self.logger.info("router listens", metadata: ["router.address": "\(address ?? "")"])
-        self.state.withLock { $0.listens(at: [address].compactMap(\.self)) }
+        #if os(Linux)
+            if !configuration.prefersChannels { return try EpollEngine(configuration, makeWorker: makeWorker) }
+        #endif
+        return try await ChannelEngine(configuration, makeWorker: makeWorker)
+    }
+
+    private func serve(_ engine: any Engine) async throws {
+        let workers = engine.workers
+        self.state.withLock { $0.attach(workers) }
+        let address = try await engine.listen(host: self.configuration.host, port: self.configuration.port)
+        self.logger.info("router listens", metadata: ["router.address": "\(address)"])
+        self.state.withLock { $0.listens(at: [address.description]) }
         do {
             try await gracefulShutdown()
         } catch {
             // Cancelled: nothing is waited for.
         }
-        try? await server.close().get()
-        for handle in handles { handle.execute { $0.shutDown() } }
-        if !Task.isCancelled { await self.waitUntilEmpty(handles, grace: self.configuration.shutdownGrace) }
-        for handle in handles {
-            // Also when this task is cancelled: what is left must be closed before the loops stop.
-            try? await handle.run { context in
-                context.abort(nil, code: .shuttingDown)
-                context.stop()
+        await engine.stopListening()
+        for worker in workers { worker.execute { $0.shutDown() } }
+        if !Task.isCancelled { await self.waitUntilEmpty(workers, grace: self.configuration.shutdownGrace) }
+        for worker in workers {
+            await worker.run { worker in
+                worker.abort(nil, code: .shuttingDown)
+                worker.stop()
             }
         }
     }
 
-    private func startLoops(_ group: MultiThreadedEventLoopGroup) async throws -> [LoopHandle] {
-        let routes = self.state.withLock { $0.routes }
-        let (configuration, observer, logger) = (self.configuration, self.observer, self.logger)
-        var handles: [LoopHandle] = []
-        for loop in group.makeIterator() {
-            let seed = UInt64.random(in: .min ... .max)
-            handles.append(
-                try await loop.submit {
-                    LoopContext(
-                        eventLoop: loop, configuration: configuration, routes: routes, observer: observer,
-                        logger: logger, seed: seed
-                    ).start()
-                }.get())
-        }
-        self.state.withLock { $0.attach(handles) }
-        return handles
-    }
-
-    private func bind(
-        _ group: MultiThreadedEventLoopGroup, _ handles: [ObjectIdentifier: LoopHandle]
-    ) async throws -> any Channel {
-        do {
-            return try await ServerBootstrap(group: group)
-                .serverChannelOption(.backlog, value: self.configuration.backlog)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.allowRemoteHalfClosure, value: true)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        guard let handle = handles[ObjectIdentifier(channel.eventLoop)] else { return }
-                        try channel.pipeline.syncOperations.addHandler(ClientHandler(handle.context))
-                    }
-                }
-                .bind(host: self.configuration.host, port: self.configuration.port).get()
-        } catch {
-            throw RouterError(
-                .cannotListen,
-                "The router cannot listen on \(self.configuration.host):\(self.configuration.port). Is the port taken, "
-                    + "or the address not this machine's?", cause: error)
-        }
-    }
-
-    private func waitUntilEmpty(_ handles: [LoopHandle], grace: Duration) async {
+    private func waitUntilEmpty(_ workers: [WorkerHandle], grace: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for handle in handles { try? await handle.eventLoop.flatSubmit { handle.context.empty() }.get() }
+                for worker in workers {
+                    await withCheckedContinuation { continuation in
+                        let isAccepted = worker.execute { $0.whenEmpty(continuation) }
+                        if !isAccepted { continuation.resume() }
+                    }
+                }
             }
             group.addTask { try? await self.clock.sleep(for: grace) }
             await group.next()
-            // The futures cannot be cancelled: aborting what is left lets them end.
-            for handle in handles { handle.execute { $0.abort(nil, code: .shuttingDown) } }
+            // The wait cannot be cancelled: breaking off what is left lets it end.
+            for worker in workers { worker.execute { $0.abort(nil, code: .shuttingDown) } }
             group.cancelAll()
         }
     }

@@ -1,18 +1,16 @@
-import NIOCore
-
 /// What a request holds of an application while it is worked on: a place with an instance, a connection, or a place in
 /// the queue.
 struct UpstreamAttempt {
     /// The route's version that the current choice was made from.
     var pool: ApplicationPool?
     var instance: Instance?
-    var upstream: UpstreamHandler?
+    var upstream: InstanceConnection?
+    /// The connection that is being made.
+    var pending: (any PendingConnection)?
     /// Instances that failed this request.
     var tried: [ObjectIdentifier] = []
     var isStream = false
     var ticket: UInt64?
-    /// Changes whenever a connection being made is no longer wanted.
-    var generation = 0
 
     var isQueued: Bool { self.ticket != nil }
 
@@ -34,8 +32,11 @@ struct UpstreamAttempt {
     }
 
     /// Lets go of the connection without closing it; the caller decides what becomes of it.
-    mutating func detach() -> UpstreamHandler? {
-        self.generation &+= 1
+    mutating func detach() -> InstanceConnection? {
+        if let pending = self.pending {
+            self.pending = nil
+            pending.cancel()
+        }
         guard let upstream = self.upstream else { return nil }
         self.upstream = nil
         upstream.owner = nil

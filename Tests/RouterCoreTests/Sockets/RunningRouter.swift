@@ -12,9 +12,9 @@ final class RecordingObserver: RequestObserver {
     }
     private let state = Mutex(State())
 
-    func requestFinished(_ record: RequestRecord) {
+    func requestsFinished(_ requests: RequestBatch) {
         let due = self.state.withLock { state in
-            state.records.append(record)
+            state.records += requests
             let count = state.records.count
             let due = state.watchers.filter { $0.count <= count }
             state.watchers.removeAll { $0.count <= count }

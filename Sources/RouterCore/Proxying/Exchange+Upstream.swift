@@ -1,0 +1,213 @@
+import Logging
+import NIOCore
+
+extension Exchange {
+    // MARK: Routing
+
+    func route() {
+        let now = self.worker.loop.now()
+        self.timing = RequestTiming(start: now)
+        if self.worker.observer != nil { self.machine.summarize(into: &self.summary) }
+        guard let pool = self.machine.withHost({ self.worker.routes.find(host: $0) }) else {
+            self.machine.refuse(Refusal(.noSuchHost))
+            return
+        }
+        self.attempt.pool = pool
+        if !self.attempt.tried.isEmpty { self.attempt.tried.removeAll(keepingCapacity: true) }
+        pool.application.begin()
+        switch pool.route.mode {
+        case .maintenance(let html):
+            self.machine.refuse(Refusal(.maintenance, retryAfter: 60, html: html))
+        case .serving:
+            if pool.members.isEmpty {
+                self.machine.refuse(Refusal(.noHealthyInstance, retryAfter: 5))
+            } else {
+                self.machine.accept(
+                    startMilliseconds: self.worker.wallClockMilliseconds(at: now),
+                    bodyLimit: pool.route.maxRequestBodyBytes ?? self.worker.configuration.maxRequestBodyBytes)
+            }
+        }
+    }
+
+    // MARK: Choosing an instance
+
+    func acquire(_ acquisition: ExchangeAction.Acquisition) {
+        switch acquisition {
+        case .first:
+            self.choose(calledUp: false)
+        case .anotherInstance:
+            self.abandonUpstream()
+            if let instance = self.attempt.instance { self.attempt.tried.append(ObjectIdentifier(instance)) }
+            self.attempt.leaveInstance()
+            self.chooseAgain(calledUp: false)
+        case .freshConnection:
+            self.abandonUpstream()
+            if let instance = self.attempt.instance, !instance.isRetired {
+                self.connect(to: instance)
+            } else {
+                self.attempt.leaveInstance()
+                self.chooseAgain(calledUp: false)
+            }
+        }
+    }
+
+    private func abandonUpstream() {
+        self.timing.firstByte = 0
+        self.attempt.detach()?.stream.close()
+    }
+
+    /// Chooses from the newest version of the route: the one the request came in with may name what is gone.
+    private func chooseAgain(calledUp: Bool) {
+        guard let old = self.attempt.pool else { return }
+        guard let pool = self.worker.routes.find(application: old.application.name),
+            pool.application === old.application
+        else {
+            self.machine.refuse(Refusal(.noHealthyInstance, retryAfter: 5))
+            return
+        }
+        self.attempt.pool = pool
+        self.choose(calledUp: calledUp)
+    }
+
+    private func choose(calledUp: Bool) {
+        guard let pool = self.attempt.pool else { return }
+        if !calledUp, pool.application.hasWaiting {
+            self.queueUp(pool, atFront: false)
+            return
+        }
+        let now = self.worker.loop.now()
+        switch pool.select(tried: self.attempt.tried, now: now, random: &self.worker.random) {
+        case .instance(let instance):
+            self.attempt.instance = instance
+            self.open(instance, now: now)
+        case .busy:
+            self.queueUp(pool, atFront: calledUp)
+        case .none:
+            let code: RouterErrorCode = self.attempt.tried.isEmpty ? .noHealthyInstance : .connectFailed
+            self.machine.refuse(Refusal(code, retryAfter: 5))
+        }
+    }
+
+    // MARK: The queue
+
+    private func queueUp(_ pool: ApplicationPool, atFront: Bool) {
+        if self.timing.queuedSince == 0 { self.timing.queuedSince = self.worker.loop.now() }
+        self.attempt.ticket = self.worker.enqueue(self, in: pool, atFront: atFront)
+        if self.attempt.ticket == nil { self.machine.refuse(Refusal(.queueFull, retryAfter: 5)) }
+    }
+
+    /// A place may be free.
+    func calledUp() {
+        guard self.attempt.ticket != nil else { return }
+        self.attempt.ticket = nil
+        self.chooseAgain(calledUp: true)
+        if self.attempt.ticket == nil {
+            self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
+            // There may be places for more than one.
+            self.attempt.pool?.application.wakeNext()
+        }
+        self.pump()
+    }
+
+    func leaveQueue() {
+        guard let ticket = self.attempt.ticket, let pool = self.attempt.pool else { return }
+        self.attempt.ticket = nil
+        self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
+        self.worker.cancelWaiting(ticket, application: pool.application)
+    }
+
+    // MARK: Connecting
+
+    private func open(_ instance: Instance, now: UInt64) {
+        let isSafe = self.machine.request.isReplayable
+        let limits = self.worker.limits
+        let maximum = isSafe ? limits.poolIdle : min(limits.poolIdle, limits.poolIdleForUnsafe)
+        let connections = self.worker.connections(to: instance)
+        while let upstream = connections.pop(now: now, maximum: maximum) {
+            guard isSafe ? upstream.stream.isOpen : upstream.stream.isQuiet() else {
+                upstream.stream.close()
+                continue
+            }
+            self.attach(upstream, reused: true)
+            return
+        }
+        self.connect(to: instance)
+    }
+
+    private func attach(_ upstream: InstanceConnection, reused: Bool) {
+        upstream.owner = self
+        self.attempt.upstream = upstream
+        self.timing.sent = reused ? self.timing.start : self.worker.loop.now()
+        self.machine.upstreamReady(reused: reused)
+    }
+
+    private func connect(to instance: Instance) {
+        self.timing.connectingSince = self.worker.loop.now()
+        var isOver = false
+        let pending = self.worker.loop.connect(to: instance) { stream in
+            isOver = true
+            self.attempt.pending = nil
+            self.timing.connecting &+= self.worker.loop.now() &- self.timing.connectingSince
+            self.timing.connectingSince = 0
+            if let stream {
+                instance.connectSucceeded()
+                self.attach(InstanceConnection(instance, stream), reused: false)
+            } else {
+                self.connectFailed(instance)
+            }
+            self.pump()
+        }
+        if !isOver { self.attempt.pending = pending }
+    }
+
+    private func connectFailed(_ instance: Instance) {
+        if let duration = instance.connectFailed(
+            now: self.worker.loop.now(), policy: self.worker.configuration.ejection)
+        {
+            self.worker.logger.info(
+                "instance set aside: it does not accept connections",
+                metadata: [
+                    "router.backend": "\(instance.id)", "router.address": "\(instance.address)",
+                    "router.duration": "\(duration)",
+                ])
+        }
+        self.machine.connectFailed()
+    }
+
+    func connectTimedOut() {
+        guard let pending = self.attempt.pending, let instance = self.attempt.instance else { return }
+        self.attempt.pending = nil
+        pending.cancel()
+        self.timing.connecting &+= self.worker.loop.now() &- self.timing.connectingSince
+        self.timing.connectingSince = 0
+        self.connectFailed(instance)
+        self.pump()
+    }
+
+    // MARK: The end of an exchange
+
+    func finish(_ ending: ExchangeEnding) {
+        let now = self.worker.loop.now()
+        self.leaveQueue()
+        let instance = self.attempt.instance
+        if let upstream = self.attempt.detach() {
+            if ending.reusesUpstream {
+                upstream.stream.resumeReading()
+                self.worker.keep(upstream, now: now)
+            } else if ending.upgraded {
+                upstream.stream.closeAfterWriting()
+            } else {
+                upstream.stream.close()
+            }
+        }
+        self.attempt.leaveInstance()
+        let pool = self.attempt.pool
+        self.attempt.pool = nil
+        pool?.application.end()
+        self.worker.record(
+            self.summary, self.timing, ending, application: pool?.application, instance: instance,
+            id: self.machine.requestID, now: now)
+        self.timing = RequestTiming()
+        self.summary.clear()
+    }
+}

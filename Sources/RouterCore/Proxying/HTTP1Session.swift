@@ -1,0 +1,52 @@
+import NIOCore
+
+/// A client's connection that speaks HTTP/1: one exchange after the other over one stream.
+final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
+    private let stream: any ByteStream
+    private let worker: Worker
+    private var exchange: Exchange!
+    var position: Int?
+
+    init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
+        self.stream = stream
+        self.worker = worker
+        self.exchange = Exchange(worker, client: self, facts: facts)
+    }
+
+    // MARK: What the stream says
+
+    var wantsBytes: Bool { self.exchange.canReadMore }
+
+    func received(_ bytes: ByteBuffer) { self.exchange.clientBytes(bytes) }
+    func ended() { self.exchange.clientEnded() }
+    func becameWritable() { self.exchange.clientBecameWritable() }
+
+    func closed(broke: Bool) {
+        self.exchange.clientClosed()
+        self.worker.remove(self)
+    }
+
+    // MARK: What the exchange asks for
+
+    var canTakeMore: Bool { self.stream.isWritable }
+    var bufferedBytes: Int { self.stream.bufferedBytes }
+
+    func send(_ bytes: ByteBuffer) { self.stream.write(bytes) }
+    func flush() { self.stream.flush() }
+    func endOutput() { self.stream.closeOutput() }
+    func closeAfterWriting() { self.stream.closeAfterWriting() }
+    func close() { self.stream.close() }
+    func resumeReading() { self.stream.resumeReading() }
+
+    // MARK: What the worker asks for
+
+    func check(now: UInt64) { self.exchange.check(now: now) }
+    func shutDown() { self.exchange.shutDown() }
+
+    func abort(_ backends: Set<BackendID>?, _ refusal: Refusal) {
+        if let backends {
+            guard let id = self.exchange.instanceID, backends.contains(id) else { return }
+        }
+        self.exchange.abort(refusal)
+    }
+}

@@ -1,0 +1,205 @@
+import Logging
+import NIOCore
+
+/// Everything the requests of one loop share. Nothing here is seen by another thread: what comes from there comes as
+/// work for the loop (``WorkerHandle``), so that the path of a request takes no lock.
+final class Worker {
+    let loop: any StreamLoop
+    let configuration: Router.Configuration
+    let limits: NanosecondLimits
+    let settings: ExchangeMachine.Settings
+    let observer: (any RequestObserver)?
+    let logger: Logger
+
+    /// This loop's view of the routes.
+    var routes: RouteIndex<ApplicationPool>
+    var random: LoopRandom
+    private var pools: [ObjectIdentifier: InstanceConnections] = [:]
+    private(set) var isShuttingDown = false
+    private(set) var wallClockOffset: UInt64 = 0
+    private(set) var clients: [any ClientSession] = []
+    private var waiting: [UInt64: Exchange] = [:]
+    private var lastTicket: UInt64 = 0
+    private var whenEmpty: [CheckedContinuation<Void, Never>] = []
+    private var batch = RequestBatch()
+    /// What accepts connections on this loop.
+    var listeners: [any Listener] = []
+    /// What other threads hold of it; set once it is made.
+    weak var handle: WorkerHandle?
+
+    init(
+        loop: any StreamLoop, configuration: Router.Configuration, routes: RouteIndex<ApplicationPool>,
+        observer: (any RequestObserver)?, logger: Logger, seed: UInt64
+    ) {
+        self.loop = loop
+        self.configuration = configuration
+        self.limits = NanosecondLimits(configuration)
+        self.settings = configuration.exchangeSettings
+        self.observer = observer
+        self.logger = logger
+        self.routes = routes
+        self.random = LoopRandom(seed: seed)
+        self.wallClockOffset = WallClock.nanoseconds() &- loop.now()
+    }
+
+    /// Milliseconds since 1970, for `X-Request-Start`.
+    func wallClockMilliseconds(at uptime: UInt64) -> UInt64 { (uptime &+ self.wallClockOffset) / 1_000_000 }
+
+    // MARK: Clients
+
+    /// What the requests of a connection are told about it.
+    func facts(client: String, port: Int) -> ConnectionFacts {
+        ConnectionFacts(
+            clientAddress: client, isTrusted: self.configuration.trustedProxies.contains { $0.contains(client) },
+            scheme: "http", port: port, pseudonym: self.configuration.pseudonym)
+    }
+
+    /// Serves a connection that was accepted, or closes it when there are too many.
+    func serve(_ stream: any ByteStream, facts: ConnectionFacts) {
+        guard !self.isShuttingDown,
+            self.clients.count < max(1, self.configuration.maxConnections / self.configuration.threads)
+        else {
+            stream.close()
+            return
+        }
+        let session = HTTP1Session(stream, self, facts: facts)
+        stream.handler = session
+        session.position = self.clients.count
+        self.clients.append(session)
+    }
+
+    func remove(_ client: any ClientSession) {
+        guard let position = client.position else { return }
+        client.position = nil
+        let last = self.clients.removeLast()
+        if last !== client {
+            self.clients[position] = last
+            last.position = position
+        }
+        if self.clients.isEmpty { self.tellEmpty() }
+    }
+
+    private func tellEmpty() {
+        let waiters = self.whenEmpty
+        self.whenEmpty = []
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: The queue
+
+    /// Queues a request; nil when the queue is full.
+    func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> UInt64? {
+        guard let handle = self.handle else { return nil }
+        self.lastTicket += 1
+        let id = self.lastTicket
+        let ticket = ApplicationState.Ticket(worker: handle, id: id)
+        let limit = self.configuration.maxQueuedPerApplication
+        guard pool.application.enqueue(ticket, limit: limit, atFront: atFront) else { return nil }
+        self.waiting[id] = exchange
+        // A place that was given back in between called up nobody.
+        if pool.hasRoom { pool.application.wakeNext() }
+        return id
+    }
+
+    func cancelWaiting(_ id: UInt64, application: ApplicationState) {
+        guard self.waiting.removeValue(forKey: id) != nil, let handle = self.handle else { return }
+        application.cancel(id: id, worker: handle)
+    }
+
+    func wake(_ id: UInt64) {
+        self.waiting.removeValue(forKey: id)?.calledUp()
+    }
+
+    // MARK: Connections to instances
+
+    func connections(to instance: Instance) -> InstanceConnections {
+        if let known = self.pools[ObjectIdentifier(instance)] { return known }
+        let connections = InstanceConnections(instance)
+        self.pools[ObjectIdentifier(instance)] = connections
+        return connections
+    }
+
+    /// Keeps a connection for the next request, or closes it.
+    func keep(_ upstream: InstanceConnection, now: UInt64) {
+        guard !self.isShuttingDown, !upstream.instance.isRetired, upstream.stream.isOpen else {
+            upstream.stream.close()
+            return
+        }
+        self.connections(to: upstream.instance).push(upstream, now: now, limit: self.configuration.maxIdlePerBackend)
+    }
+
+    func closeIdle(_ backends: Set<BackendID>) {
+        for (key, connections) in self.pools where backends.contains(connections.instance.id) {
+            connections.closeAll()
+            self.pools[key] = nil
+        }
+    }
+
+    // MARK: Records
+
+    func record(
+        _ summary: RequestSummary, _ timing: RequestTiming, _ ending: ExchangeEnding, application: ApplicationState?,
+        instance: Instance?, id: RequestID, now: UInt64
+    ) {
+        guard self.observer != nil else { return }
+        let wasEmpty = self.batch.isEmpty
+        self.batch.append(
+            summary, timing, ending, application: application, instance: instance, id: id, now: now,
+            wallClockOffset: self.wallClockOffset)
+        if self.batch.count >= RequestBatch.limit {
+            self.deliver()
+        } else if wasEmpty {
+            self.loop.callSoon { self.deliver() }
+        }
+    }
+
+    private func deliver() {
+        guard let observer = self.observer, !self.batch.isEmpty else { return }
+        let batch = self.batch
+        self.batch = RequestBatch()
+        observer.requestsFinished(batch)
+    }
+
+    // MARK: Time
+
+    func tick() {
+        let now = self.loop.now()
+        self.wallClockOffset = WallClock.nanoseconds() &- now
+        for listener in self.listeners { listener.resume() }
+        // Clients may leave while they are looked at.
+        for client in Array(self.clients) { client.check(now: now) }
+        for (key, connections) in self.pools {
+            if connections.instance.isRetired {
+                connections.closeAll()
+                self.pools[key] = nil
+            } else {
+                connections.closeIdle(before: now &- min(now, self.limits.poolIdle))
+            }
+        }
+    }
+
+    // MARK: The end
+
+    func shutDown() {
+        self.isShuttingDown = true
+        for connections in self.pools.values { connections.closeAll() }
+        self.pools = [:]
+        for client in Array(self.clients) { client.shutDown() }
+    }
+
+    /// Resumes when no client is left.
+    func whenEmpty(_ continuation: CheckedContinuation<Void, Never>) {
+        if self.clients.isEmpty { continuation.resume() } else { self.whenEmpty.append(continuation) }
+    }
+
+    /// Breaks off what goes to these instances, or everything.
+    func abort(_ backends: Set<BackendID>?, code: RouterErrorCode) {
+        for client in Array(self.clients) { client.abort(backends, Refusal(code, retryAfter: 1)) }
+    }
+
+    /// The last thing it does.
+    func stop() {
+        self.deliver()
+        self.tellEmpty()
+    }
+}

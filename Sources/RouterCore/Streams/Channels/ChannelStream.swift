@@ -1,0 +1,170 @@
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A connection that SwiftNIO serves, as a ``ByteStream``: the last handler of its channel's pipeline.
+///
+/// A channel may call back in the middle of a call: a flush finds that the peer is gone and says so at once. Such news
+/// is kept until the call is over.
+final class ChannelStream: ChannelDuplexHandler, ByteStream {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum News { case ended, becameWritable, closed(broke: Bool) }
+    private enum OutputClosing { case pending(thenClose: Bool), done }
+
+    var handler: (any ByteStreamHandler)?
+    private var context: ChannelHandlerContext?
+    private var sawEnd = false
+    private var wasActive = false
+    private var isClosed = false
+    private var closedHere = false
+    private var isReadHeld = false
+    private var outputClosing: OutputClosing?
+    private var callDepth = 0
+    private var news: [News] = []
+
+    init(_ handler: (any ByteStreamHandler)?) {
+        self.handler = handler
+    }
+
+    var isWritable: Bool { self.context?.channel.isWritable ?? true }
+    var isOpen: Bool { self.context?.channel.isActive == true && !self.sawEnd }
+    var bufferedBytes: Int { (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+
+    func isQuiet() -> Bool {
+        guard self.isOpen else { return false }
+        #if os(Linux)
+            guard let channel = self.context?.channel as? any SocketOptionProvider else { return true }
+            var isEstablished = true
+            channel.getTCPInfo().assumeIsolated().whenSuccess { info in
+                isEstablished = info.tcpi_state == 1  // TCP_ESTABLISHED
+            }
+            return isEstablished
+        #else
+            return true
+        #endif
+    }
+
+    // MARK: What the handler asks for
+
+    func write(_ bytes: ByteBuffer) {
+        self.calling { $0.write(self.wrapOutboundOut(bytes), promise: nil) }
+    }
+
+    func flush() {
+        self.calling { $0.flush() }
+    }
+
+    func resumeReading() {
+        guard self.isReadHeld, let context = self.context else { return }
+        self.isReadHeld = false
+        // A handler in front may have bytes ready and deliver them within the call.
+        context.eventLoop.assumeIsolated().execute { self.context?.read() }
+    }
+
+    func closeOutput() {
+        guard self.outputClosing == nil else { return }
+        self.outputClosing = .pending(thenClose: false)
+        self.calling { context in
+            context.flush()
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.assumeIsolated().whenComplete { _ in self.outputClosed() }
+            context.close(mode: .output, promise: promise)
+        }
+    }
+
+    private func outputClosed() {
+        if case .pending(thenClose: true)? = self.outputClosing { self.close() }
+        self.outputClosing = .done
+    }
+
+    func closeAfterWriting() {
+        switch self.outputClosing {
+        case .pending: self.outputClosing = .pending(thenClose: true)
+        case .done: self.close()
+        case nil:
+            self.calling { context in
+                let promise = context.eventLoop.makePromise(of: Void.self)
+                promise.futureResult.assumeIsolated().whenComplete { _ in self.close() }
+                context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+            }
+        }
+    }
+
+    func close() {
+        self.closedHere = true
+        self.calling { $0.close(promise: nil) }
+    }
+
+    private func calling(_ body: (ChannelHandlerContext) -> Void) {
+        guard let context = self.context else { return }
+        self.callDepth += 1
+        body(context)
+        self.callDepth -= 1
+        guard self.callDepth == 0, !self.news.isEmpty else { return }
+        context.eventLoop.assumeIsolated().execute { self.tellNews() }
+    }
+
+    // MARK: What the channel says
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if self.handler?.wantsBytes == false { self.isReadHeld = true } else { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.handler?.received(self.unwrapInboundIn(data))
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.tell(.becameWritable) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            self.sawEnd = true
+            self.tell(.ended)
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.tell(.closed(broke: !self.closedHere && !self.sawEnd))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func tell(_ news: News) {
+        self.news.append(news)
+        if self.callDepth == 0 { self.tellNews() }
+    }
+
+    private func tellNews() {
+        while !self.news.isEmpty {
+            switch self.news.removeFirst() {
+            case .ended: self.handler?.ended()
+            case .becameWritable: self.handler?.becameWritable()
+            case .closed(let broke):
+                let handler = self.handler
+                self.handler = nil
+                handler?.closed(broke: broke)
+            }
+        }
+    }
+}

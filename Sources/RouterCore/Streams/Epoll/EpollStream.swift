@@ -1,0 +1,272 @@
+#if os(Linux)
+    import CRouterIO
+    import DequeModule
+    import NIOCore
+
+    #if canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
+    /// A connected socket on an ``EpollLoop``.
+    ///
+    /// A write goes to the socket at the next flush; only what the kernel does not take waits here. Events are
+    /// edge-triggered: what they say is remembered (`mayRead`, `isBlocked`) until a read or a write finds out otherwise.
+    final class EpollStream: ByteStream {
+        private enum Closing {
+            case no
+            /// The end of the stream follows what waits; `thenClose` when nothing shall be left open.
+            case output(thenClose: Bool)
+            case outputDone
+        }
+
+        /// So many reads in a row, then others have their turn.
+        private static let readsPerTurn = 4
+
+        let descriptor: Int32
+        private let loop: EpollLoop
+        var handler: (any ByteStreamHandler)?
+
+        private var first = ByteBuffer()
+        private var rest = Deque<ByteBuffer>()
+        private(set) var bufferedBytes = 0
+        private(set) var isWritable = true
+
+        private var mayRead = false
+        private var sawHangUp = false
+        private var sawEnd = false
+        private var isBlocked = false
+        private var watchesWrites = false
+        private var closing = Closing.no
+        private var isClosed = false
+        private var hasBroken = false
+        private var isCalledLater = false
+        private var isDiscarded = false
+        /// Who makes it, until it is made.
+        private var connection: EpollConnection?
+
+        /// Takes over a connected, non-blocking descriptor, which must be registered by ``start()`` to be served.
+        init(_ descriptor: Int32, on loop: EpollLoop) {
+            self.descriptor = descriptor
+            self.loop = loop
+        }
+
+        /// Registers with the loop; false when the kernel refuses.
+        ///
+        /// - Parameter connection: is told when the connection is made, if it is not yet.
+        func start(connecting connection: EpollConnection? = nil) -> Bool {
+            self.connection = connection
+            self.watchesWrites = connection != nil
+            return self.loop.register(self, writes: self.watchesWrites)
+        }
+
+        var isOpen: Bool { !self.isClosed && !self.hasBroken && !self.sawEnd && !self.sawHangUp }
+
+        func isQuiet() -> Bool { self.isOpen && slipway_io_is_quiet(self.descriptor) == 1 }
+
+        // MARK: Events
+
+        func handle(_ flags: UInt32) {
+            if let connection = self.connection {
+                self.connection = nil
+                let error = slipway_io_socket_error(self.descriptor)
+                connection.ended(error: error)
+                if error != 0 { return }
+            }
+            if flags & UInt32(SLIPWAY_WRITABLE) != 0, self.isBlocked {
+                self.isBlocked = false
+                self.flush()
+                self.tellWritable()
+            }
+            guard flags & UInt32(SLIPWAY_READABLE | SLIPWAY_HANG_UP) != 0 else { return }
+            if flags & UInt32(SLIPWAY_HANG_UP) != 0 { self.sawHangUp = true }
+            self.mayRead = true
+            if flags & UInt32(SLIPWAY_BROKEN) != 0, self.handler?.wantsBytes == false {
+                // Nobody reads, so nobody would ever find out.
+                self.breakOff()
+                return
+            }
+            self.read()
+        }
+
+        private func read() {
+            var turns = 0
+            while self.mayRead, !self.isClosed, !self.hasBroken, let handler = self.handler, handler.wantsBytes {
+                guard turns < Self.readsPerTurn else { return self.callLater() }
+                turns += 1
+                switch self.loop.receive(self.descriptor) {
+                case .bytes(let bytes, let isFull):
+                    // Less than was asked for is all there was, unless the end follows without an event of its own.
+                    if !isFull, !self.sawHangUp { self.mayRead = false }
+                    handler.received(bytes)
+                case .end:
+                    self.mayRead = false
+                    self.sawEnd = true
+                    handler.ended()
+                case .nothing:
+                    self.mayRead = false
+                case .failed:
+                    self.mayRead = false
+                    self.breakOff()
+                }
+            }
+        }
+
+        private func callLater() {
+            guard !self.isCalledLater else { return }
+            self.isCalledLater = true
+            self.loop.callLater(self)
+        }
+
+        /// What could not be told during a call of the handler's own.
+        func serveLater() {
+            self.isCalledLater = false
+            if self.isClosed || self.hasBroken {
+                self.discard()
+                let handler = self.handler
+                self.handler = nil
+                handler?.closed(broke: self.hasBroken)
+                return
+            }
+            self.read()
+        }
+
+        func resumeReading() {
+            if self.mayRead, !self.isClosed { self.callLater() }
+        }
+
+        // MARK: Writing
+
+        func write(_ bytes: ByteBuffer) {
+            guard case .no = self.closing, !self.isClosed, !self.hasBroken, bytes.readableBytes > 0 else { return }
+            if self.bufferedBytes == 0 { self.first = bytes } else { self.rest.append(bytes) }
+            self.bufferedBytes += bytes.readableBytes
+        }
+
+        func flush() {
+            guard !self.isBlocked, !self.isClosed, !self.hasBroken else { return }
+            while self.bufferedBytes > 0 {
+                let wanted: Int
+                let sent: Int
+                if self.rest.isEmpty {
+                    wanted = self.bufferedBytes
+                    sent = self.first.withUnsafeReadableBytes {
+                        slipway_io_send(self.descriptor, $0.baseAddress, $0.count)
+                    }
+                } else {
+                    (sent, wanted) = self.sendPieces()
+                }
+                if sent > 0 { self.advance(sent) }
+                if sent == wanted { continue }
+                guard sent >= 0 || sent == -Int(EAGAIN) else { return self.breakOff() }
+                self.block()
+                break
+            }
+            if self.bufferedBytes > self.loop.marks.high { self.isWritable = false }
+            if self.bufferedBytes == 0 { self.finishOutput() }
+        }
+
+        private func sendPieces() -> (sent: Int, wanted: Int) {
+            withUnsafeTemporaryAllocation(of: slipway_io_piece.self, capacity: 16) { pieces in
+                var count = 0
+                var wanted = 0
+                func add(_ buffer: ByteBuffer) {
+                    // The buffer stays where it is: it is held by this stream, and nobody writes to it.
+                    buffer.withUnsafeReadableBytes { bytes in
+                        pieces.initializeElement(at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
+                        wanted += bytes.count
+                    }
+                    count += 1
+                }
+                add(self.first)
+                for buffer in self.rest.prefix(15) { add(buffer) }
+                return (slipway_io_send_pieces(self.descriptor, pieces.baseAddress, Int32(count)), wanted)
+            }
+        }
+
+        private func advance(_ count: Int) {
+            self.bufferedBytes -= count
+            var left = count
+            while left > 0 {
+                let step = min(left, self.first.readableBytes)
+                self.first.moveReaderIndex(forwardBy: step)
+                left -= step
+                if self.first.readableBytes == 0 { self.first = self.rest.popFirst() ?? ByteBuffer() }
+            }
+        }
+
+        /// The kernel takes no more for now.
+        private func block() {
+            self.isBlocked = true
+            if !self.watchesWrites {
+                self.watchesWrites = true
+                self.loop.watchWrites(self)
+            }
+            // A small rest must not keep a large read buffer from being used again.
+            self.first = self.first.compacted()
+            for index in self.rest.indices { self.rest[index] = self.rest[index].compacted() }
+        }
+
+        private func tellWritable() {
+            guard !self.isWritable, self.bufferedBytes <= self.loop.marks.low else { return }
+            self.isWritable = true
+            if !self.isClosed { self.handler?.becameWritable() }
+        }
+
+        // MARK: The end
+
+        func closeOutput() {
+            guard case .no = self.closing, !self.isClosed, !self.hasBroken else { return }
+            self.closing = .output(thenClose: false)
+            self.flush()
+        }
+
+        func closeAfterWriting() {
+            guard !self.isClosed, !self.hasBroken else { return }
+            if case .outputDone = self.closing { return self.close() }
+            self.closing = .output(thenClose: true)
+            self.flush()
+        }
+
+        private func finishOutput() {
+            guard case .output(let thenClose) = self.closing else { return }
+            self.closing = .outputDone
+            if thenClose { self.close() } else { slipway_io_shut_down_output(self.descriptor) }
+        }
+
+        func close() {
+            guard !self.isClosed else { return }
+            self.isClosed = true
+            self.discard()
+            self.callLater()
+        }
+
+        /// The connection is gone.
+        private func breakOff() {
+            guard !self.isClosed, !self.hasBroken else { return }
+            self.hasBroken = true
+            self.callLater()
+        }
+
+        /// Gives the descriptor back, once.
+        private func discard() {
+            guard !self.isDiscarded else { return }
+            self.isDiscarded = true
+            self.loop.unregister(self.descriptor)
+            slipway_io_close(self.descriptor)
+            self.first = ByteBuffer()
+            self.rest = []
+            self.bufferedBytes = 0
+        }
+
+        /// Lets go of the descriptor without closing it, for somebody else to serve.
+        func release() -> Int32 {
+            self.isClosed = true
+            self.isDiscarded = true
+            self.handler = nil
+            self.loop.unregister(self.descriptor)
+            return self.descriptor
+        }
+    }
+#endif
