@@ -38,6 +38,7 @@ extension ExchangeMachine {
     }
 
     mutating func beginExchange(_ head: ByteBuffer) {
+        self.number += 1
         self.headBytes = head
         self.request = RequestHead()
         self.requestScanner = HeadScanner()
@@ -87,9 +88,11 @@ extension ExchangeMachine {
         var out = self.replay
         self.replay = ByteBuffer()
         self.headBytes.withUnsafeReadableBytes { bytes in
-            self.request.write(
-                bytes, fields: self.fields, facts: self.facts, id: self.requestID,
-                startMilliseconds: startMilliseconds, into: &out)
+            out.writeHead(limit: self.request.forwardedLimit(bytes.count, facts: self.facts)) { out in
+                self.request.write(
+                    bytes, fields: self.fields, facts: self.facts, id: self.requestID,
+                    startMilliseconds: startMilliseconds, into: &out)
+            }
         }
         self.replay = out
         self.replayHeadLength = out.readableBytes

@@ -134,8 +134,10 @@ extension ExchangeMachine {
         self.out = ByteBuffer()
         out.clear()
         self.headBytes.withUnsafeReadableBytes { bytes in
-            self.response.write(
-                bytes, fields: self.fields, delivery: self.delivery, connection: connection, into: &out)
+            out.writeHead(limit: bytes.count + ResponseHead.addedLimit) { out in
+                self.response.write(
+                    bytes, fields: self.fields, delivery: self.delivery, connection: connection, into: &out)
+            }
         }
         self.headBytes = ByteBuffer()
         self.out = out

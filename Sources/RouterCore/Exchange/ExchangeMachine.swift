@@ -60,6 +60,8 @@ struct ExchangeMachine: ~Copyable {
     var isClosing = false
 
     // The request.
+    /// Counts the requests of the connection.
+    var number = 0
     var requestScanner = HeadScanner()
     var headBytes = ByteBuffer()
     var fields = ContiguousArray<HeadField>()

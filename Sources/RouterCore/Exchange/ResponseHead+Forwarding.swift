@@ -1,5 +1,3 @@
-import NIOCore
-
 extension ResponseHead {
     /// How the body reaches the client.
     enum BodyDelivery: Equatable {
@@ -11,12 +9,15 @@ extension ResponseHead {
         case outOfChunks
     }
 
+    /// How much longer the head that the client is sent can be than the instance's.
+    static var addedLimit: Int { 128 }
+
     /// Writes the head that the client is sent.
     func write(
         _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>, delivery: BodyDelivery,
-        connection: StaticString, into out: inout ByteBuffer
+        connection: StaticString, into out: inout HeadWriter
     ) {
-        out.writeStaticString("HTTP/1.1")
+        out.append("HTTP/1.1")
         var runStart = 8
         var runEnd = self.fieldsStart
         var wroteLength = false
@@ -29,15 +30,15 @@ extension ResponseHead {
             }
             guard passes else { continue }
             if Int(field.line.lower) != runEnd {
-                out.writeBytes(bytes[ByteRange(runStart, runEnd)])
+                out.append(bytes[ByteRange(runStart, runEnd)])
                 runStart = Int(field.line.lower)
             }
             runEnd = Int(field.line.upper)
         }
-        out.writeBytes(bytes[ByteRange(runStart, runEnd)])
-        if delivery == .intoChunks { out.writeStaticString("Transfer-Encoding: chunked\r\n") }
-        out.writeStaticString(connection)
-        out.writeStaticString("\r\n")
+        out.append(bytes[ByteRange(runStart, runEnd)])
+        if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
+        out.append(connection)
+        out.append("\r\n")
     }
 
     private func passes(

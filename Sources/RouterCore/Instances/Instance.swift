@@ -5,6 +5,8 @@ import Synchronization
 ///
 /// It lives on across route changes for as long as a route names it, so that nothing in flight is forgotten.
 final class Instance: Sendable {
+    /// Where each loop's table has what it keeps for this instance.
+    let slot: Int
     let id: BackendID
     let address: BackendAddress
     /// The address ready for use; nil when it is a name.
@@ -18,7 +20,8 @@ final class Instance: Sendable {
     private let isWatched = Atomic<Bool>(false)
     private let watches = Mutex<[DrainWatch]>([])
 
-    init(_ backend: Backend) {
+    init(_ backend: Backend, slot: Int) {
+        self.slot = slot
         self.id = backend.id
         self.address = backend.address
         switch backend.address {

@@ -24,31 +24,53 @@ protocol ClientSide: AnyObject {
 /// Everything happens on one loop, and an instance's connection is always on the same one. No action calls back before
 /// it is done, except that a connection to an instance may be there at once.
 final class Exchange {
-    let worker: Worker
-    unowned let client: any ClientSide
-    var machine: ExchangeMachine
+    private struct State: ~Copyable {
+        var machine: ExchangeMachine
+        var attempt = UpstreamAttempt()
+        var timing = RequestTiming()
+        var summary = RequestSummary()
+    }
 
-    // The request.
-    var attempt = UpstreamAttempt()
-    var timing = RequestTiming()
-    var summary = RequestSummary()
+    let worker: Worker
+    /// Owns this exchange, and therefore outlives it.
+    unowned(unsafe) let client: any ClientSide
+    private let state: Owned<State>
 
     private var isPumping = false
     private var clientNeedsFlush = false
     private var upstreamNeedsFlush = false
     private(set) var isClosing = false
+    /// The client's side has more to read, and was told that it is not wanted yet.
+    private var isReadHeld = false
 
     // Time limits.
-    private var waiting = ExchangeMachine.Waiting.nextRequest
-    private var waitingSince: UInt64
-    private var stalledBytes = 0
+    private var watch: Watch
 
     init(_ worker: Worker, client: any ClientSide, facts: ConnectionFacts) {
         self.worker = worker
         self.client = client
-        self.waitingSince = worker.loop.now()
-        self.machine = ExchangeMachine(
-            settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()))
+        self.watch = Watch(now: worker.loop.now())
+        self.state = Owned(
+            State(
+                machine: ExchangeMachine(
+                    settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()))))
+    }
+
+    var machine: ExchangeMachine {
+        @inline(__always) _read { yield self.state.value.machine }
+        @inline(__always) _modify { yield &self.state.value.machine }
+    }
+    var attempt: UpstreamAttempt {
+        @inline(__always) _read { yield self.state.value.attempt }
+        @inline(__always) _modify { yield &self.state.value.attempt }
+    }
+    var timing: RequestTiming {
+        @inline(__always) _read { yield self.state.value.timing }
+        @inline(__always) _modify { yield &self.state.value.timing }
+    }
+    var summary: RequestSummary {
+        @inline(__always) _read { yield self.state.value.summary }
+        @inline(__always) _modify { yield &self.state.value.summary }
     }
 
     /// The instance that is being used.
@@ -85,8 +107,14 @@ final class Exchange {
             self.upstreamNeedsFlush = false
             self.attempt.upstream?.stream.flush()
         }
-        self.noteWaiting()
-        if self.canReadMore { self.client.resumeReading() }
+        self.watch.lastEvent = self.worker.loop.now()
+        self.resumeClient()
+    }
+
+    private func resumeClient() {
+        guard self.isReadHeld, self.canReadMore else { return }
+        self.isReadHeld = false
+        self.client.resumeReading()
     }
 
     private func flushClient() {
@@ -98,7 +126,6 @@ final class Exchange {
     private func closeClient() {
         guard !self.isClosing else { return }
         self.isClosing = true
-        self.waitingSince = self.worker.loop.now()
         self.client.closeAfterWriting()
     }
 
@@ -106,7 +133,6 @@ final class Exchange {
 
     func clientBytes(_ bytes: consuming ByteBuffer) {
         self.machine.clientBytes(bytes)
-        self.noteActivity()
         self.pump()
         self.machine.compactInput()
     }
@@ -121,8 +147,14 @@ final class Exchange {
         self.pump()
     }
 
+    /// Whether more from the client can be used now. If not, it is called when it can.
+    func wantsClientBytes() -> Bool {
+        self.isReadHeld = !self.canReadMore
+        return !self.isReadHeld
+    }
+
     /// A client that sends requests without reading the answers waits, like one whose instance is not reading.
-    var canReadMore: Bool {
+    private var canReadMore: Bool {
         self.machine.wantsClientBytes && self.attempt.upstream?.stream.isWritable != false
             && (self.client.canTakeMore || self.machine.isExchanging)
     }
@@ -130,7 +162,7 @@ final class Exchange {
     /// The client takes bytes again.
     func clientBecameWritable() {
         self.attempt.upstream?.stream.resumeReading()
-        if self.canReadMore { self.client.resumeReading() }
+        self.resumeClient()
     }
 
     // MARK: What the instance's connection says
@@ -138,7 +170,6 @@ final class Exchange {
     func upstreamBytes(_ bytes: consuming ByteBuffer) {
         if self.timing.firstByte == 0 { self.timing.firstByte = self.worker.loop.now() }
         self.machine.upstreamBytes(bytes)
-        self.noteActivity()
         self.pump()
         self.machine.compactInput()
     }
@@ -154,36 +185,21 @@ final class Exchange {
         self.pump()
     }
 
-    func upstreamBecameWritable() {
-        if self.canReadMore { self.client.resumeReading() }
-    }
+    func upstreamBecameWritable() { self.resumeClient() }
 
     // MARK: Time
-
-    private func noteWaiting() {
-        let waiting = self.machine.waiting
-        guard waiting != self.waiting else { return }
-        self.waiting = waiting
-        self.waitingSince = self.worker.loop.now()
-    }
-
-    private func noteActivity() {
-        switch self.waiting {
-        case .requestBody, .response, .tunnel: self.waitingSince = self.worker.loop.now()
-        default: break
-        }
-    }
 
     /// Looks whether what is waited for has taken too long.
     func check(now: UInt64) {
         let limits = self.worker.limits
-        let waited = now &- min(now, self.waitingSince)
+        let waited = self.watch.waited(
+            now: now, waiting: self.isClosing ? nil : self.machine.waiting, number: self.machine.number)
         if self.isClosing {
             if waited > limits.clientStall { self.client.close() }
             return
         }
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
-        switch self.waiting {
+        switch self.machine.waiting {
         case .nothing: return
         case .nextRequest: if waited > limits.keepAlive { self.timeOut() }
         case .requestHead: if waited > limits.head { self.timeOut() }
@@ -205,7 +221,7 @@ final class Exchange {
             }
         case .instance:
             if self.attempt.isQueued {
-                guard waited > timeouts.queue else { return }
+                guard now &- min(now, self.timing.queuedSince) > timeouts.queue else { return }
                 self.leaveQueue()
                 self.answer(Refusal(.queueTimeout, retryAfter: 5))
             } else if self.timing.connectingSince > 0, now &- min(now, self.timing.connectingSince) > timeouts.connect {
@@ -216,11 +232,8 @@ final class Exchange {
 
     /// The response waits for the client. As long as it takes some of it, it may take its time.
     private func checkStall(_ waited: UInt64) {
-        let buffered = self.client.bufferedBytes
-        if buffered != self.stalledBytes {
-            self.stalledBytes = buffered
-            self.waitingSince = self.worker.loop.now()
-        } else if waited > self.worker.limits.clientStall {
+        if self.watch.hasMoved(buffered: self.client.bufferedBytes, now: self.worker.loop.now()) { return }
+        if waited > self.worker.limits.clientStall {
             self.machine.clientClosed()
             self.pump()
             self.client.close()
@@ -249,5 +262,45 @@ final class Exchange {
         if self.machine.isExchanging { self.machine.refuse(refusal) }
         self.pump()
         self.client.close()
+    }
+}
+
+/// Measures how long an exchange has waited for the same thing.
+///
+/// Asked with every tick and not with every event: what is waited for is compared with what it was at the last tick, so
+/// that a request pays for one store of the time.
+private struct Watch {
+    /// When something happened last.
+    var lastEvent: UInt64
+    private var since: UInt64
+    private var waiting: ExchangeMachine.Waiting?
+    private var number = 0
+    private var buffered = 0
+
+    init(now: UInt64) {
+        self.lastEvent = now
+        self.since = now
+    }
+
+    /// Nanoseconds since it waits for this, or since the last bytes of it.
+    mutating func waited(now: UInt64, waiting: ExchangeMachine.Waiting?, number: Int) -> UInt64 {
+        if waiting != self.waiting || number != self.number {
+            self.waiting = waiting
+            self.number = number
+            self.since = self.lastEvent
+        }
+        switch waiting {
+        case .requestBody?, .response?, .tunnel?: self.since = max(self.since, self.lastEvent)
+        default: break
+        }
+        return now &- min(now, self.since)
+    }
+
+    /// Whether the client has taken some of what waits for it since the last look.
+    mutating func hasMoved(buffered: Int, now: UInt64) -> Bool {
+        guard buffered != self.buffered else { return false }
+        self.buffered = buffered
+        self.lastEvent = now
+        return true
     }
 }

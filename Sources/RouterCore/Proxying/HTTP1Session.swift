@@ -15,7 +15,7 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
 
     // MARK: What the stream says
 
-    var wantsBytes: Bool { self.exchange.canReadMore }
+    var wantsBytes: Bool { self.exchange.wantsClientBytes() }
 
     func received(_ bytes: ByteBuffer) { self.exchange.clientBytes(bytes) }
     func ended() { self.exchange.clientEnded() }

@@ -17,7 +17,7 @@ extension Router {
                     $0.instance.id == backend.id && $0.instance.address == backend.address
                 }
                 return ApplicationPool.Member(
-                    instance: known?.instance ?? Instance(backend), weight: backend.weight,
+                    instance: known?.instance ?? Instance(backend, slot: state.takeSlot()), weight: backend.weight,
                     limit: backend.maxInFlight ?? self.configuration.maxInFlightPerBackend)
             }
             let pool = ApplicationPool(route: route, members: members, application: application)

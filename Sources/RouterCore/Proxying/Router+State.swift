@@ -19,6 +19,8 @@ extension Router {
         var workers: [WorkerHandle] = []
         var retired: [Retired] = []
 
+        private var lastSlot = -1
+        private var freeSlots: [Int] = []
         private var lastWaiter = 0
         private var waiters: [Int: CheckedContinuation<[String], any Error>] = [:]
         private var cancelledWaiters: Set<Int> = []
@@ -99,7 +101,20 @@ extension Router {
 
         /// Forgets retired instances that can get no more requests and have none.
         mutating func forgetIdle() {
-            self.retired.removeAll { $0.applied.isComplete && $0.instance.inFlight == 0 }
+            var freed: [Int] = []
+            self.retired.removeAll { retired in
+                guard retired.applied.isComplete, retired.instance.inFlight == 0 else { return false }
+                freed.append(retired.instance.slot)
+                return true
+            }
+            self.freeSlots += freed
+        }
+
+        /// A place in the loops' tables for a new instance.
+        mutating func takeSlot() -> Int {
+            if let slot = self.freeSlots.popLast() { return slot }
+            self.lastSlot += 1
+            return self.lastSlot
         }
 
         /// Every instance of these names, in a route or not.

@@ -14,7 +14,8 @@ final class Worker {
     /// This loop's view of the routes.
     var routes: RouteIndex<ApplicationPool>
     var random: LoopRandom
-    private var pools: [ObjectIdentifier: InstanceConnections] = [:]
+    /// Connections by the instance's slot.
+    private var pools: [InstanceConnections?] = []
     private(set) var isShuttingDown = false
     private(set) var wallClockOffset: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
@@ -113,9 +114,14 @@ final class Worker {
     // MARK: Connections to instances
 
     func connections(to instance: Instance) -> InstanceConnections {
-        if let known = self.pools[ObjectIdentifier(instance)] { return known }
+        if instance.slot < self.pools.count, let known = self.pools[instance.slot] {
+            if known.instance === instance { return known }
+            // Another instance had the slot before.
+            known.closeAll()
+        }
+        while self.pools.count <= instance.slot { self.pools.append(nil) }
         let connections = InstanceConnections(instance)
-        self.pools[ObjectIdentifier(instance)] = connections
+        self.pools[instance.slot] = connections
         return connections
     }
 
@@ -129,9 +135,8 @@ final class Worker {
     }
 
     func closeIdle(_ backends: Set<BackendID>) {
-        for (key, connections) in self.pools where backends.contains(connections.instance.id) {
+        for case let connections? in self.pools where backends.contains(connections.instance.id) {
             connections.closeAll()
-            self.pools[key] = nil
         }
     }
 
@@ -168,10 +173,11 @@ final class Worker {
         for listener in self.listeners { listener.resume() }
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
-        for (key, connections) in self.pools {
+        for (slot, connections) in self.pools.enumerated() {
+            guard let connections else { continue }
             if connections.instance.isRetired {
                 connections.closeAll()
-                self.pools[key] = nil
+                self.pools[slot] = nil
             } else {
                 connections.closeIdle(before: now &- min(now, self.limits.poolIdle))
             }
@@ -182,8 +188,8 @@ final class Worker {
 
     func shutDown() {
         self.isShuttingDown = true
-        for connections in self.pools.values { connections.closeAll() }
-        self.pools = [:]
+        for case let connections? in self.pools { connections.closeAll() }
+        self.pools = []
         for client in Array(self.clients) { client.shutDown() }
     }
 

@@ -70,7 +70,7 @@ import Testing
     private func pool(_ weights: [Int], limit: Int = 1000) -> ApplicationPool {
         let members = weights.enumerated().map { index, weight in
             ApplicationPool.Member(
-                instance: Instance(Backend(id: BackendID("\(index)"), address: .unix(path: "/\(index)"))),
+                instance: Instance(Backend(id: BackendID("\(index)"), address: .unix(path: "/\(index)")), slot: index),
                 weight: weight, limit: limit)
         }
         return ApplicationPool(
