@@ -61,7 +61,7 @@ extension ExchangeMachine {
         status: Int, code: RouterErrorCode?, reuses: Bool, upgraded: Bool, then afterwards: Afterwards
     ) {
         self.upstream = .finished
-        self.upstreamInput.clear()
+        self.upstreamInput = ByteBuffer()
         self.headBytes = ByteBuffer()
         self.phase = .ending(
             ExchangeEnding(

@@ -48,7 +48,7 @@ extension ExchangeMachine {
         self.responseBytes = 0
         self.requestBody = BodyReader(.none, output: .chunks, malformed: .badRequest)
         self.upstream = .unassigned
-        self.upstreamInput.clear()
+        self.upstreamInput = ByteBuffer()
         self.upstreamEnded = false
         self.upstreamBroke = false
         self.isReplayWhole = true

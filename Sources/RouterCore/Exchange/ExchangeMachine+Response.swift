@@ -202,7 +202,7 @@ extension ExchangeMachine {
         }
         self.retries += 1
         self.upstream = .acquiring
-        self.upstreamInput.clear()
+        self.upstreamInput = ByteBuffer()
         return .acquire(self.isReused ? .freshConnection : .anotherInstance)
     }
 }

@@ -130,7 +130,7 @@ struct ExchangeMachine: ~Copyable {
             self.phase = .closed
             return .closeClient
         case .lingering(let announced):
-            self.input.clear()
+            self.input = ByteBuffer()
             if !announced {
                 self.phase = .lingering(announced: true)
                 return .halfCloseClient
@@ -174,10 +174,10 @@ struct ExchangeMachine: ~Copyable {
         }
     }
 
-    /// What waits for more of its kind must not hold a whole read buffer.
-    mutating func compactInput() {
-        if self.input.readableBytes > 0 { self.input = self.input.compacted() }
-        if self.upstreamInput.readableBytes > 0 { self.upstreamInput = self.upstreamInput.compacted() }
+    /// Lets go of the loop's read buffer: what waits for more of its kind is kept in memory of its own.
+    mutating func releaseInput() {
+        self.input = self.input.readableBytes == 0 ? ByteBuffer() : self.input.compacted()
+        self.upstreamInput = self.upstreamInput.readableBytes == 0 ? ByteBuffer() : self.upstreamInput.compacted()
     }
 
     /// What the connection waits for, which decides how long it may.
@@ -230,7 +230,7 @@ struct ExchangeMachine: ~Copyable {
         self.sentAnything = false
         self.upstreamEnded = false
         self.upstreamBroke = false
-        self.upstreamInput.clear()
+        self.upstreamInput = ByteBuffer()
     }
 
     mutating func upstreamBytes(_ bytes: consuming ByteBuffer) {

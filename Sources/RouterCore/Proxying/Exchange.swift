@@ -134,7 +134,7 @@ final class Exchange {
     func clientBytes(_ bytes: consuming ByteBuffer) {
         self.machine.clientBytes(bytes)
         self.pump()
-        self.machine.compactInput()
+        self.machine.releaseInput()
     }
 
     func clientEnded() {
@@ -171,7 +171,7 @@ final class Exchange {
         if self.timing.firstByte == 0 { self.timing.firstByte = self.worker.loop.now() }
         self.machine.upstreamBytes(bytes)
         self.pump()
-        self.machine.compactInput()
+        self.machine.releaseInput()
     }
 
     func upstreamEnded(broke: Bool) {
