@@ -5,12 +5,17 @@ struct BodyReader {
     private enum Coding {
         case length(remaining: Int)
         case chunked(ChunkedScanner)
-        case untilClose
+        /// Its end is told (``BodyReader/finish()``).
+        case open
         case complete
     }
 
     private var coding: Coding
     private let output: ChunkedScanner.Output
+    /// How much data has come whose amount was not known beforehand.
+    private(set) var unannounced = 0
+    /// The trailer section that followed the body, for a reader that does not know the chunked coding: lines only.
+    private(set) var trailers = ByteBuffer()
 
     init(_ framing: BodyFraming, output: ChunkedScanner.Output, malformed: RouterErrorCode) {
         self.output = output
@@ -18,7 +23,7 @@ struct BodyReader {
         case .none: self.coding = .complete
         case .length(let length): self.coding = .length(remaining: length)
         case .chunked: self.coding = .chunked(ChunkedScanner(malformed: malformed))
-        case .untilClose: self.coding = .untilClose
+        case .untilClose, .delimited: self.coding = .open
         }
     }
 
@@ -27,10 +32,9 @@ struct BodyReader {
         return false
     }
 
-    /// How much data the chunked coding has carried so far; a length is known beforehand.
-    var chunkedPayload: Int {
-        if case .chunked(let scanner) = self.coding { return scanner.payload }
-        return 0
+    /// The sender has said that the body ends here.
+    mutating func finish() {
+        if case .open = self.coding { self.coding = .complete }
     }
 
     /// The next piece to pass on; nil when more input is needed or the body is complete.
@@ -41,8 +45,10 @@ struct BodyReader {
         switch self.coding {
         case .complete:
             return nil
-        case .untilClose:
-            return input.readSlice(length: min(input.readableBytes, limit))
+        case .open:
+            let count = min(input.readableBytes, limit)
+            self.unannounced &+= count
+            return input.readSlice(length: count)
         case .length(let remaining):
             let count = min(remaining, input.readableBytes, limit)
             self.coding = count == remaining ? .complete : .length(remaining: remaining - count)
@@ -55,6 +61,7 @@ struct BodyReader {
     private mutating func nextChunked(
         _ scanner: inout ChunkedScanner, from input: inout ByteBuffer, limit: Int
     ) throws(HeadRefusal) -> ByteBuffer? {
+        defer { self.unannounced = scanner.payload }
         while true {
             let output = self.output
             let result = input.withUnsafeReadableBytes { bytes -> Result<ChunkedScanner.Segment, HeadRefusal> in
@@ -66,10 +73,8 @@ struct BodyReader {
             switch try result.get() {
             case .skip(let count):
                 input.moveReaderIndex(forwardBy: count)
-                if input.readableBytes == 0 {
-                    self.coding = .chunked(scanner)
-                    return nil
-                }
+            case .trailer(let count):
+                if var line = input.readSlice(length: count) { self.trailers.writeBuffer(&line) }
             case .pass(let count):
                 self.coding = .chunked(scanner)
                 return input.readSlice(length: count)
@@ -80,6 +85,10 @@ struct BodyReader {
                 self.coding = .complete
                 let lineEnd = input.readSlice(length: 2)
                 return output == .chunks ? lineEnd : nil
+            }
+            if input.readableBytes == 0 {
+                self.coding = .chunked(scanner)
+                return nil
             }
         }
     }

@@ -10,6 +10,12 @@ enum ExchangeAction {
     case acquire(Acquisition)
     case toUpstream(ByteBuffer)
     case toClient(ByteBuffer)
+    /// A head, for a side that speaks in frames; `ends` when there is nothing behind it.
+    case headToUpstream(ByteBuffer, ends: Bool)
+    case headToClient(ByteBuffer, ends: Bool)
+    /// The end of the message, for a side that speaks in frames; the trailers are lines and an empty line, or nothing.
+    case endToUpstream(trailers: ByteBuffer)
+    case endToClient(trailers: ByteBuffer)
     /// The response is a stream of events that may last for hours: it no longer counts as a request in flight.
     case streaming
     /// From here on both sides are a tunnel.

@@ -23,6 +23,7 @@ extension ExchangeMachine {
         }
         let keeps =
             keeping && !hasUnread && self.request.isPersistent && !self.isClosing && self.clientMayContinue
+        if self.clientDialect == .frames { return self.answerInFrames(refusal) }
         let connection: StaticString
         if keeps {
             connection = self.request.minorVersion == 0 ? "Connection: keep-alive\r\n" : ""
@@ -36,6 +37,18 @@ extension ExchangeMachine {
             status: refusal.code.status, code: refusal.code, reuses: false, upgraded: false,
             then: keeps ? .keep : (self.clientEnded ? .close : .linger))
         return .toClient(page)
+    }
+
+    private mutating func answerInFrames(_ refusal: Refusal) -> ExchangeAction? {
+        var head = ErrorPage.response(
+            refusal, id: self.requestID, connection: "", withBody: self.request.method != .head)
+        let end = head.readableBytesView.firstRange(of: [13, 10, 13, 10])?.upperBound ?? head.writerIndex
+        let page = head.getSlice(at: end, length: head.writerIndex - end) ?? ByteBuffer()
+        head.moveWriterIndex(to: end)
+        self.responseBytes += head.readableBytes + page.readableBytes
+        self.end(status: refusal.code.status, code: refusal.code, reuses: false, upgraded: false, then: .close)
+        if page.readableBytes > 0 { self.followingActions = [.toClient(page), .endToClient(trailers: ByteBuffer())] }
+        return .headToClient(head, ends: page.readableBytes == 0)
     }
 
     /// The client is gone, or will never send the rest of what it began.
@@ -62,6 +75,7 @@ extension ExchangeMachine {
     ) {
         self.upstream = .finished
         self.upstreamInput = ByteBuffer()
+        self.framedResponse = nil
         self.headBytes = ByteBuffer()
         self.phase = .ending(
             ExchangeEnding(

@@ -3,6 +3,7 @@ import NIOCore
 extension ExchangeMachine {
     /// Takes the next request's head from the client's bytes.
     mutating func nextHead() -> ExchangeAction? {
+        if self.clientDialect == .frames { return self.nextFramedHead() }
         while self.input.readableBytes >= 2, self.input.getInteger(at: self.input.readerIndex) == UInt16(0x0D0A) {
             // RFC 9112, 2.2: empty lines before a request are ignored.
             self.input.moveReaderIndex(forwardBy: 2)
@@ -31,6 +32,21 @@ extension ExchangeMachine {
         return .route
     }
 
+    private mutating func nextFramedHead() -> ExchangeAction? {
+        guard let head = self.framedRequest else { return nil }
+        self.framedRequest = nil
+        self.beginExchange(head.text)
+        do throws(HeadRefusal) {
+            self.request = try RequestHead.parse(head.text, fields: &self.fields)
+        } catch {
+            return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+        }
+        if !head.ends, !head.hasLength, !self.request.upgrade { self.request.framing = .delimited }
+        self.chooseID()
+        self.phase = .routing
+        return .route
+    }
+
     private mutating func unfinishedHead() -> ExchangeAction? {
         guard self.clientEnded else { return nil }
         self.phase = .closed
@@ -52,14 +68,20 @@ extension ExchangeMachine {
         self.upstreamEnded = false
         self.upstreamBroke = false
         self.isReplayWhole = true
-        self.mustSendReplay = false
+        self.replayStep = .done
+        self.sentRequestEnd = false
         self.sentAnything = false
         self.retries = 0
+        self.requestDelivery = .asIs
+        if self.clientDialect == .http1 { self.requestTrailers = ByteBuffer() }
+        self.framedResponse = nil
+        self.responseTrailers = ByteBuffer()
         self.responsePhase = .head
         self.response = ResponseHead()
         self.delivery = .asIs
         self.responseStarted = false
         self.responseHeadSent = false
+        self.sentResponseEnd = false
         self.announcesStream = false
         self.keepsClient = false
     }
@@ -76,14 +98,19 @@ extension ExchangeMachine {
     }
 
     /// The application is known: prepares what its instance will be sent.
-    mutating func accept(startMilliseconds: UInt64, bodyLimit: Int) {
+    ///
+    /// - Parameter dialect: what the application's instances speak.
+    mutating func accept(startMilliseconds: UInt64, bodyLimit: Int, dialect: Dialect = .http1) {
         guard case .routing = self.phase else { return }
         if case .length(let length) = self.request.framing, length > bodyLimit {
             self.refuse(Refusal(.bodyTooLarge))
             return
         }
         self.bodyLimit = bodyLimit
-        self.requestBody = BodyReader(self.request.framing, output: .chunks, malformed: .badRequest)
+        self.upstreamDialect = dialect
+        self.requestDelivery = dialect == .frames ? .data : self.request.framing == .delimited ? .intoChunks : .asIs
+        self.requestBody = BodyReader(
+            self.request.framing, output: dialect == .frames ? .payload : .chunks, malformed: .badRequest)
         self.replay.clear()
         var out = self.replay
         self.replay = ByteBuffer()
@@ -91,7 +118,7 @@ extension ExchangeMachine {
             out.writeHead(limit: self.request.forwardedLimit(bytes.count, facts: self.facts)) { out in
                 self.request.write(
                     bytes, fields: self.fields, facts: self.facts, id: self.requestID,
-                    startMilliseconds: startMilliseconds, into: &out)
+                    startMilliseconds: startMilliseconds, delivery: self.requestDelivery, into: &out)
             }
         }
         self.replay = out
@@ -106,11 +133,7 @@ extension ExchangeMachine {
         switch self.upstream {
         case .open:
             guard !self.upstreamEnded else { return nil }
-            if self.mustSendReplay {
-                self.mustSendReplay = false
-                self.sentAnything = true
-                return .toUpstream(self.replay)
-            }
+            if self.replayStep != .done { return self.nextReplay() }
         case .finished:
             return nil
         case .unassigned, .acquiring:
@@ -124,21 +147,54 @@ extension ExchangeMachine {
                 return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
             }
             guard var piece else {
-                if self.clientEnded, self.input.readableBytes == 0, !self.requestBody.isComplete {
-                    return self.vanish()
-                }
+                if self.requestBody.isComplete { break }
+                if self.clientEnded, self.input.readableBytes == 0 { return self.vanish() }
                 break
             }
-            self.requestBytes += piece.readableBytes
             if case .open = self.upstream {
                 self.keepForReplay(piece)
                 return .toUpstream(piece)
             }
             self.replay.writeBuffer(&piece)
         }
-        guard case .unassigned = self.upstream else { return nil }
-        self.upstream = .acquiring
-        return .acquire(self.retries == 0 ? .first : .anotherInstance)
+        switch self.upstream {
+        case .unassigned:
+            self.upstream = .acquiring
+            return .acquire(self.retries == 0 ? .first : .anotherInstance)
+        case .open where self.upstreamDialect == .frames && self.requestBody.isComplete && !self.sentRequestEnd:
+            self.sentRequestEnd = true
+            return .endToUpstream(trailers: self.takeRequestTrailers())
+        default:
+            return nil
+        }
+    }
+
+    /// Sends what is kept of the request over a new connection.
+    private mutating func nextReplay() -> ExchangeAction? {
+        self.sentAnything = true
+        guard self.upstreamDialect == .frames else {
+            self.replayStep = .done
+            return .toUpstream(self.replay)
+        }
+        var body = self.replay
+        guard self.replayStep == .whole, let head = body.readSlice(length: self.replayHeadLength) else {
+            self.replayStep = .done
+            body.moveReaderIndex(forwardBy: self.replayHeadLength)
+            return body.readableBytes > 0 ? .toUpstream(body) : self.nextAction()
+        }
+        self.replayStep = .body
+        self.sentRequestEnd = self.requestBody.isComplete && body.readableBytes == 0 && !self.hasRequestTrailers
+        return .headToUpstream(head, ends: self.sentRequestEnd)
+    }
+
+    private var hasRequestTrailers: Bool {
+        self.requestTrailers.readableBytes > 0 || self.requestBody.trailers.readableBytes > 0
+    }
+
+    /// The request's trailers as lines and an empty line; empty when there are none that may pass.
+    private func takeRequestTrailers() -> ByteBuffer {
+        Self.allowedTrailers(
+            self.clientDialect == .frames ? self.requestTrailers : Self.closed(self.requestBody.trailers))
     }
 
     private mutating func nextBodyPiece() throws(HeadRefusal) -> ByteBuffer? {
@@ -148,10 +204,16 @@ extension ExchangeMachine {
             room = self.settings.replayBytes - (self.replay.readableBytes - self.replayHeadLength)
         }
         let piece = try self.requestBody.next(from: &self.input, limit: room)
-        if self.requestBody.chunkedPayload > self.bodyLimit {
+        if self.requestBody.unannounced > self.bodyLimit {
             throw HeadRefusal(.bodyTooLarge, "The request's body is larger than this application accepts.")
         }
-        return piece
+        if let piece { self.requestBytes += piece.readableBytes }
+        let ends = self.clientDialect == .frames && self.clientEnded && self.input.readableBytes == 0
+        if ends { self.requestBody.finish() }
+        guard self.requestDelivery == .intoChunks else { return piece }
+        if let piece, !ends { return Self.chunk(piece) }
+        guard ends, self.requestBody.isComplete else { return nil }
+        return Self.chunk(piece, last: Self.allowedTrailers(self.requestTrailers))
     }
 
     private mutating func keepForReplay(_ piece: ByteBuffer) {

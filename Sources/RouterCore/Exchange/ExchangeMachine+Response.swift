@@ -15,7 +15,7 @@ extension ExchangeMachine {
         while true {
             switch self.responsePhase {
             case .head:
-                guard self.upstreamInput.readableBytes > 0 else {
+                guard self.upstreamInput.readableBytes > 0 || self.framedResponse != nil else {
                     return self.upstreamEnded ? self.upstreamLost() : nil
                 }
                 if !self.responseStarted {
@@ -56,9 +56,19 @@ extension ExchangeMachine {
 
     /// False while the head is incomplete.
     private mutating func readResponseHead() throws(HeadRefusal) -> Bool {
-        let length = try self.responseScanner.scan(self.upstreamInput, limits: self.settings.responseHead)
-        guard let length, let head = self.upstreamInput.readSlice(length: length) else { return false }
-        self.responseScanner = HeadScanner()
+        var hasEnded = false
+        let head: ByteBuffer
+        if self.upstreamDialect == .frames {
+            guard let framed = self.framedResponse else { return false }
+            self.framedResponse = nil
+            head = framed.text
+            hasEnded = framed.ends
+        } else {
+            let length = try self.responseScanner.scan(self.upstreamInput, limits: self.settings.responseHead)
+            guard let length, let text = self.upstreamInput.readSlice(length: length) else { return false }
+            self.responseScanner = HeadScanner()
+            head = text
+        }
         self.headBytes = head
         let toHead = self.request.method == .head
         var fields = ContiguousArray<HeadField>()
@@ -71,6 +81,7 @@ extension ExchangeMachine {
                 return .failure(error)
             }
         }.get()
+        if hasEnded { self.response.framing = .none }
         return true
     }
 
@@ -80,9 +91,9 @@ extension ExchangeMachine {
             // HTTP/1.0 does not know interim responses.
             guard self.request.minorVersion >= 1 else { return nil }
             self.writeHead(connection: "")
-            return .toClient(self.takeOut())
+            return self.sendHead(ends: false)
         }
-        guard self.request.upgrade else {
+        guard self.request.upgrade, self.upstreamDialect == .http1 else {
             return self.answer(
                 Refusal(.upstreamInvalid, reason: "The instance switched protocols without being asked."),
                 keeping: false)
@@ -93,10 +104,15 @@ extension ExchangeMachine {
         self.sentHalfCloseUpstream = false
         self.sentHalfCloseClient = false
         self.announcesStream = true
-        return .toClient(self.takeOut())
+        return self.sendHead(ends: false)
+    }
+
+    private mutating func sendHead(ends: Bool) -> ExchangeAction {
+        self.clientDialect == .frames ? .headToClient(self.takeOut(), ends: ends) : .toClient(self.takeOut())
     }
 
     private mutating func finalHead() -> ExchangeAction {
+        if self.clientDialect == .frames { return self.finalFramedHead() }
         let speaksChunks = self.request.minorVersion >= 1
         self.delivery = .asIs
         var output = ChunkedScanner.Output.chunks
@@ -129,6 +145,22 @@ extension ExchangeMachine {
         return .toClient(self.takeOut())
     }
 
+    private mutating func finalFramedHead() -> ExchangeAction {
+        self.delivery = .outOfChunks
+        self.keepsClient = false
+        self.responseBody = BodyReader(self.response.framing, output: .payload, malformed: .upstreamInvalid)
+        self.writeHead(connection: "")
+        self.responseHeadSent = true
+        self.announcesStream = self.response.isEventStream
+        guard self.responseBody.isComplete else {
+            self.responsePhase = .body
+            return self.sendHead(ends: false)
+        }
+        self.responsePhase = .complete
+        self.sentResponseEnd = true
+        return self.sendHead(ends: true)
+    }
+
     private mutating func writeHead(connection: StaticString) {
         var out = self.out
         self.out = ByteBuffer()
@@ -158,6 +190,9 @@ extension ExchangeMachine {
             return nil
         }
         if self.responseBody.isComplete { self.responsePhase = .complete }
+        if self.responseBody.isComplete, self.responseTrailers.readableBytes == 0 {
+            self.responseTrailers = Self.closed(self.responseBody.trailers)
+        }
         if let piece { return self.delivery == .intoChunks ? Self.chunk(piece) : piece }
         guard !self.responseBody.isComplete, self.upstreamEnded else { return nil }
         guard self.response.framing == .untilClose, !self.upstreamBroke else {
@@ -165,23 +200,18 @@ extension ExchangeMachine {
             return nil
         }
         self.responsePhase = .complete
-        return self.delivery == .intoChunks ? ByteBuffer(string: "0\r\n\r\n") : nil
-    }
-
-    private static func chunk(_ data: ByteBuffer) -> ByteBuffer {
-        var framed = ByteBuffer()
-        framed.reserveCapacity(data.readableBytes + 20)
-        framed.writeString(String(data.readableBytes, radix: 16))
-        framed.writeStaticString("\r\n")
-        framed.writeImmutableBuffer(data)
-        framed.writeStaticString("\r\n")
-        return framed
+        guard self.delivery == .intoChunks else { return nil }
+        return Self.chunk(nil, last: Self.allowedTrailers(self.responseTrailers))
     }
 
     private mutating func endResponse() -> ExchangeAction? {
+        if self.clientDialect == .frames, !self.sentResponseEnd {
+            self.sentResponseEnd = true
+            return .endToClient(trailers: Self.allowedTrailers(self.responseTrailers))
+        }
         let reuses =
             self.response.isPersistent && self.response.framing != .untilClose && self.requestBody.isComplete
-            && !self.mustSendReplay && !self.upstreamEnded && self.upstreamInput.readableBytes == 0
+            && self.replayStep == .done && !self.upstreamEnded && self.upstreamInput.readableBytes == 0
         let afterwards: Afterwards
         if self.keepsClient {
             afterwards = .keep

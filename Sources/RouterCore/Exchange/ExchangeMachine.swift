@@ -49,8 +49,27 @@ struct ExchangeMachine: ~Copyable {
 
     enum ResponsePhase { case head, body, complete }
 
+    /// What a side of the exchange speaks.
+    enum Dialect {
+        /// One stream of bytes.
+        case http1
+        /// Heads, data and ends one by one, as HTTP/2 frames are. Heads are written as HTTP/1's all the same.
+        case frames
+    }
+
+    /// How the request's body reaches the instance.
+    enum RequestDelivery {
+        /// As the client framed it.
+        case asIs
+        /// The client ended it by a frame; the instance gets chunks.
+        case intoChunks
+        /// The instance is told the end by a frame.
+        case data
+    }
+
     // The connection.
     let settings: Settings
+    let clientDialect: Dialect
     var facts: ConnectionFacts
     var random: LoopRandom
     var phase = Phase.head
@@ -70,11 +89,16 @@ struct ExchangeMachine: ~Copyable {
     var requestID: RequestID
     var bodyLimit = Int.max
     var requestBytes = 0
+    var requestDelivery = RequestDelivery.asIs
+    /// A head that came in a frame and has not been looked at.
+    var framedRequest: FramedHead?
+    var requestTrailers = ByteBuffer()
     var pendingRefusal: Refusal?
     var clientVanished = false
 
     // The attempt.
     var upstream = Upstream.unassigned
+    var upstreamDialect = Dialect.http1
     var upstreamInput = ByteBuffer()
     var upstreamEnded = false
     var upstreamBroke = false
@@ -82,12 +106,18 @@ struct ExchangeMachine: ~Copyable {
     var replay = ByteBuffer()
     var replayHeadLength = 0
     var isReplayWhole = true
-    var mustSendReplay = false
+    var replayStep = ReplayStep.done
     var sentAnything = false
     var isReused = false
     var retries = 0
+    /// The instance has been told that the request ends.
+    var sentRequestEnd = false
 
     // The response.
+    var framedResponse: FramedHead?
+    var responseTrailers = ByteBuffer()
+    /// What is left to do of an answer that takes several steps.
+    var followingActions: [ExchangeAction] = []
     var responsePhase = ResponsePhase.head
     var responseScanner = HeadScanner()
     var responseBody = BodyReader(.none, output: .chunks, malformed: .upstreamInvalid)
@@ -95,6 +125,7 @@ struct ExchangeMachine: ~Copyable {
     var delivery = ResponseHead.BodyDelivery.asIs
     var responseStarted = false
     var responseHeadSent = false
+    var sentResponseEnd = false
     var announcesStream = false
     var keepsClient = false
     var responseBytes = 0
@@ -102,8 +133,20 @@ struct ExchangeMachine: ~Copyable {
     var sentHalfCloseUpstream = false
     var sentHalfCloseClient = false
 
-    init(settings: Settings, facts: ConnectionFacts, random: LoopRandom) {
+    /// What of the request, kept to be sent again, a new connection has not been sent yet.
+    enum ReplayStep { case whole, body, done }
+
+    struct FramedHead {
+        var text: ByteBuffer
+        /// Whether there is nothing behind it.
+        var ends: Bool
+        /// Whether it says how long the body is.
+        var hasLength: Bool
+    }
+
+    init(settings: Settings, facts: ConnectionFacts, random: LoopRandom, clientDialect: Dialect = .http1) {
         self.settings = settings
+        self.clientDialect = clientDialect
         self.facts = facts
         self.random = random
         self.requestID = .random(0, 0)
@@ -118,6 +161,7 @@ struct ExchangeMachine: ~Copyable {
             self.pendingRefusal = nil
             return self.answer(refusal)
         }
+        if !self.followingActions.isEmpty { return self.followingActions.removeFirst() }
         switch self.phase {
         case .head: return self.nextHead()
         case .routing, .closed: return nil
@@ -130,6 +174,7 @@ struct ExchangeMachine: ~Copyable {
             self.phase = .closed
             return .closeClient
         case .lingering(let announced):
+            // HTTP/1 only: a frame that ends a stream cannot be lost to a reset of the connection.
             self.input = ByteBuffer()
             if !announced {
                 self.phase = .lingering(announced: true)
@@ -212,7 +257,19 @@ struct ExchangeMachine: ~Copyable {
         }
     }
 
-    /// The client will send no more, but may still read.
+    /// A request's head from a client that speaks in frames.
+    mutating func clientHead(_ head: FramedHead) {
+        self.framedRequest = head
+        self.clientEnded = head.ends
+    }
+
+    /// The trailers of the request, from a client that speaks in frames: the request ends with them.
+    mutating func clientTrailers(_ lines: ByteBuffer) {
+        self.requestTrailers = lines
+        self.clientEnded = true
+    }
+
+    /// The client will send no more, but may still read. Where it speaks in frames, the request ends here.
     mutating func clientEOF() { self.clientEnded = true }
 
     /// The client's connection is gone.
@@ -226,8 +283,9 @@ struct ExchangeMachine: ~Copyable {
         guard case .acquiring = self.upstream else { return }
         self.upstream = .open
         self.isReused = reused
-        self.mustSendReplay = true
+        self.replayStep = .whole
         self.sentAnything = false
+        self.sentRequestEnd = false
         self.upstreamEnded = false
         self.upstreamBroke = false
         self.upstreamInput = ByteBuffer()
@@ -240,6 +298,23 @@ struct ExchangeMachine: ~Copyable {
         } else {
             self.upstreamInput.writeBuffer(&bytes)
         }
+    }
+
+    /// A response's head, final or interim, from an instance that speaks in frames.
+    mutating func upstreamHead(_ head: FramedHead) {
+        guard case .open = self.upstream else { return }
+        guard self.framedResponse == nil else {
+            return self.refuse(Refusal(.upstreamInvalid, reason: "The instance sent two heads at once."))
+        }
+        self.framedResponse = head
+        self.upstreamEnded = head.ends
+    }
+
+    /// The trailers of the response, from an instance that speaks in frames: the response ends with them.
+    mutating func upstreamTrailers(_ lines: ByteBuffer) {
+        guard case .open = self.upstream else { return }
+        self.responseTrailers = lines
+        self.upstreamEnded = true
     }
 
     /// The instance will send no more. When its connection `broke` rather than ended, a body without a length is

@@ -10,7 +10,8 @@ extension RequestHead {
     /// the router knows about the client.
     func write(
         _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>, facts: ConnectionFacts,
-        id: RequestID, startMilliseconds: UInt64, into out: inout HeadWriter
+        id: RequestID, startMilliseconds: UInt64, delivery: ExchangeMachine.RequestDelivery = .asIs,
+        into out: inout HeadWriter
     ) {
         self.writeRequestLine(bytes, into: &out)
         if self.isAbsoluteForm {
@@ -34,6 +35,7 @@ extension RequestHead {
         }
         if runStart >= 0 { out.append(bytes[ByteRange(Int(runStart), Int(runEnd))]) }
 
+        if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
         if self.upgrade { out.append("Connection: upgrade\r\n") }
         if facts.isTrusted {
             self.writeTrustedForwarding(bytes, fields: fields, facts: facts, into: &out)

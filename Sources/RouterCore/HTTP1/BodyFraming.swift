@@ -5,4 +5,6 @@ enum BodyFraming: Equatable {
     case chunked
     /// The sender closes the connection; responses only.
     case untilClose
+    /// The sender says so apart from its bytes, as HTTP/2 does; requests only.
+    case delimited
 }

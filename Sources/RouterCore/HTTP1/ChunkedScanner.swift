@@ -16,6 +16,8 @@ struct ChunkedScanner {
         case pass(Int)
         /// Leave out this many bytes.
         case skip(Int)
+        /// This many bytes are a line of the trailer section, for a reader that does not know the coding.
+        case trailer(Int)
         /// More input is needed.
         case incomplete
         /// The next two bytes are the line end after which the body ends.
@@ -148,18 +150,22 @@ struct ChunkedScanner {
         }
         self.trailerLength += end + 1
         if end == 1 { return .end }
-        return try self.isTrailerAllowed(bytes, end: end - 1) && passesFraming ? .pass(end + 1) : .skip(end + 1)
+        guard try Self.isTrailerAllowed(bytes, end: end - 1, malformed: self.malformed) else { return .skip(end + 1) }
+        return passesFraming ? .pass(end + 1) : .trailer(end + 1)
     }
 
-    private func isTrailerAllowed(_ line: UnsafeRawBufferPointer, end: Int) throws(HeadRefusal) -> Bool {
+    /// Whether a field line up to `end` may come in a trailer section.
+    static func isTrailerAllowed(
+        _ line: UnsafeRawBufferPointer, end: Int, malformed: RouterErrorCode
+    ) throws(HeadRefusal) -> Bool {
         var position = 0
         while ByteClass.isToken(line[position]) { position += 1 }
         guard position > 0, line[position] == ByteClass.colon else {
-            throw HeadRefusal(self.malformed, "A trailer field is malformed.")
+            throw HeadRefusal(malformed, "A trailer field is malformed.")
         }
         let name = UnsafeRawBufferPointer(rebasing: line[0..<position])
         for index in position..<end where !ByteClass.isFieldValue(line[index]) {
-            throw HeadRefusal(self.malformed, "A trailer field holds a control character.")
+            throw HeadRefusal(malformed, "A trailer field holds a control character.")
         }
         return KnownField.classify(name) == .other
     }

@@ -53,7 +53,7 @@ extension Exchange {
 
     private func abandonUpstream() {
         self.timing.firstByte = 0
-        self.attempt.detach()?.stream.close()
+        self.attempt.detach()?.release(.abandon, to: self.worker)
     }
 
     /// Chooses from the newest version of the route: the one the request came in with may name what is gone.
@@ -134,7 +134,7 @@ extension Exchange {
         self.connect(to: instance)
     }
 
-    private func attach(_ upstream: InstanceConnection, reused: Bool) {
+    private func attach(_ upstream: any InstanceSide, reused: Bool) {
         upstream.owner = self
         self.attempt.upstream = upstream
         self.timing.sent = reused ? self.timing.start : self.worker.loop.now()
@@ -191,14 +191,8 @@ extension Exchange {
         self.leaveQueue()
         let instance = self.attempt.instance
         if let upstream = self.attempt.detach() {
-            if ending.reusesUpstream {
-                upstream.stream.resumeReading()
-                self.worker.keep(upstream, now: now)
-            } else if ending.upgraded {
-                upstream.stream.closeAfterWriting()
-            } else {
-                upstream.stream.close()
-            }
+            upstream.release(
+                ending.reusesUpstream ? .reuse : ending.upgraded ? .closeAfterWriting : .abandon, to: self.worker)
         }
         self.attempt.leaveInstance()
         let pool = self.attempt.pool

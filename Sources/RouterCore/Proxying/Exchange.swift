@@ -1,24 +1,5 @@
 import NIOCore
 
-/// The side of an exchange that faces the client: a connection of its own, or a stream within one.
-protocol ClientSide: AnyObject {
-    /// False while the client takes less than it is sent.
-    var canTakeMore: Bool { get }
-    /// How much waits for the client.
-    var bufferedBytes: Int { get }
-
-    func send(_ bytes: ByteBuffer)
-    func flush()
-    /// Ends what is sent; the client may go on sending.
-    func endOutput()
-    /// Closes once everything sent has left.
-    func closeAfterWriting()
-    /// Closes at once.
-    func close()
-    /// More from the client can be used now.
-    func resumeReading()
-}
-
 /// Requests on their way through the router, one after the other: feeds the exchange machine and does what it says.
 ///
 /// Everything happens on one loop, and an instance's connection is always on the same one. No action calls back before
@@ -87,7 +68,19 @@ final class Exchange {
                 self.client.send(bytes)
                 self.clientNeedsFlush = true
             case .toUpstream(let bytes):
-                self.attempt.upstream?.stream.write(bytes)
+                self.attempt.upstream?.send(bytes)
+                self.upstreamNeedsFlush = true
+            case .headToClient(let head, let ends):
+                self.client.sendHead(head, ends: ends)
+                self.clientNeedsFlush = true
+            case .headToUpstream(let head, let ends):
+                self.attempt.upstream?.sendHead(head, ends: ends)
+                self.upstreamNeedsFlush = true
+            case .endToClient(let trailers):
+                self.client.sendEnd(trailers: trailers)
+                self.clientNeedsFlush = true
+            case .endToUpstream(let trailers):
+                self.attempt.upstream?.sendEnd(trailers: trailers)
                 self.upstreamNeedsFlush = true
             case .route: self.route()
             case .acquire(let acquisition): self.acquire(acquisition)
@@ -96,7 +89,7 @@ final class Exchange {
                 // What the client is sent is sent before anything is looked at in peace.
                 self.flushClient()
                 self.finish(ending)
-            case .halfCloseUpstream: self.attempt.upstream?.stream.closeOutput()
+            case .halfCloseUpstream: self.attempt.upstream?.endOutput()
             case .halfCloseClient: self.client.endOutput()
             case .closeClient: self.closeClient()
             }
@@ -105,7 +98,7 @@ final class Exchange {
         self.flushClient()
         if self.upstreamNeedsFlush {
             self.upstreamNeedsFlush = false
-            self.attempt.upstream?.stream.flush()
+            self.attempt.upstream?.flush()
         }
         self.watch.lastEvent = self.worker.loop.now()
         self.resumeClient()
@@ -155,13 +148,13 @@ final class Exchange {
 
     /// A client that sends requests without reading the answers waits, like one whose instance is not reading.
     private var canReadMore: Bool {
-        self.machine.wantsClientBytes && self.attempt.upstream?.stream.isWritable != false
+        self.machine.wantsClientBytes && self.attempt.upstream?.canTakeMore != false
             && (self.client.canTakeMore || self.machine.isExchanging)
     }
 
     /// The client takes bytes again.
     func clientBecameWritable() {
-        self.attempt.upstream?.stream.resumeReading()
+        self.attempt.upstream?.resumeReading()
         self.resumeClient()
     }
 
@@ -207,7 +200,7 @@ final class Exchange {
         case .tunnel: if waited > timeouts.upgradedIdle { self.timeOut() }
         case .firstByte: if waited > timeouts.firstByte { self.timeOut() }
         case .requestBody:
-            if self.attempt.upstream?.stream.isWritable == false {
+            if self.attempt.upstream?.canTakeMore == false {
                 // It is the instance that does not take the body.
                 if waited > timeouts.betweenBytes { self.answer(Refusal(.upstreamTimeout)) }
             } else if waited > limits.bodyIdle {

@@ -32,6 +32,8 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     var bufferedBytes: Int { self.stream.bufferedBytes }
 
     func send(_ bytes: ByteBuffer) { self.stream.write(bytes) }
+    func sendHead(_ head: ByteBuffer, ends: Bool) { self.stream.write(head) }
+    func sendEnd(trailers: ByteBuffer) {}
     func flush() { self.stream.flush() }
     func endOutput() { self.stream.closeOutput() }
     func closeAfterWriting() { self.stream.closeAfterWriting() }

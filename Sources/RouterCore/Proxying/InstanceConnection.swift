@@ -1,7 +1,7 @@
 import NIOCore
 
-/// A connection to an instance: hands bytes to the exchange that has it at the moment.
-final class InstanceConnection: ByteStreamHandler {
+/// A connection to an instance that speaks HTTP/1: hands bytes to the exchange that has it at the moment.
+final class InstanceConnection: InstanceSide, ByteStreamHandler {
     let instance: Instance
     let stream: any ByteStream
     /// Who is served; nil while idle.
@@ -17,6 +17,29 @@ final class InstanceConnection: ByteStreamHandler {
         self.stream = stream
         stream.handler = self
     }
+
+    // MARK: What the exchange asks for
+
+    var canTakeMore: Bool { self.stream.isWritable }
+
+    func send(_ bytes: ByteBuffer) { self.stream.write(bytes) }
+    func sendHead(_ head: ByteBuffer, ends: Bool) { self.stream.write(head) }
+    func sendEnd(trailers: ByteBuffer) {}
+    func flush() { self.stream.flush() }
+    func endOutput() { self.stream.closeOutput() }
+    func resumeReading() { self.stream.resumeReading() }
+
+    func release(_ manner: ReleaseManner, to worker: Worker) {
+        switch manner {
+        case .reuse:
+            self.stream.resumeReading()
+            worker.keep(self)
+        case .closeAfterWriting: self.stream.closeAfterWriting()
+        case .abandon: self.stream.close()
+        }
+    }
+
+    // MARK: What the stream says
 
     var wantsBytes: Bool { self.owner?.client.canTakeMore ?? true }
 

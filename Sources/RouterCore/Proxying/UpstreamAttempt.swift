@@ -4,7 +4,7 @@ struct UpstreamAttempt {
     /// The route's version that the current choice was made from.
     var pool: ApplicationPool?
     var instance: Instance?
-    var upstream: InstanceConnection?
+    var upstream: (any InstanceSide)?
     /// The connection that is being made.
     var pending: (any PendingConnection)?
     /// Instances that failed this request.
@@ -32,7 +32,7 @@ struct UpstreamAttempt {
     }
 
     /// Lets go of the connection without closing it; the caller decides what becomes of it.
-    mutating func detach() -> InstanceConnection? {
+    mutating func detach() -> (any InstanceSide)? {
         if let pending = self.pending {
             self.pending = nil
             pending.cancel()

@@ -126,12 +126,13 @@ final class Worker {
     }
 
     /// Keeps a connection for the next request, or closes it.
-    func keep(_ upstream: InstanceConnection, now: UInt64) {
+    func keep(_ upstream: InstanceConnection) {
         guard !self.isShuttingDown, !upstream.instance.isRetired, upstream.stream.isOpen else {
             upstream.stream.close()
             return
         }
-        self.connections(to: upstream.instance).push(upstream, now: now, limit: self.configuration.maxIdlePerBackend)
+        self.connections(to: upstream.instance).push(
+            upstream, now: self.loop.now(), limit: self.configuration.maxIdlePerBackend)
     }
 
     func closeIdle(_ backends: Set<BackendID>) {

@@ -22,20 +22,23 @@ final class ExchangeHarness {
 
     init(
         pieceSize: Int = .max, trusted: Bool = false, bodyLimit: Int = 1 << 20,
+        clientDialect: ExchangeMachine.Dialect = .http1, upstreamDialect: ExchangeMachine.Dialect = .http1,
         configure: (inout Router.Configuration) -> Void = { _ in }
     ) {
         var configuration = Router.Configuration()
         configure(&configuration)
         self.pieceSize = pieceSize
         self.bodyLimit = bodyLimit
+        self.upstreamDialect = upstreamDialect
         self.machine = ExchangeMachine(
             settings: configuration.exchangeSettings,
             facts: ConnectionFacts(
                 clientAddress: "203.0.113.9", isTrusted: trusted, scheme: "http", port: 80, pseudonym: "test"),
-            random: LoopRandom(seed: 1))
+            random: LoopRandom(seed: 1), clientDialect: clientDialect)
     }
 
     let bodyLimit: Int
+    let upstreamDialect: ExchangeMachine.Dialect
 
     func client(_ text: String) { self.client(Array(text.utf8)) }
 
@@ -44,6 +47,30 @@ final class ExchangeHarness {
             self.machine.clientBytes(piece)
             self.settle()
         }
+    }
+
+    func clientHead(_ text: String, ends: Bool = false) {
+        self.machine.clientHead(
+            ExchangeMachine.FramedHead(
+                text: ByteBuffer(string: text), ends: ends, hasLength: text.lowercased().contains("content-length")))
+        self.settle()
+    }
+
+    func clientTrailers(_ text: String) {
+        self.machine.clientTrailers(ByteBuffer(string: text))
+        self.settle()
+    }
+
+    func upstreamHead(_ text: String, ends: Bool = false) {
+        self.machine.upstreamHead(
+            ExchangeMachine.FramedHead(
+                text: ByteBuffer(string: text), ends: ends, hasLength: text.lowercased().contains("content-length")))
+        self.settle()
+    }
+
+    func upstreamTrailers(_ text: String) {
+        self.machine.upstreamTrailers(ByteBuffer(string: text))
+        self.settle()
     }
 
     func upstream(_ text: String) { self.upstream(Array(text.utf8)) }
@@ -80,6 +107,18 @@ final class ExchangeHarness {
         while let action = self.machine.nextAction() {
             switch action {
             case .toClient(let bytes): self.toClient += Array(bytes.readableBytesView)
+            case .headToClient(let bytes, let ends):
+                self.toClient += Array(bytes.readableBytesView)
+                if ends { self.events.append("client end") }
+            case .headToUpstream(let bytes, let ends):
+                self.toUpstream[self.toUpstream.count - 1] += Array(bytes.readableBytesView)
+                if ends { self.events.append("upstream end") }
+            case .endToClient(let trailers):
+                self.events.append("client end")
+                self.toClient += Array(trailers.readableBytesView)
+            case .endToUpstream(let trailers):
+                self.events.append("upstream end")
+                self.toUpstream[self.toUpstream.count - 1] += Array(trailers.readableBytesView)
             case .toUpstream(let bytes): self.toUpstream[self.toUpstream.count - 1] += Array(bytes.readableBytesView)
             case .route:
                 let host = self.machine.withHost { String(decoding: $0, as: UTF8.self) }
@@ -87,7 +126,7 @@ final class ExchangeHarness {
                 if let code = self.route(host) {
                     self.machine.refuse(Refusal(code))
                 } else {
-                    self.machine.accept(startMilliseconds: 1000, bodyLimit: self.bodyLimit)
+                    self.machine.accept(startMilliseconds: 1000, bodyLimit: self.bodyLimit, dialect: self.upstreamDialect)
                 }
             case .acquire(let acquisition): self.acquire(acquisition)
             case .streaming: self.events.append("streaming")

@@ -1,0 +1,55 @@
+import NIOCore
+
+/// The side of an exchange that faces the client: a connection of its own, or a stream within one.
+protocol ClientSide: AnyObject {
+    /// False while the client takes less than it is sent.
+    var canTakeMore: Bool { get }
+    /// How much waits for the client.
+    var bufferedBytes: Int { get }
+
+    func send(_ bytes: ByteBuffer)
+    /// Sends a head, final or interim; `ends` when there is nothing behind it. Only where the client speaks in frames.
+    func sendHead(_ head: ByteBuffer, ends: Bool)
+    /// Ends the message. Only where the client speaks in frames.
+    func sendEnd(trailers: ByteBuffer)
+    func flush()
+    /// Ends what is sent; the client may go on sending.
+    func endOutput()
+    /// Closes once everything sent has left.
+    func closeAfterWriting()
+    /// Closes at once.
+    func close()
+    /// More from the client can be used now.
+    func resumeReading()
+}
+
+/// The side of an exchange that faces an instance: a connection for itself, or a stream within one.
+protocol InstanceSide: AnyObject {
+    /// Who is served; nil when the exchange is over.
+    var owner: Exchange? { get set }
+    /// False while the instance takes less than it is sent.
+    var canTakeMore: Bool { get }
+
+    func send(_ bytes: ByteBuffer)
+    /// Sends a head; `ends` when there is nothing behind it. Only where the instance speaks in frames.
+    func sendHead(_ head: ByteBuffer, ends: Bool)
+    /// Ends the message. Only where the instance speaks in frames.
+    func sendEnd(trailers: ByteBuffer)
+    func flush()
+    /// Ends what is sent; the instance may go on sending.
+    func endOutput()
+    /// More of the response can be used now.
+    func resumeReading()
+    /// The exchange has let go of it.
+    func release(_ manner: ReleaseManner, to worker: Worker)
+}
+
+/// What becomes of an instance's side when the exchange lets go of it.
+enum ReleaseManner {
+    /// The response is complete: another request may come.
+    case reuse
+    /// What was sent shall still arrive.
+    case closeAfterWriting
+    /// It is worth nothing any more.
+    case abandon
+}
