@@ -263,6 +263,13 @@ struct ExchangeMachine: ~Copyable {
         self.clientEnded = head.ends
     }
 
+    /// A request's head that could not be taken.
+    mutating func refuseHead(_ refusal: Refusal) {
+        self.beginExchange(ByteBuffer())
+        self.phase = .routing
+        self.refuse(refusal)
+    }
+
     /// The trailers of the request, from a client that speaks in frames: the request ends with them.
     mutating func clientTrailers(_ lines: ByteBuffer) {
         self.requestTrailers = lines

@@ -52,9 +52,11 @@ public struct RouterErrorCode: Hashable, Sendable, CustomStringConvertible {
     public static let expectationFailed = Self("expectation-failed", 417, "The request expects what is not known here.")
     /// The header fields are over the limit, by size or number.
     public static let headersTooLarge = Self("headers-too-large", 431, "The request's header fields are too large.")
+    /// The request asks for a protocol that is not spoken here.
+    public static let notImplemented = Self("not-implemented", 501, "This protocol is not spoken here.")
     /// The request's HTTP version is neither 1.0 nor 1.1.
     public static let versionNotSupported = Self(
-        "version-not-supported", 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+        "version-not-supported", 505, "Only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here.")
     /// The instance closed the connection before it had answered, or in the middle of its answer.
     public static let upstreamBroke = Self(
         "upstream-broke", 502, "The application closed the connection before it had answered.")

@@ -27,14 +27,18 @@ final class Exchange {
     // Time limits.
     private var watch: Watch
 
-    init(_ worker: Worker, client: any ClientSide, facts: ConnectionFacts) {
+    init(
+        _ worker: Worker, client: any ClientSide, facts: ConnectionFacts,
+        dialect: ExchangeMachine.Dialect = .http1
+    ) {
         self.worker = worker
         self.client = client
         self.watch = Watch(now: worker.loop.now())
         self.state = Owned(
             State(
                 machine: ExchangeMachine(
-                    settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()))))
+                    settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()),
+                    clientDialect: dialect)))
     }
 
     var machine: ExchangeMachine {
@@ -128,6 +132,23 @@ final class Exchange {
         self.machine.clientBytes(bytes)
         self.pump()
         self.machine.releaseInput()
+    }
+
+    func clientHead(_ head: ExchangeMachine.FramedHead) {
+        self.machine.clientHead(head)
+        self.pump()
+    }
+
+    func clientTrailers(_ lines: ByteBuffer) {
+        self.machine.clientTrailers(lines)
+        self.pump()
+    }
+
+    /// Answers a request whose head is not even looked at.
+    func refuseHead(_ refusal: Refusal) {
+        self.timing = RequestTiming(start: self.worker.loop.now())
+        self.machine.refuseHead(refusal)
+        self.pump()
     }
 
     func clientEnded() {

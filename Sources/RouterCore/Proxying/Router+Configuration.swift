@@ -38,6 +38,9 @@ extension Router {
         /// How much may wait to be sent on a connection before its source is no longer read: 64 KiB.
         public var writeBufferBytes = 65_536
 
+        /// The streams that an HTTP/2 client may have open: 100. Further ones are refused for the client to try again.
+        public var maxStreamsPerConnection = 100
+
         /// How long a request's head may take from its first byte: 10 s, then 408.
         public var headTimeout: Duration = .seconds(10)
         /// How long the client may pause inside a body: 30 s, then 408.
@@ -99,6 +102,15 @@ extension Router {
 }
 
 extension Router.Configuration {
+    var http2Limits: HTTP2Limits {
+        var limits = HTTP2Limits()
+        limits.concurrentStreams = self.maxStreamsPerConnection
+        limits.headerBytes = self.maxHeaderBytes
+        limits.headerFields = self.maxHeaderFields
+        limits.outputBytes = self.writeBufferBytes
+        return limits
+    }
+
     var exchangeSettings: ExchangeMachine.Settings {
         ExchangeMachine.Settings(
             requestHead: HeadScanner.Limits(

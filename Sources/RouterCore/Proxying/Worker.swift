@@ -63,10 +63,19 @@ final class Worker {
             stream.close()
             return
         }
-        let session = HTTP1Session(stream, self, facts: facts)
-        stream.handler = session
-        session.position = self.clients.count
-        self.clients.append(session)
+        let arriving = ArrivingConnection(stream, self, facts: facts)
+        stream.handler = arriving
+        arriving.position = self.clients.count
+        self.clients.append(arriving)
+    }
+
+    /// A connection has shown what it speaks.
+    func replace(_ client: any ClientSession, with session: any ClientSession) {
+        guard let position = client.position else { return }
+        client.position = nil
+        session.position = position
+        self.clients[position] = session
+        if self.isShuttingDown { session.shutDown() }
     }
 
     func remove(_ client: any ClientSession) {
@@ -84,6 +93,13 @@ final class Worker {
         let waiters = self.whenEmpty
         self.whenEmpty = []
         for waiter in waiters { waiter.resume() }
+    }
+
+    /// A nonce as a WebSocket's opening has it (RFC 6455, 4.1).
+    func webSocketKey() -> String {
+        var bytes = ByteBuffer()
+        bytes.writeMultipleIntegers(self.random.next(), self.random.next())
+        return Base64.encode(bytes.readableBytesView)
     }
 
     // MARK: The queue

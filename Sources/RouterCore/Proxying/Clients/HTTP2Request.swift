@@ -1,0 +1,128 @@
+import NIOCore
+
+/// One stream of an HTTP/2 client's connection: the client's side of one exchange.
+final class HTTP2Request: ClientSide {
+    private let id: UInt32
+    /// Owns this request, and forgets it when it is over.
+    private unowned let session: HTTP2Session
+    private(set) lazy var exchange = Exchange(
+        self.session.worker, client: self, facts: self.session.facts, dialect: .frames)
+
+    private var sentEnd = false
+    private var isOver = false
+    /// Received, and not given back to the client's window yet.
+    private var unreturned = 0
+
+    init(_ id: UInt32, _ session: HTTP2Session) {
+        self.id = id
+        self.session = session
+    }
+
+    // MARK: What the session says
+
+    func begin(_ head: ExchangeMachine.FramedHead) { self.exchange.clientHead(head) }
+
+    func refuse(_ refusal: HTTP2HeadRefusal) {
+        switch refusal {
+        case .headersTooLarge: self.exchange.refuseHead(Refusal(.headersTooLarge))
+        case .connect: self.exchange.refuseHead(Refusal(.methodNotAllowed))
+        case .unknownProtocol: self.exchange.refuseHead(Refusal(.notImplemented))
+        }
+    }
+
+    func received(_ bytes: ByteBuffer, ends: Bool) {
+        self.unreturned += bytes.readableBytes
+        if bytes.readableBytes > 0 { self.exchange.clientBytes(bytes) }
+        if ends { self.exchange.clientEnded() }
+        if self.exchange.wantsClientBytes() { self.returnWindow() }
+    }
+
+    func receivedTrailers(_ lines: ByteBuffer) { self.exchange.clientTrailers(lines) }
+
+    func drained() { self.exchange.clientBecameWritable() }
+
+    /// The client takes nothing more of it.
+    func lost() {
+        guard !self.isOver else { return }
+        self.sentEnd = true
+        self.exchange.clientClosed()
+        self.finish()
+    }
+
+    private func returnWindow() {
+        guard self.unreturned > 0 else { return }
+        self.session.connection.consumed(stream: self.id, count: self.unreturned)
+        self.unreturned = 0
+    }
+
+    // MARK: What the exchange asks for
+
+    var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
+    var canTakeMore: Bool { self.bufferedBytes < self.session.worker.configuration.writeBufferBytes }
+
+    func send(_ bytes: ByteBuffer) {
+        guard !self.sentEnd else { return }
+        self.session.connection.sendData(stream: self.id, bytes, endsStream: false)
+    }
+
+    func sendHead(_ head: ByteBuffer, ends: Bool) {
+        guard !self.sentEnd else { return }
+        let isSent: Bool
+        if Self.isInterim(head) {
+            isSent = self.session.connection.sendInterim(stream: self.id, head: head)
+        } else {
+            self.sentEnd = ends
+            isSent = self.session.connection.sendHead(stream: self.id, head: head, endsStream: ends)
+        }
+        if !isSent { self.reset(.internalError) }
+    }
+
+    /// 101 is a final response here: what it opens is the stream.
+    private static func isInterim(_ head: ByteBuffer) -> Bool {
+        head.withUnsafeReadableBytes { $0.count > 11 && $0[9] == 0x31 && !($0[10] == 0x30 && $0[11] == 0x31) }
+    }
+
+    func sendEnd(trailers: ByteBuffer) {
+        guard !self.sentEnd else { return }
+        self.sentEnd = true
+        if trailers.readableBytes > 0 {
+            self.session.connection.sendTrailers(stream: self.id, lines: trailers)
+        } else {
+            self.session.connection.sendData(stream: self.id, ByteBuffer(), endsStream: true)
+        }
+    }
+
+    func endOutput() { self.sendEnd(trailers: ByteBuffer()) }
+    func flush() { self.session.drive() }
+    func resumeReading() { self.returnWindow() }
+
+    func closeAfterWriting() {
+        guard !self.isOver else { return }
+        if self.sentEnd {
+            // What the client still sends is of no use.
+            self.session.connection.stopReceiving(stream: self.id)
+        } else {
+            self.reset(.internalError)
+        }
+        self.finish()
+        self.session.drive()
+    }
+
+    func close() {
+        guard !self.isOver else { return }
+        self.reset(.cancel)
+        self.finish()
+        self.session.drive()
+    }
+
+    private func reset(_ code: HTTP2ErrorCode) {
+        self.sentEnd = true
+        self.session.connection.reset(stream: self.id, code: code)
+    }
+
+    private func finish() {
+        guard !self.isOver else { return }
+        self.isOver = true
+        self.session.finished(self.id)
+    }
+}
