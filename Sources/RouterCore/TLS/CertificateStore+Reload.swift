@@ -29,7 +29,7 @@ extension CertificateStore {
                 let certificate = try TLSCertificate(chainFile: files.chain, keyFile: files.key)
                 // Replaced even if it is the same, so that the files' new stamps are known.
                 try self.replace(entry, by: certificate)
-                if certificate.isSame(as: entry.certificate) { return nil }
+                if certificate == entry.certificate { return nil }
                 return Reload(certificate: entry.certificate, outcome: .replaced(certificate))
             } catch {
                 return Reload(certificate: entry.certificate, outcome: .refused(error))

@@ -158,7 +158,10 @@ public final class CertificateStore: Sendable {
     /// Puts the certificate that was read anew where the old one still is.
     func replace(_ old: Entry, by certificate: TLSCertificate) throws(TLSError) {
         if let chosen = old.chosenHosts { _ = try Self.check(chosen.map(\.text), certificate) }
-        let entry = try self.prepare(certificate, chosenHosts: old.chosenHosts)
+        // The same certificate in files that were written again keeps its context, and so its clients' sessions.
+        let context =
+            certificate == old.certificate ? old.context : try self.settings.makeContext(for: certificate)
+        let entry = Entry(certificate, chosenHosts: old.chosenHosts, context: context)
         self.state.withLock { state in
             let held = state.hosts.filter { $0.value === old }.map(\.key)
             if !held.isEmpty {

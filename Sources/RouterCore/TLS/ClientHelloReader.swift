@@ -33,8 +33,8 @@ struct ClientHelloReader {
         while true {
             if let progress = self.examineMessage() { return progress }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[self.position...])
-            if rest.count > 1, rest[1] != 3 { return self.position == 0 ? .notTLS : .refused(.protocolVersion) }
             if let type = rest.first, type != Self.handshake { return .refused(.unexpectedMessage) }
+            if rest.count > 1, rest[1] != 3 { return self.position == 0 ? .notTLS : .refused(.protocolVersion) }
             guard rest.count >= 5 else { break }
             let length = Int(rest[3]) << 8 | Int(rest[4])
             // An empty record carries nothing, so that there could be any number of them.

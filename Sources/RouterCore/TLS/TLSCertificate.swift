@@ -71,9 +71,6 @@ public struct TLSCertificate: Sendable {
         guard let host = CertificateHost(host) else { return false }
         return self.hosts.contains(host.text) || host.wildcard.map { self.hosts.contains($0) } ?? false
     }
-
-    /// Whether the same certificate and key are meant, wherever they came from.
-    func isSame(as other: TLSCertificate) -> Bool { self.chain == other.chain && self.key == other.key }
 }
 
 // MARK: Parsing
@@ -144,6 +141,11 @@ extension TLSCertificate {
                     ? ", but to a later one. The host's own certificate has to come first, then the intermediate ones."
                     : ". Was one of them renewed without the other?"))
     }
+}
+
+extension TLSCertificate: Equatable {
+    /// Whether the chain and the key are the same, wherever they came from.
+    public static func == (lhs: Self, rhs: Self) -> Bool { lhs.chain == rhs.chain && lhs.key == rhs.key }
 }
 
 extension TLSCertificate: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
