@@ -48,12 +48,11 @@ extension ACMEManager {
                 try? await self.records.removeCertificate(of: record.host)
                 continue
             }
-            let isUsed = self.state.withLock { state in
+            self.state.withLock { state in
                 state.held[record.host] = held
                 if record.isOnDemand, self.policy != nil { state.table.demand(record.host, now: now) }
-                return self.adopt(record.host, &state, now)
+                self.adopt(record.host, &state, now)
             }
-            if isUsed { self.install(record.host) }
         }
     }
 
@@ -74,28 +73,27 @@ extension ACMEManager {
 
     // MARK: Certificates in use
 
-    /// Plans with the certificate that is kept for a host that is wanted and has none yet; says whether there is one.
-    func adopt(_ host: String, _ state: inout State, _ now: Date) -> Bool {
+    /// Uses the certificate that is kept for a host that is wanted and has none yet.
+    func adopt(_ host: String, _ state: inout State, _ now: Date) {
         guard let entry = state.table.hosts[host], entry.certificate == nil, entry.job == nil,
             let held = state.held[host], held.facts.notAfter > now
-        else { return false }
-        state.table.has(held.facts, for: host, isCurrent: held.isCurrent, now: now, chance: self.chance())
-        return true
+        else { return }
+        do {
+            try self.use(held, for: host, &state, now)
+        } catch {
+            // It is ordered anew.
+            self.logger.warning(
+                "a kept certificate cannot be used", metadata: ["acme.host": "\(host)", "acme.error": "\(error)"])
+        }
     }
 
-    /// Gives the router a host's certificate.
-    func install(_ host: String) {
-        do {
-            // Inside the lock, so that what the router has is what the table says, whoever changes it at the same time.
-            // It takes a part of a millisecond.
-            try self.state.withLock { state in
-                guard state.table.hosts[host] != nil, let held = state.held[host] else { return }
-                try self.certificates.set(held.certificate, hosts: [host])
-            }
-        } catch {
-            self.logger.error(
-                "a certificate cannot be used", metadata: ["acme.host": "\(host)", "acme.error": "\(error)"])
-        }
+    /// Gives the router a certificate and plans its renewal. Inside the lock, so that what the router has is what the
+    /// table says, whoever changes it at the same time; it takes a part of a millisecond.
+    func use(_ held: Held, for host: String, _ state: inout State, _ now: Date) throws {
+        state.held[host] = held
+        guard state.table.hosts[host] != nil else { return }
+        try self.certificates.set(held.certificate, hosts: [host])
+        state.table.has(held.facts, for: host, isCurrent: held.isCurrent, now: now, chance: self.chance())
     }
 
     /// Takes a host's certificate from the router, unless somebody else gave it another one.
@@ -124,15 +122,14 @@ extension ACMEManager {
     func consider(_ host: String) async {
         let isKnown = await self.policy?.isKnown(host) ?? false
         let now = self.now()
-        let isKept = self.state.withLock { state in
+        self.state.withLock { state in
             guard isKnown else {
                 state.gate.turnDown(host, now: now)
-                return false
+                return
             }
             state.table.demand(host, now: now)
-            return self.adopt(host, &state, now)
+            self.adopt(host, &state, now)
         }
-        if isKept { self.install(host) }
         self.bell.ring()
     }
 
@@ -187,12 +184,9 @@ extension ACMEManager {
                 "a certificate could not be kept", metadata: ["acme.host": "\(host)", "acme.error": "\(error)"])
         }
         let now = self.now()
-        self.state.withLock { state in
-            state.held[host] = Held(
-                certificate: issued.certificate, facts: issued.facts, challenge: challenge, isCurrent: true)
-            state.table.has(issued.facts, for: host, now: now, chance: self.chance())
-        }
-        self.install(host)
+        let held = Held(
+            certificate: issued.certificate, facts: issued.facts, challenge: challenge, isCurrent: true)
+        try self.state.withLock { try self.use(held, for: host, &$0, now) }
         self.logger.info(
             "certificate issued", metadata: ["acme.host": "\(host)", "acme.until": "\(issued.facts.notAfter)"])
     }

@@ -103,12 +103,13 @@ public final class ACMEManager: Service, Sendable {
         var wanted: Set<String> = []
         for host in hosts { wanted.insert(try HostName.check(host)) }
         let now = self.now()
-        let (leaving, coming) = self.state.withLock { state in
-            let leaving = state.table.want(wanted, now: now)
-            return (leaving, wanted.filter { self.adopt($0, &state, now) })
+        for host in self.state.withLock({ $0.table.keep(only: wanted) }) { self.uninstall(host) }
+        for host in wanted {
+            self.state.withLock { state in
+                state.table.want(host, now: now)
+                self.adopt(host, &state, now)
+            }
         }
-        for host in leaving { self.uninstall(host) }
-        for host in coming { self.install(host) }
         self.bell.ring()
     }
 

@@ -47,14 +47,15 @@ struct HostTable {
 
     // MARK: Events
 
-    /// Makes these the hosts that always have a certificate, and returns those that no longer have a place. What was
-    /// asked for on demand stays.
-    mutating func want(_ wanted: Set<String>, now: Date) -> [String] {
+    /// Drops all hosts that were set and are not among these, and returns them. What was asked for on demand stays.
+    mutating func keep(only wanted: Set<String>) -> [String] {
         let leaving = self.hosts.filter { !$0.value.isOnDemand && !wanted.contains($0.key) }.map(\.key)
         for host in leaving { self.hosts[host] = nil }
-        for host in wanted { self.add(host, isOnDemand: false, now: now) }
         return leaving.sorted()
     }
+
+    /// The host is to have a certificate, always.
+    mutating func want(_ host: String, now: Date) { self.add(host, isOnDemand: false, now: now) }
 
     /// A client asked for a host that may have one.
     mutating func demand(_ host: String, now: Date) { self.add(host, isOnDemand: true, now: now) }
