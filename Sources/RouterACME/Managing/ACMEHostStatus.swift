@@ -1,0 +1,35 @@
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// How things stand with one host, for an operator.
+public struct ACMEHostStatus: Sendable {
+    /// What is going on.
+    public enum State: String, Sendable, Codable {
+        /// It has no certificate yet, and waits for its turn.
+        case waiting
+        /// A certificate is being ordered: the first one, or the next one.
+        case ordering
+        /// It has a certificate, and there is nothing to do.
+        case valid
+        /// The last order failed. It may still have a certificate: see ``ACMEHostStatus/notAfter``.
+        case failing
+    }
+
+    /// The host.
+    public var host: String
+    /// Whether it was asked for by a client, and not set.
+    public var isOnDemand: Bool
+    /// What is going on.
+    public var state: State
+    /// When its certificate ends; nil when it has none.
+    public var notAfter: Date?
+    /// When the next order is made.
+    public var nextOrder: Date
+    /// How many orders have failed since the last that did not.
+    public var failures: Int
+    /// Why the last one did.
+    public var lastError: ACMEError?
+}

@@ -1,0 +1,177 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What is to be done for which host, and when. Decides; does nothing.
+struct HostTable {
+    struct Settings {
+        var maxConcurrentOrders = 5
+        var firstRetry: Duration = .seconds(300)
+        var maxRetry: Duration = .seconds(6 * 3600)
+        var renewalQuestions: Duration = .seconds(6 * 3600)
+    }
+
+    enum Job: Equatable, Hashable {
+        /// Orders a certificate; the name of the one it replaces.
+        case order(host: String, replacing: String?)
+        /// Asks the authority when to renew.
+        case ask(host: String, id: String)
+
+        var host: String {
+            switch self {
+            case .order(let host, _), .ask(let host, _): host
+            }
+        }
+    }
+
+    struct Host {
+        var isOnDemand: Bool
+        var job: Job?
+        var certificate: CertificateFacts?
+        /// When to order next.
+        var orderAt: Date
+        /// When to ask next when to renew.
+        var askAt: Date?
+        var failures = 0
+        var lastError: ACMEError?
+    }
+
+    let settings: Settings
+    private(set) var hosts: [String: Host] = [:]
+    /// Whether the authority knows our account. As long as it does not, one order goes ahead and makes it.
+    var hasAccount = false
+
+    init(settings: Settings) { self.settings = settings }
+
+    // MARK: Events
+
+    /// Drops all hosts that were set and are not among these, and returns them. What was asked for on demand stays.
+    mutating func keep(only wanted: Set<String>) -> [String] {
+        let leaving = self.hosts.filter { !$0.value.isOnDemand && !wanted.contains($0.key) }.map(\.key)
+        for host in leaving { self.hosts[host] = nil }
+        return leaving.sorted()
+    }
+
+    /// The host is to have a certificate, always.
+    mutating func want(_ host: String, now: Date) { self.add(host, isOnDemand: false, now: now) }
+
+    /// A client asked for a host that may have one.
+    mutating func demand(_ host: String, now: Date) { self.add(host, isOnDemand: true, now: now) }
+
+    mutating func forget(_ host: String) { self.hosts[host] = nil }
+
+    private mutating func add(_ host: String, isOnDemand: Bool, now: Date) {
+        if self.hosts[host] != nil {
+            if !isOnDemand { self.hosts[host]?.isOnDemand = false }
+        } else {
+            self.hosts[host] = Host(isOnDemand: isOnDemand, orderAt: now)
+        }
+    }
+
+    /// The host has a certificate: kept from before, or new.
+    ///
+    /// - Parameters:
+    ///   - isCurrent: false to order another one as soon as possible, although this one can be used until then.
+    ///   - chance: between 0 and 1.
+    mutating func has(
+        _ certificate: CertificateFacts, for host: String, isCurrent: Bool = true, now: Date, chance: Double
+    ) {
+        guard var entry = self.hosts[host] else { return }
+        entry.certificate = certificate
+        entry.orderAt = isCurrent ? max(certificate.renewal(chance: chance), now) : now
+        let questions = self.settings.renewalQuestions.timeInterval
+        entry.askAt = certificate.renewalID == nil ? nil : now.addingTimeInterval(questions * (0.1 + 0.9 * chance))
+        entry.job = nil
+        entry.failures = 0
+        entry.lastError = nil
+        self.hosts[host] = entry
+    }
+
+    /// The order failed; another one is made later and later.
+    mutating func failed(_ host: String, _ error: ACMEError, now: Date, chance: Double) {
+        guard var entry = self.hosts[host] else { return }
+        entry.job = nil
+        entry.failures += 1
+        entry.lastError = error
+        entry.orderAt = now.addingTimeInterval(self.retryDelay(entry.failures, error, chance: chance))
+        self.hosts[host] = entry
+    }
+
+    /// The job ended without a result, because everything ends.
+    mutating func stopped(_ host: String) { self.hosts[host]?.job = nil }
+
+    /// The authority told when to renew, or nothing.
+    mutating func told(
+        _ host: String, window: (start: Date, end: Date, askAgain: Duration?)?, now: Date, chance: Double
+    ) {
+        guard var entry = self.hosts[host] else { return }
+        entry.job = nil
+        var delay = self.settings.renewalQuestions.timeInterval
+        if let window {
+            let length = window.end.timeIntervalSince(window.start)
+            let chosen = window.start.addingTimeInterval(length * chance)
+            // The authority may move the time either way. A time once chosen stays as long as it is in the window, or
+            // asking again and again would always end up early.
+            let isInside = (window.start...window.end).contains(entry.orderAt)
+            if entry.failures == 0, !isInside {
+                entry.orderAt = max(min(chosen, entry.certificate?.latestRenewal ?? chosen), now)
+            }
+            if let askAgain = window.askAgain?.timeInterval { delay = min(max(askAgain, 60), 86_400) }
+        }
+        entry.askAt = now.addingTimeInterval(delay)
+        self.hosts[host] = entry
+    }
+
+    /// Orders now, whatever the plan was.
+    mutating func hurry(_ host: String, now: Date) { self.hosts[host]?.orderAt = now }
+
+    /// 5 min, 10 min, 20 min and so on, more or less by a fifth; never before the authority allows it.
+    private func retryDelay(_ failures: Int, _ error: ACMEError, chance: Double) -> Double {
+        let first = self.settings.firstRetry.timeInterval
+        let most = self.settings.maxRetry.timeInterval
+        // What only a change of the configuration can mend is not worth asking for often.
+        let exponent = error.code == .invalidConfiguration ? 20 : min(failures - 1, 20)
+        let own = min(first * Double(1 << exponent), most) * (0.8 + 0.4 * chance)
+        guard let asked = error.retryAfter?.timeInterval else { return own }
+        return max(own, min(asked, 7 * 86_400) * (1 + 0.1 * chance))
+    }
+
+    // MARK: Deciding
+
+    /// Begins what is due, as much as may go on at once, and says when to look again.
+    mutating func begin(now: Date) -> (jobs: [Job], next: Date?) {
+        let running = self.hosts.values.count { $0.job != nil }
+        let limit = self.hasAccount ? self.settings.maxConcurrentOrders : 1
+        var due: [(when: Date, job: Job)] = []
+        var next: Date?
+        for (host, entry) in self.hosts where entry.job == nil {
+            let order = entry.orderAt
+            if order <= now {
+                // Those without a certificate first, then those that have waited longest.
+                let when = entry.certificate == nil ? order.addingTimeInterval(-1e9) : order
+                due.append((when, .order(host: host, replacing: entry.certificate?.renewalID)))
+                continue
+            }
+            if let ask = entry.askAt, let id = entry.certificate?.renewalID, ask <= now {
+                due.append((ask, .ask(host: host, id: id)))
+                continue
+            }
+            let soonest = min(order, entry.askAt ?? order)
+            next = min(next ?? soonest, soonest)
+        }
+        due.sort { ($0.when, $0.job.host) < ($1.when, $1.job.host) }
+        let jobs = due.prefix(max(limit - running, 0)).map(\.job)
+        for job in jobs { self.hosts[job.host]?.job = job }
+        return (jobs, next)
+    }
+}
+
+extension Duration {
+    /// In seconds.
+    var timeInterval: Double {
+        let (seconds, attoseconds) = self.components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
