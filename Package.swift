@@ -31,11 +31,15 @@ extension Target.Dependency {
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
+    static let swiftASN1 = product(name: "SwiftASN1", package: "swift-asn1")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
     static let system = product(name: "SystemPackage", package: "swift-system")
     static let toml = product(name: "TOMLKit", package: "TOMLKit")
+    static let x509 = product(name: "X509", package: "swift-certificates")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -63,7 +67,17 @@ let blocks: [Target] = [
     .target(name: "CRouterIO"),
     .target(
         name: "RouterCore",
-        dependencies: ["CRouterIO", .collections, .logging, .nioCore, .nioPosix, .serviceLifecycle],
+        dependencies: [
+            "CRouterIO", .collections, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle, .system,
+        ],
+        swiftSettings: settings),
+    // Certificates for its hosts, from an ACME authority.
+    .target(
+        name: "RouterACME",
+        dependencies: [
+            "RouterCore", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle,
+            .swiftASN1, .system, .x509,
+        ],
         swiftSettings: settings),
     // Events -> signals, logs, objectives.
     .target(
@@ -167,7 +181,17 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "RouterCoreTests",
-        dependencies: ["RouterCore", "TestSupport", .logging, .nioCore, .nioPosix, .serviceLifecycle],
+        dependencies: [
+            "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle,
+            .subprocess, .swiftASN1, .system, .x509,
+        ],
+        swiftSettings: settings),
+    .testTarget(
+        name: "RouterACMETests",
+        dependencies: [
+            "RouterACME", "RouterCore", "TestSupport", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1,
+            .nioPosix, .nioSSL, .serviceLifecycle, .subprocess, .swiftASN1, .system, .x509,
+        ],
         swiftSettings: settings),
     .testTarget(
         name: "MetricsCoreTests",
@@ -212,6 +236,7 @@ let package = Package(
         .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
         .library(name: "ProcessSupervisorTesting", targets: ["ProcessSupervisorTesting"]),
         .library(name: "RouterCore", targets: ["RouterCore"]),
+        .library(name: "RouterACME", targets: ["RouterACME"]),
         .library(name: "MetricsCore", targets: ["MetricsCore"]),
         .library(name: "GitReceiver", targets: ["GitReceiver"]),
         .library(name: "PlatformKit", targets: ["PlatformKit"]),
@@ -222,12 +247,15 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),

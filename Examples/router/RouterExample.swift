@@ -50,8 +50,8 @@ struct Options {
                 guard case .ip(let host, let port)? = rest.popFirst().flatMap(Self.address) else {
                     throw Wrong(description: "--listen wants an address such as 127.0.0.1:8000")
                 }
-                self.configuration.host = host
-                self.configuration.port = port
+                self.configuration.listeners[0].host = host
+                self.configuration.listeners[0].port = port
             case "--threads":
                 guard let threads = rest.popFirst().flatMap(Int.init) else {
                     throw Wrong(description: "--threads wants a number")

@@ -81,10 +81,7 @@ struct Host {
     }
 
     private var routerConfiguration: Router.Configuration {
-        var configuration = Router.Configuration()
-        configuration.host = self.settings.http.host
-        configuration.port = self.settings.http.port
-        return configuration
+        Router.Configuration(host: self.settings.http.host, port: self.settings.http.port)
     }
 
     private func platformConfiguration(_ data: DataDirectory) -> Platform.Configuration {

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// SwiftNIO's event loops.
+/// SwiftNIO's event loops: for TLS, and for clear text where the router has no loops of its own.
 final class ChannelEngine: Engine {
     private struct Place: Sendable {
         var loop: ChannelLoop
@@ -13,14 +13,20 @@ final class ChannelEngine: Engine {
     private let group: MultiThreadedEventLoopGroup
     private let places: [Place]
     private let configuration: Router.Configuration
-    private let server = Mutex<(any Channel)?>(nil)
+    private let acceptor: TLSAcceptor?
+    private let servers = Mutex<[any Channel]>([])
 
     /// Starts the threads.
     ///
-    /// - Parameter makeWorker: makes the worker that lives on a loop; called on it.
-    init(_ configuration: Router.Configuration, makeWorker: @escaping @Sendable (any StreamLoop) -> Worker) async throws
-    {
+    /// - Parameters:
+    ///   - acceptor: puts TLS before connections; needed for listeners that ask for it.
+    ///   - makeWorker: makes the worker that lives on a loop; called on it.
+    init(
+        _ configuration: Router.Configuration, acceptor: TLSAcceptor?,
+        makeWorker: @escaping @Sendable (any StreamLoop) -> Worker
+    ) async throws {
         self.configuration = configuration
+        self.acceptor = acceptor
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         var places: [Place] = []
         for eventLoop in self.group.makeIterator() {
@@ -42,8 +48,10 @@ final class ChannelEngine: Engine {
 
     var workers: [WorkerHandle] { self.places.map(\.worker) }
 
-    func listen(host: String, port: Int) async throws(RouterError) -> BackendAddress {
-        let handles = Dictionary(uniqueKeysWithValues: self.places.map { (ObjectIdentifier($0.loop.eventLoop), $0.worker) })
+    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
+        let handles = Dictionary(
+            uniqueKeysWithValues: self.places.map { (ObjectIdentifier($0.loop.eventLoop), $0.worker) })
+        let acceptor = listener.security == .tls ? self.acceptor : nil
         do {
             let server = try await ServerBootstrap(group: self.group)
                 .serverChannelOption(.backlog, value: self.configuration.backlog)
@@ -53,29 +61,42 @@ final class ChannelEngine: Engine {
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         guard let handle = handles[ObjectIdentifier(channel.eventLoop)] else { return }
-                        try handle.withWorker { try Self.serve(channel, port, $0) }
+                        let facts = ListenerFacts(listener, port: channel.localAddress?.port ?? listener.port)
+                        try handle.withWorker { try Self.serve(channel, facts, acceptor, $0) }
                     }
                 }
-                .bind(host: host, port: port).get()
-            self.server.withLock { $0 = server }
-            return .ip(host: server.localAddress?.ipAddress ?? host, port: server.localAddress?.port ?? port)
+                .bind(host: listener.host, port: listener.port).get()
+            self.servers.withLock { $0.append(server) }
+            return .ip(
+                host: server.localAddress?.ipAddress ?? listener.host,
+                port: server.localAddress?.port ?? listener.port)
         } catch {
-            throw RouterError.cannotListen(host, port, error)
+            throw RouterError.cannotListen(listener, error)
         }
     }
 
-    private static func serve(_ channel: any Channel, _ port: Int, _ worker: Worker) throws {
+    private static func serve(
+        _ channel: any Channel, _ listener: ListenerFacts, _ acceptor: TLSAcceptor?, _ worker: Worker
+    ) throws {
+        let client = channel.remoteAddress?.plainIPAddress ?? "unknown"
         let stream = ChannelStream(nil)
-        try channel.pipeline.syncOperations.addHandler(stream)
-        worker.serve(
-            stream,
-            facts: worker.facts(
-                client: channel.remoteAddress?.plainIPAddress ?? "unknown", port: channel.localAddress?.port ?? port))
+        let pipeline = channel.pipeline.syncOperations
+        if let acceptor {
+            if listener.expectsProxyHeader(from: client) {
+                try pipeline.addHandler(ProxyHeaderHandler { stream.proxiedClient = $0 })
+            }
+            try acceptor.configure(pipeline)
+        }
+        try pipeline.addHandler(stream)
+        worker.serve(stream, client: client, listener)
     }
 
     func stopListening() async {
-        let server = self.server.withLock { $0.take() }
-        try? await server?.close().get()
+        let servers = self.servers.withLock { servers in
+            defer { servers = [] }
+            return servers
+        }
+        for server in servers { try? await server.close().get() }
     }
 
     func stop() async {

@@ -5,7 +5,7 @@ protocol Engine: Sendable {
     /// Listens, and returns the address as the kernel has it.
     ///
     /// - Throws: ``RouterError`` when the address cannot be had.
-    func listen(host: String, port: Int) async throws(RouterError) -> BackendAddress
+    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress
     /// Accepts no more connections.
     func stopListening() async
     /// Ends the threads. Whatever is still open is let go of.
@@ -13,10 +13,10 @@ protocol Engine: Sendable {
 }
 
 extension RouterError {
-    static func cannotListen(_ host: String, _ port: Int, _ cause: any Error) -> RouterError {
+    static func cannotListen(_ listener: Router.Listener, _ cause: any Error) -> RouterError {
         RouterError(
             .cannotListen,
-            "The router cannot listen on \(host):\(port). Is the port taken, or the address not this machine's?",
+            "The router cannot listen on \(listener.host):\(listener.port). Is the port taken, or the address not this machine's?",
             cause: cause)
     }
 }

@@ -13,7 +13,7 @@
 
         private let places: [Place]
         private let threads: NIOThreadPool
-        private let listening = Mutex<Int32?>(nil)
+        private let listening = Mutex<[Int32]>([])
         private let configuration: Router.Configuration
 
         /// Starts the threads.
@@ -44,25 +44,25 @@
 
         var workers: [WorkerHandle] { self.places.map(\.worker) }
 
-        func listen(host: String, port: Int) async throws(RouterError) -> BackendAddress {
+        func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
             let descriptor: Int32
             let address: SocketAddress
             do {
-                let wanted = try SocketAddress.makeAddressResolvingHost(host, port: port)
+                let wanted = try SocketAddress.makeAddressResolvingHost(listener.host, port: listener.port)
                 descriptor = wanted.withSockAddr { slipway_io_listen($0, UInt32($1), self.configuration.backlog) }
                 guard descriptor >= 0 else { throw IOError(errnoCode: -descriptor, reason: "listen") }
                 address = try Self.localAddress(descriptor) ?? wanted
             } catch {
-                throw RouterError.cannotListen(host, port, error)
+                throw RouterError.cannotListen(listener, error)
             }
-            self.listening.withLock { $0 = descriptor }
-            let local = BackendAddress.ip(host: address.ipAddress ?? host, port: address.port ?? port)
-            await self.accept(descriptor, port: address.port ?? port)
-            return local
+            self.listening.withLock { $0.append(descriptor) }
+            let port = address.port ?? listener.port
+            await self.accept(descriptor, ListenerFacts(listener, port: port))
+            return .ip(host: address.ipAddress ?? listener.host, port: port)
         }
 
         /// The first loop accepts and hands round.
-        private func accept(_ descriptor: Int32, port: Int) async {
+        private func accept(_ descriptor: Int32, _ facts: ListenerFacts) async {
             let places = self.places
             let first = places[0]
             await first.worker.run { worker in
@@ -72,9 +72,9 @@
                     next = (next + 1) % places.count
                     let client = address?.plainIPAddress ?? "unknown"
                     if place.loop === first.loop {
-                        Self.serve(connection, client, port, place.loop, worker)
+                        Self.serve(connection, client, facts, place.loop, worker)
                     } else {
-                        let isAccepted = place.worker.execute { Self.serve(connection, client, port, place.loop, $0) }
+                        let isAccepted = place.worker.execute { Self.serve(connection, client, facts, place.loop, $0) }
                         if !isAccepted { slipway_io_close(connection) }
                     }
                 }
@@ -84,12 +84,12 @@
         }
 
         private static func serve(
-            _ descriptor: Int32, _ client: String, _ port: Int, _ loop: EpollLoop, _ worker: Worker
+            _ descriptor: Int32, _ client: String, _ facts: ListenerFacts, _ loop: EpollLoop, _ worker: Worker
         ) {
             _ = slipway_io_no_delay(descriptor)
             let stream = EpollStream(descriptor, on: loop)
             guard stream.start() else { return stream.close() }
-            worker.serve(stream, facts: worker.facts(client: client, port: port))
+            worker.serve(stream, client: client, facts)
         }
 
         func stopListening() async {
@@ -97,7 +97,11 @@
                 for listener in worker.listeners { listener.stop() }
                 worker.listeners = []
             }
-            if let descriptor = self.listening.withLock({ $0.take() }) { slipway_io_close(descriptor) }
+            let descriptors = self.listening.withLock { descriptors in
+                defer { descriptors = [] }
+                return descriptors
+            }
+            for descriptor in descriptors { slipway_io_close(descriptor) }
         }
 
         func stop() async {

@@ -14,6 +14,9 @@ struct ConnectionFacts {
     let untrustedFields: [UInt8]
     let viaField: [UInt8]
 
+    /// Whether the client speaks TLS to this router.
+    var isSecure: Bool { self.scheme == "https" }
+
     init(clientAddress: String, isTrusted: Bool, scheme: String, port: Int, pseudonym: String) {
         self.clientAddress = clientAddress
         self.isTrusted = isTrusted

@@ -3,23 +3,20 @@ import NIOCore
 /// The router's own answers, as small as a page can be that still says what happened.
 enum ErrorPage {
     static func response(
-        _ refusal: Refusal, id: RequestID, connection: StaticString, withBody: Bool
+        _ answer: OwnAnswer, id: RequestID, date: HTTPDate, connection: StaticString, withBody: Bool
     ) -> ByteBuffer {
-        let status = refusal.code.status
+        let status = answer.status
         let phrase = self.phrase(status)
-        let page =
-            refusal.html
-                ?? """
-                <!doctype html><meta charset="utf-8"><title>\(status) \(phrase)</title>
-                <h1>\(status) \(phrase)</h1><p>\(refusal.reason)</p><p><small>\(refusal.code) &middot; \(id)</small></p>
-
-                """
+        let page = answer.text ?? answer.html ?? self.page(answer, phrase, id)
         var out = ByteBuffer()
-        out.reserveCapacity(page.utf8.count + 256)
-        out.writeString("HTTP/1.1 \(status) \(phrase)\r\nContent-Type: text/html; charset=utf-8\r\n")
+        out.reserveCapacity(page.utf8.count + 320)
+        out.writeString("HTTP/1.1 \(status) \(phrase)\r\nDate: \(date)\r\n")
+        out.writeString("Content-Type: text/\(answer.text == nil ? "html; charset=utf-8" : "plain")\r\n")
         out.writeString("Content-Length: \(page.utf8.count)\r\nCache-Control: no-store\r\n")
-        out.writeString("X-Slipway-Error: \(refusal.code)\r\nX-Request-ID: \(id)\r\n")
-        if let seconds = refusal.retryAfter { out.writeString("Retry-After: \(seconds)\r\n") }
+        if let code = answer.code { out.writeString("X-Slipway-Error: \(code)\r\n") }
+        out.writeString("X-Request-ID: \(id)\r\n")
+        if let seconds = answer.retryAfter { out.writeString("Retry-After: \(seconds)\r\n") }
+        out.writeBytes(answer.fields)
         if status == 405 { out.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n") }
         out.writeStaticString(connection)
         out.writeStaticString("\r\n")
@@ -27,8 +24,23 @@ enum ErrorPage {
         return out
     }
 
+    private static func page(_ answer: OwnAnswer, _ phrase: String, _ id: RequestID) -> String {
+        """
+        <!doctype html><meta charset="utf-8"><title>\(answer.status) \(phrase)</title>
+        <h1>\(answer.status) \(phrase)</h1><p>\(answer.reason)</p><p><small>\(answer.code.map { "\($0) &middot; " } ?? "")\(id)</small></p>
+
+        """
+    }
+
     private static func phrase(_ status: Int) -> String {
         switch status {
+        case 200: "OK"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 405: "Method Not Allowed"

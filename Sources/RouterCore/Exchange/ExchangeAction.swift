@@ -47,21 +47,3 @@ struct ExchangeEnding {
     var retries: Int
     var upgraded: Bool
 }
-
-/// An answer of the router's own.
-struct Refusal {
-    var code: RouterErrorCode
-    /// The sentence on the page.
-    var reason: String
-    /// What `Retry-After` says, in seconds.
-    var retryAfter: Int?
-    /// The page to show instead of the router's own.
-    var html: String?
-
-    init(_ code: RouterErrorCode, reason: String? = nil, retryAfter: Int? = nil, html: String? = nil) {
-        self.code = code
-        self.reason = reason ?? code.explanation
-        self.retryAfter = retryAfter
-        self.html = html
-    }
-}

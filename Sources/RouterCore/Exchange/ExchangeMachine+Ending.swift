@@ -3,7 +3,7 @@ import NIOCore
 extension ExchangeMachine {
     /// Answers in the router's own name, or, when the response has begun, breaks it off so that nobody takes it for
     /// a whole one.
-    mutating func answer(_ refusal: Refusal, keeping: Bool = true) -> ExchangeAction? {
+    mutating func answer(_ answer: OwnAnswer, keeping: Bool = true) -> ExchangeAction? {
         switch self.phase {
         case .ending, .closing, .lingering, .closed: return self.nextAction()
         case .head, .routing, .exchanging, .tunnel: break
@@ -11,7 +11,7 @@ extension ExchangeMachine {
         if self.responseHeadSent {
             let upgraded = self.response.status == 101
             self.end(
-                status: self.response.status, code: refusal.code, reuses: false, upgraded: upgraded, then: .drop)
+                status: self.response.status, code: answer.code, reuses: false, upgraded: upgraded, then: .drop)
             return self.nextAction()
         }
         let hasUnread: Bool
@@ -23,7 +23,7 @@ extension ExchangeMachine {
         }
         let keeps =
             keeping && !hasUnread && self.request.isPersistent && !self.isClosing && self.clientMayContinue
-        if self.clientDialect == .frames { return self.answerInFrames(refusal) }
+        if self.clientDialect == .frames { return self.answerInFrames(answer) }
         let connection: StaticString
         if keeps {
             connection = self.request.minorVersion == 0 ? "Connection: keep-alive\r\n" : ""
@@ -31,22 +31,22 @@ extension ExchangeMachine {
             connection = "Connection: close\r\n"
         }
         let page = ErrorPage.response(
-            refusal, id: self.requestID, connection: connection, withBody: self.request.method != .head)
+            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: connection, withBody: self.request.method != .head)
         self.responseBytes += page.readableBytes
         self.end(
-            status: refusal.code.status, code: refusal.code, reuses: false, upgraded: false,
+            status: answer.status, code: answer.code, reuses: false, upgraded: false,
             then: keeps ? .keep : (self.clientEnded ? .close : .linger))
         return .toClient(page)
     }
 
-    private mutating func answerInFrames(_ refusal: Refusal) -> ExchangeAction? {
+    private mutating func answerInFrames(_ answer: OwnAnswer) -> ExchangeAction? {
         var head = ErrorPage.response(
-            refusal, id: self.requestID, connection: "", withBody: self.request.method != .head)
+            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: "", withBody: self.request.method != .head)
         let end = head.readableBytesView.firstRange(of: [13, 10, 13, 10])?.upperBound ?? head.writerIndex
         let page = head.getSlice(at: end, length: head.writerIndex - end) ?? ByteBuffer()
         head.moveWriterIndex(to: end)
         self.responseBytes += head.readableBytes + page.readableBytes
-        self.end(status: refusal.code.status, code: refusal.code, reuses: false, upgraded: false, then: .close)
+        self.end(status: answer.status, code: answer.code, reuses: false, upgraded: false, then: .close)
         if page.readableBytes > 0 { self.followingActions = [.toClient(page), .endToClient(trailers: ByteBuffer())] }
         return .headToClient(head, ends: page.readableBytes == 0)
     }

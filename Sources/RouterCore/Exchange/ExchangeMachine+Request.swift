@@ -25,7 +25,7 @@ extension ExchangeMachine {
             self.request = try RequestHead.parse(head, fields: &self.fields)
         } catch {
             self.beginExchange(self.headBytes)
-            return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+            return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
         }
         self.chooseID()
         self.phase = .routing
@@ -39,7 +39,7 @@ extension ExchangeMachine {
         do throws(HeadRefusal) {
             self.request = try RequestHead.parse(head.text, fields: &self.fields)
         } catch {
-            return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+            return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
         }
         if !head.ends, !head.hasLength, !self.request.upgrade { self.request.framing = .delimited }
         self.chooseID()
@@ -103,7 +103,7 @@ extension ExchangeMachine {
     mutating func accept(startMilliseconds: UInt64, bodyLimit: Int, dialect: Dialect = .http1) {
         guard case .routing = self.phase else { return }
         if case .length(let length) = self.request.framing, length > bodyLimit {
-            self.refuse(Refusal(.bodyTooLarge))
+            self.refuse(OwnAnswer(.bodyTooLarge))
             return
         }
         self.bodyLimit = bodyLimit
@@ -144,7 +144,7 @@ extension ExchangeMachine {
             do throws(HeadRefusal) {
                 piece = try self.nextBodyPiece()
             } catch {
-                return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+                return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
             }
             guard var piece else {
                 if self.requestBody.isComplete { break }

@@ -25,10 +25,10 @@ extension ExchangeMachine {
                 do throws(HeadRefusal) {
                     guard try self.readResponseHead() else {
                         guard self.upstreamEnded else { return nil }
-                        return self.answer(Refusal(.upstreamBroke), keeping: false)
+                        return self.answer(OwnAnswer(.upstreamBroke), keeping: false)
                     }
                 } catch {
-                    return self.answer(Refusal(error.code, reason: String(describing: error.reason)), keeping: false)
+                    return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
                 }
                 if self.response.status < 200 {
                     if let action = self.interim() { return action }
@@ -40,7 +40,7 @@ extension ExchangeMachine {
                     self.responseBytes += piece.readableBytes
                     return .toClient(piece)
                 }
-                if self.pendingRefusal != nil { return self.nextAction() }
+                if self.pendingAnswer != nil { return self.nextAction() }
                 guard case .complete = self.responsePhase else { return nil }
             case .complete:
                 return self.endResponse()
@@ -95,7 +95,7 @@ extension ExchangeMachine {
         }
         guard self.request.upgrade, self.upstreamDialect == .http1 else {
             return self.answer(
-                Refusal(.upstreamInvalid, reason: "The instance switched protocols without being asked."),
+                OwnAnswer(.upstreamInvalid, reason: "The instance switched protocols without being asked."),
                 keeping: false)
         }
         self.writeHead(connection: "Connection: upgrade\r\n")
@@ -186,7 +186,7 @@ extension ExchangeMachine {
         do throws(HeadRefusal) {
             piece = try self.responseBody.next(from: &self.upstreamInput)
         } catch {
-            self.pendingRefusal = Refusal(error.code)
+            self.pendingAnswer = OwnAnswer(error.code)
             return nil
         }
         if self.responseBody.isComplete { self.responsePhase = .complete }
@@ -196,7 +196,7 @@ extension ExchangeMachine {
         if let piece { return self.delivery == .intoChunks ? Self.chunk(piece) : piece }
         guard !self.responseBody.isComplete, self.upstreamEnded else { return nil }
         guard self.response.framing == .untilClose, !self.upstreamBroke else {
-            self.pendingRefusal = Refusal(.upstreamBroke)
+            self.pendingAnswer = OwnAnswer(.upstreamBroke)
             return nil
         }
         self.responsePhase = .complete
@@ -228,7 +228,7 @@ extension ExchangeMachine {
         let canReplay =
             !self.sentAnything || (self.isReplayWhole && self.request.isReplayable)
         guard canReplay, self.retries < self.settings.retries else {
-            return self.answer(Refusal(.upstreamBroke), keeping: self.requestBody.isComplete)
+            return self.answer(OwnAnswer(.upstreamBroke), keeping: self.requestBody.isComplete)
         }
         self.retries += 1
         self.upstream = .acquiring

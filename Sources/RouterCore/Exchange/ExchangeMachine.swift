@@ -75,6 +75,8 @@ struct ExchangeMachine: ~Copyable {
     var phase = Phase.head
     var input = ByteBuffer()
     var clientEnded = false
+    /// The time of day, in seconds since 1970, as the driver tells it now and then; for the router's own answers.
+    var seconds: UInt64 = 0
     /// Whether the connection is to be closed after this exchange, because the router stops.
     var isClosing = false
 
@@ -93,7 +95,7 @@ struct ExchangeMachine: ~Copyable {
     /// A head that came in a frame and has not been looked at.
     var framedRequest: FramedHead?
     var requestTrailers = ByteBuffer()
-    var pendingRefusal: Refusal?
+    var pendingAnswer: OwnAnswer?
     var clientVanished = false
 
     // The attempt.
@@ -157,8 +159,8 @@ struct ExchangeMachine: ~Copyable {
     /// The next thing to do, or nil until something happens.
     mutating func nextAction() -> ExchangeAction? {
         if self.clientVanished, let action = self.vanish() { return action }
-        if let refusal = self.pendingRefusal {
-            self.pendingRefusal = nil
+        if let refusal = self.pendingAnswer {
+            self.pendingAnswer = nil
             return self.answer(refusal)
         }
         if !self.followingActions.isEmpty { return self.followingActions.removeFirst() }
@@ -208,6 +210,14 @@ struct ExchangeMachine: ~Copyable {
     /// The host of the request that is being routed, as the client spelt it, without port.
     func withHost<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         self.headBytes.withUnsafeReadableBytes { body($0[self.request.host]) }
+    }
+
+    /// The path of the request that is being routed, as it came, without the query.
+    func withPath<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        self.headBytes.withUnsafeReadableBytes { bytes in
+            let target = bytes[self.request.target]
+            return body(UnsafeRawBufferPointer(rebasing: target[0..<(target.firstIndex(of: 0x3F) ?? target.count)]))
+        }
     }
 
     /// Copies method, authority and path of the request that is being routed, for its record.
@@ -264,7 +274,7 @@ struct ExchangeMachine: ~Copyable {
     }
 
     /// A request's head that could not be taken.
-    mutating func refuseHead(_ refusal: Refusal) {
+    mutating func refuseHead(_ refusal: OwnAnswer) {
         self.beginExchange(ByteBuffer())
         self.phase = .routing
         self.refuse(refusal)
@@ -311,7 +321,7 @@ struct ExchangeMachine: ~Copyable {
     mutating func upstreamHead(_ head: FramedHead) {
         guard case .open = self.upstream else { return }
         guard self.framedResponse == nil else {
-            return self.refuse(Refusal(.upstreamInvalid, reason: "The instance sent two heads at once."))
+            return self.refuse(OwnAnswer(.upstreamInvalid, reason: "The instance sent two heads at once."))
         }
         self.framedResponse = head
         self.upstreamEnded = head.ends
@@ -339,12 +349,12 @@ struct ExchangeMachine: ~Copyable {
             self.retries += 1
             self.upstream = .unassigned
         } else {
-            self.refuse(Refusal(.connectFailed, retryAfter: 1))
+            self.refuse(OwnAnswer(.connectFailed, retryAfter: 1))
         }
     }
 
     /// Answers the request in the router's own name.
-    mutating func refuse(_ refusal: Refusal) { self.pendingRefusal = refusal }
+    mutating func refuse(_ refusal: OwnAnswer) { self.pendingAnswer = refusal }
 
     /// What it waited for (``waiting``) did not come in time.
     mutating func timedOut() {
@@ -353,11 +363,11 @@ struct ExchangeMachine: ~Copyable {
         case .nextRequest: self.phase = .closing
         case .requestHead:
             self.beginExchange(ByteBuffer())
-            self.refuse(Refusal(.requestTimeout))
-        case .requestBody: self.refuse(Refusal(.requestTimeout))
-        case .instance: self.refuse(Refusal(.connectFailed, retryAfter: 1))
-        case .firstByte, .response: self.refuse(Refusal(.upstreamTimeout))
-        case .tunnel: self.refuse(Refusal(.idleTimeout))
+            self.refuse(OwnAnswer(.requestTimeout))
+        case .requestBody: self.refuse(OwnAnswer(.requestTimeout))
+        case .instance: self.refuse(OwnAnswer(.connectFailed, retryAfter: 1))
+        case .firstByte, .response: self.refuse(OwnAnswer(.upstreamTimeout))
+        case .tunnel: self.refuse(OwnAnswer(.idleTimeout))
         case .lingering: self.phase = .closing
         }
     }

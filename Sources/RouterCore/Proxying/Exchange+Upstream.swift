@@ -8,8 +8,9 @@ extension Exchange {
         let now = self.worker.loop.now()
         self.timing = RequestTiming(start: now)
         if self.worker.observer != nil { self.machine.summarize(into: &self.summary) }
+        if self.answersChallenge() { return }
         guard let pool = self.machine.withHost({ self.worker.routes.find(host: $0) }) else {
-            self.machine.refuse(Refusal(.noSuchHost))
+            self.machine.refuse(OwnAnswer(.noSuchHost))
             return
         }
         self.attempt.pool = pool
@@ -17,16 +18,25 @@ extension Exchange {
         pool.application.begin()
         switch pool.route.mode {
         case .maintenance(let html):
-            self.machine.refuse(Refusal(.maintenance, retryAfter: 60, html: html))
+            self.machine.refuse(OwnAnswer(.maintenance, retryAfter: 60, html: html))
         case .serving:
             if pool.members.isEmpty {
-                self.machine.refuse(Refusal(.noHealthyInstance, retryAfter: 5))
+                self.machine.refuse(OwnAnswer(.noHealthyInstance, retryAfter: 5))
             } else {
                 self.machine.accept(
                     startMilliseconds: self.worker.wallClockMilliseconds(at: now),
                     bodyLimit: pool.route.maxRequestBodyBytes ?? self.worker.configuration.maxRequestBodyBytes)
             }
         }
+    }
+
+    /// An authority that checks a host asks in clear text, whatever the application's route says.
+    private func answersChallenge() -> Bool {
+        guard let challenges = self.worker.challenges, !self.machine.facts.isSecure,
+            let text = self.machine.withPath({ challenges.answer(path: $0) })
+        else { return false }
+        self.machine.refuse(OwnAnswer(text: text))
+        return true
     }
 
     // MARK: Choosing an instance
@@ -62,7 +72,7 @@ extension Exchange {
         guard let pool = self.worker.routes.find(application: old.application.name),
             pool.application === old.application
         else {
-            self.machine.refuse(Refusal(.noHealthyInstance, retryAfter: 5))
+            self.machine.refuse(OwnAnswer(.noHealthyInstance, retryAfter: 5))
             return
         }
         self.attempt.pool = pool
@@ -84,7 +94,7 @@ extension Exchange {
             self.queueUp(pool, atFront: calledUp)
         case .none:
             let code: RouterErrorCode = self.attempt.tried.isEmpty ? .noHealthyInstance : .connectFailed
-            self.machine.refuse(Refusal(code, retryAfter: 5))
+            self.machine.refuse(OwnAnswer(code, retryAfter: 5))
         }
     }
 
@@ -93,7 +103,7 @@ extension Exchange {
     private func queueUp(_ pool: ApplicationPool, atFront: Bool) {
         if self.timing.queuedSince == 0 { self.timing.queuedSince = self.worker.loop.now() }
         self.attempt.ticket = self.worker.enqueue(self, in: pool, atFront: atFront)
-        if self.attempt.ticket == nil { self.machine.refuse(Refusal(.queueFull, retryAfter: 5)) }
+        if self.attempt.ticket == nil { self.machine.refuse(OwnAnswer(.queueFull, retryAfter: 5)) }
     }
 
     /// A place may be free.

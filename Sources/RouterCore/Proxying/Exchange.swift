@@ -66,6 +66,7 @@ final class Exchange {
     func pump() {
         guard !self.isPumping else { return }
         self.isPumping = true
+        self.machine.seconds = self.worker.seconds
         while let action = self.machine.nextAction() {
             switch action {
             case .toClient(let bytes):
@@ -145,7 +146,7 @@ final class Exchange {
     }
 
     /// Answers a request whose head is not even looked at.
-    func refuseHead(_ refusal: Refusal) {
+    func refuseHead(_ refusal: OwnAnswer) {
         self.timing = RequestTiming(start: self.worker.loop.now())
         self.machine.refuseHead(refusal)
         self.pump()
@@ -223,7 +224,7 @@ final class Exchange {
         case .requestBody:
             if self.attempt.upstream?.canTakeMore == false {
                 // It is the instance that does not take the body.
-                if waited > timeouts.betweenBytes { self.answer(Refusal(.upstreamTimeout)) }
+                if waited > timeouts.betweenBytes { self.answer(OwnAnswer(.upstreamTimeout)) }
             } else if waited > limits.bodyIdle {
                 self.timeOut()
             }
@@ -237,7 +238,7 @@ final class Exchange {
             if self.attempt.isQueued {
                 guard now &- min(now, self.timing.queuedSince) > timeouts.queue else { return }
                 self.leaveQueue()
-                self.answer(Refusal(.queueTimeout, retryAfter: 5))
+                self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
             } else if self.timing.connectingSince > 0, now &- min(now, self.timing.connectingSince) > timeouts.connect {
                 self.connectTimedOut()
             }
@@ -259,7 +260,7 @@ final class Exchange {
         self.pump()
     }
 
-    func answer(_ refusal: Refusal) {
+    func answer(_ refusal: OwnAnswer) {
         self.machine.refuse(refusal)
         self.pump()
     }
@@ -272,7 +273,7 @@ final class Exchange {
     }
 
     /// Answers if that is still possible, and closes without waiting.
-    func abort(_ refusal: Refusal) {
+    func abort(_ refusal: OwnAnswer) {
         if self.machine.isExchanging { self.machine.refuse(refusal) }
         self.pump()
         self.client.close()

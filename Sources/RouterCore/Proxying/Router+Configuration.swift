@@ -1,11 +1,9 @@
 extension Router {
     /// How a router listens, and what it puts up with. Every limit has an answer when it is hit: ``RouterErrorCode``.
     public struct Configuration: Sendable {
-        /// The address to listen on: `127.0.0.1`.
-        public var host = "127.0.0.1"
-        /// The port to listen on: 8080; 0 for any free one, which ``Router/listening()`` then tells.
-        public var port = 8080
-        /// Event loops: 1, which carries tens of thousands of requests a second and leaves the other cores to the
+        /// The addresses to listen on: `127.0.0.1:8080` in clear text.
+        public var listeners = [Listener(host: "127.0.0.1", port: 8080)]
+        /// Threads, for clear text and for TLS each: 1, which carries tens of thousands of requests a second and leaves the other cores to the
         /// instances.
         public var threads = 1
         /// Connections the kernel holds until they are accepted: 1,024.
@@ -79,10 +77,9 @@ extension Router {
         /// The defaults.
         public init() {}
 
-        /// The defaults, listening on this address.
+        /// The defaults, listening on this address in clear text.
         public init(host: String, port: Int) {
-            self.host = host
-            self.port = port
+            self.listeners = [Listener(host: host, port: port)]
         }
 
         /// When an instance is set aside, for a short while, because connections to it fail. Requests still go to it
@@ -127,7 +124,11 @@ extension Router.Configuration {
         func require(_ condition: Bool, _ what: String) throws(RouterError) {
             guard condition else { throw RouterError(.invalidConfiguration, "The router's \(what).") }
         }
-        try require((0...65535).contains(self.port), "port \(self.port) is not between 0 and 65535")
+        for port in self.listeners.map(\.port) {
+            try require((0...65535).contains(port), "port \(port) is not between 0 and 65535")
+        }
+        try require(!self.listeners.isEmpty, "list of addresses to listen on is empty")
+        try require((1...10_000).contains(self.maxStreamsPerConnection), "limit of streams is not between 1 and 10,000")
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")

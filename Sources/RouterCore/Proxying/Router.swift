@@ -19,6 +19,8 @@ import Synchronization
 /// To take an instance out, set a route without it, then ``drain(_:grace:)`` it, then stop it.
 public final class Router: Service, Sendable {
     let configuration: Configuration
+    let certificates: CertificateStore?
+    let challenges: ACMEChallenges?
     let observer: (any RequestObserver)?
     let logger: Logger
     let clock: any Clock<Duration>
@@ -28,14 +30,18 @@ public final class Router: Service, Sendable {
     ///
     /// - Parameters:
     ///   - configuration: how it listens, and its limits.
+    ///   - certificates: what listeners with TLS show; needed when there are any.
+    ///   - challenges: what authorities that issue certificates are answered; none by default.
     ///   - observer: is told about every request; none by default.
     ///   - clock: measures the grace of a drain and of the shutdown.
     ///   - logger: for what happens to the router itself.
     public init(
-        configuration: Configuration, observer: (any RequestObserver)? = nil,
-        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        configuration: Configuration, certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
+        observer: (any RequestObserver)? = nil, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
     ) {
         self.configuration = configuration
+        self.certificates = certificates
+        self.challenges = challenges
         self.observer = observer
         self.clock = clock
         self.logger = logger
@@ -47,24 +53,28 @@ public final class Router: Service, Sendable {
     /// - Throws: ``RouterError`` when the configuration makes no sense or the address cannot be had.
     public func run() async throws {
         try self.configuration.check()
+        if self.certificates == nil, self.configuration.listeners.contains(where: { $0.security == .tls }) {
+            throw RouterError(
+                .invalidConfiguration, "A listener speaks TLS, but the router was given no store of certificates.")
+        }
         try self.state.withLock { state throws(RouterError) in try state.begin() }
         do {
-            let engine = try await self.makeEngine()
+            let engines = try await Engines(self)
             do {
-                try await self.serve(engine)
+                try await self.serve(engines)
             } catch {
-                await engine.stop()
+                await engines.stop()
                 throw error
             }
             self.stopped(nil)
-            await engine.stop()
+            await engines.stop()
         } catch {
             self.stopped(error)
             throw error
         }
     }
 
-    /// Waits until it listens, and returns where: `["127.0.0.1:8080"]`.
+    /// Waits until it listens, and returns where, in the order of ``Configuration/listeners``: `["127.0.0.1:8080"]`.
     ///
     /// - Throws: ``RouterError`` when it stopped before it listened; `CancellationError` when the task is cancelled.
     public func listening() async throws -> [String] {
@@ -80,32 +90,24 @@ public final class Router: Service, Sendable {
 
     // MARK: Running
 
-    private func makeEngine() async throws -> any Engine {
-        let routes = self.state.withLock { $0.routes }
-        let (configuration, observer, logger) = (self.configuration, self.observer, self.logger)
-        let makeWorker = { @Sendable (loop: any StreamLoop) in
-            Worker(
-                loop: loop, configuration: configuration, routes: routes, observer: observer, logger: logger,
-                seed: UInt64.random(in: .min ... .max))
-        }
-        #if os(Linux)
-            if !configuration.prefersChannels { return try EpollEngine(configuration, makeWorker: makeWorker) }
-        #endif
-        return try await ChannelEngine(configuration, makeWorker: makeWorker)
-    }
-
-    private func serve(_ engine: any Engine) async throws {
-        let workers = engine.workers
+    private func serve(_ engines: Engines) async throws {
+        let workers = engines.workers
         self.state.withLock { $0.attach(workers) }
-        let address = try await engine.listen(host: self.configuration.host, port: self.configuration.port)
-        self.logger.info("router listens", metadata: ["router.address": "\(address)"])
-        self.state.withLock { $0.listens(at: [address.description]) }
+        var addresses: [String] = []
+        for listener in self.configuration.listeners {
+            let address = try await engines.listen(listener)
+            self.logger.info(
+                "router listens",
+                metadata: ["router.address": "\(address)", "router.tls": "\(listener.security == .tls)"])
+            addresses.append(address.description)
+        }
+        self.state.withLock { $0.listens(at: addresses) }
         do {
             try await gracefulShutdown()
         } catch {
             // Cancelled: nothing is waited for.
         }
-        await engine.stopListening()
+        await engines.stopListening()
         for worker in workers { worker.execute { $0.shutDown() } }
         if !Task.isCancelled { await self.waitUntilEmpty(workers, grace: self.configuration.shutdownGrace) }
         for worker in workers {

@@ -8,6 +8,7 @@ final class Worker {
     let configuration: Router.Configuration
     let limits: NanosecondLimits
     let settings: ExchangeMachine.Settings
+    let challenges: ACMEChallenges?
     let observer: (any RequestObserver)?
     let logger: Logger
 
@@ -18,21 +19,24 @@ final class Worker {
     private var pools: [InstanceConnections?] = []
     private(set) var isShuttingDown = false
     private(set) var wallClockOffset: UInt64 = 0
+    /// The time of day as of the last tick, in seconds since 1970.
+    private(set) var seconds: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
     /// What accepts connections on this loop.
-    var listeners: [any Listener] = []
+    var listeners: [any ConnectionSource] = []
     /// What other threads hold of it; set once it is made.
     weak var handle: WorkerHandle?
 
     init(
         loop: any StreamLoop, configuration: Router.Configuration, routes: RouteIndex<ApplicationPool>,
-        observer: (any RequestObserver)?, logger: Logger, seed: UInt64
+        challenges: ACMEChallenges?, observer: (any RequestObserver)?, logger: Logger, seed: UInt64
     ) {
         self.loop = loop
+        self.challenges = challenges
         self.configuration = configuration
         self.limits = NanosecondLimits(configuration)
         self.settings = configuration.exchangeSettings
@@ -41,6 +45,7 @@ final class Worker {
         self.routes = routes
         self.random = LoopRandom(seed: seed)
         self.wallClockOffset = WallClock.nanoseconds() &- loop.now()
+        self.seconds = (loop.now() &+ self.wallClockOffset) / 1_000_000_000
     }
 
     /// Milliseconds since 1970, for `X-Request-Start`.
@@ -49,21 +54,22 @@ final class Worker {
     // MARK: Clients
 
     /// What the requests of a connection are told about it.
-    func facts(client: String, port: Int) -> ConnectionFacts {
+    func facts(client: String, _ listener: ListenerFacts) -> ConnectionFacts {
         ConnectionFacts(
             clientAddress: client, isTrusted: self.configuration.trustedProxies.contains { $0.contains(client) },
-            scheme: "http", port: port, pseudonym: self.configuration.pseudonym)
+            scheme: listener.isSecure ? "https" : "http", port: listener.port,
+            pseudonym: self.configuration.pseudonym)
     }
 
     /// Serves a connection that was accepted, or closes it when there are too many.
-    func serve(_ stream: any ByteStream, facts: ConnectionFacts) {
+    func serve(_ stream: any ByteStream, client: String, _ listener: ListenerFacts) {
         guard !self.isShuttingDown,
             self.clients.count < max(1, self.configuration.maxConnections / self.configuration.threads)
         else {
             stream.close()
             return
         }
-        let arriving = ArrivingConnection(stream, self, facts: facts)
+        let arriving = ArrivingConnection(stream, self, client: client, listener)
         stream.handler = arriving
         arriving.position = self.clients.count
         self.clients.append(arriving)
@@ -187,6 +193,7 @@ final class Worker {
     func tick() {
         let now = self.loop.now()
         self.wallClockOffset = WallClock.nanoseconds() &- now
+        self.seconds = (now &+ self.wallClockOffset) / 1_000_000_000
         for listener in self.listeners { listener.resume() }
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
@@ -217,7 +224,7 @@ final class Worker {
 
     /// Breaks off what goes to these instances, or everything.
     func abort(_ backends: Set<BackendID>?, code: RouterErrorCode) {
-        for client in Array(self.clients) { client.abort(backends, Refusal(code, retryAfter: 1)) }
+        for client in Array(self.clients) { client.abort(backends, OwnAnswer(code, retryAfter: 1)) }
     }
 
     /// The last thing it does.

@@ -80,7 +80,7 @@ protocol LoopExecutor: Sendable {
 }
 
 /// Accepts connections on a worker's loop.
-protocol Listener: AnyObject {
+protocol ConnectionSource: AnyObject {
     /// Accepts no more; the socket stays open for whoever has it as well.
     func stop()
     /// Called with every tick: goes on accepting after the system had no descriptors left.

@@ -124,7 +124,7 @@ final class ExchangeHarness {
                 let host = self.machine.withHost { String(decoding: $0, as: UTF8.self) }
                 self.events.append("route \(host)")
                 if let code = self.route(host) {
-                    self.machine.refuse(Refusal(code))
+                    self.machine.refuse(OwnAnswer(code))
                 } else {
                     self.machine.accept(startMilliseconds: 1000, bodyLimit: self.bodyLimit, dialect: self.upstreamDialect)
                 }

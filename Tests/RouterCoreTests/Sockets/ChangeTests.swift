@@ -13,10 +13,10 @@ final class Tally: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A change of routes` {
-    @Test func `is waited for by a drain until the last request has ended`() async throws {
+    @Test(arguments: Driver.allCases) func `is waited for by a drain until the last request has ended`(driver: Driver) async throws {
         let old = try await TestOrigin { _ in .hold }
         let new = try await TestOrigin { _ in .echo }
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setOrigins([old], names: ["old"])
             let client = try await RawClient(port: port)
             client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -49,9 +49,9 @@ final class Tally: Sendable {
         await new.stop()
     }
 
-    @Test func `is not waited for beyond the grace`() async throws {
+    @Test(arguments: Driver.allCases) func `is not waited for beyond the grace`(driver: Driver) async throws {
         let origin = try await TestOrigin { $0.path == "/ws" ? .tunnel : .hold }
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setOrigins([origin])
             let request = try await RawClient(port: port)
             request.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -69,9 +69,9 @@ final class Tally: Sendable {
         await origin.stop()
     }
 
-    @Test func `a thousand times under load loses no request`() async throws {
+    @Test(arguments: Driver.allCases) func `a thousand times under load loses no request`(driver: Driver) async throws {
         let origins = [try await TestOrigin { _ in .echo }, try await TestOrigin { _ in .echo }]
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setOrigins([origins[0]], names: ["v0"])
             let done = Tally()
             let served = Tally()
@@ -119,7 +119,7 @@ final class Tally: Sendable {
         for origin in origins { await origin.stop() }
     }
 
-    @Test func `is refused, and changes nothing, when a host is taken`() async throws {
+    @Test(arguments: Driver.allCases) func `is refused, and changes nothing, when a host is taken`(driver: Driver) async throws {
         let router = Router(configuration: .init(), logger: Logger(label: "test"))
         try router.setRoute(ApplicationRoute(application: "one", hosts: ["a", "b"], backends: []))
         let error = #expect(throws: RouterError.self) {
@@ -135,7 +135,7 @@ final class Tally: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A router that stops` {
-    @Test func `lets requests end, and closes idle connections`() async throws {
+    @Test(arguments: Driver.allCases) func `lets requests end, and closes idle connections`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .hold }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -160,7 +160,7 @@ final class Tally: Sendable {
         await origin.stop()
     }
 
-    @Test func `says why it cannot listen`() async throws {
+    @Test(arguments: Driver.allCases) func `says why it cannot listen`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .close }
         let router = Router(
             configuration: .init(host: "127.0.0.1", port: origin.address.port), logger: Logger(label: "test"))

@@ -6,10 +6,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct `A running router` {
     private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-    @Test func `passes requests and bodies through, over kept connections`() async throws {
+    @Test(arguments: Driver.allCases) func `passes requests and bodies through, over kept connections`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .echo }
         let observer = RecordingObserver()
-        try await withRouter(configure: { $0.threads = 1 }, observer: observer) { router, port in
+        try await withRouter(driver, configure: { $0.threads = 1 }, observer: observer) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             let body = String(repeating: "0123456789", count: 30_000)
@@ -35,8 +35,8 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `answers by itself what goes nowhere`() async throws {
-        try await withRouter { router, port in
+    @Test(arguments: Driver.allCases) func `answers by itself what goes nowhere`(driver: Driver) async throws {
+        try await withRouter(driver) { router, port in
             try router.setRoute(ApplicationRoute(application: "empty", hosts: ["empty"], backends: []))
             try router.setRoute(
                 ApplicationRoute(
@@ -57,10 +57,10 @@ import Testing
         }
     }
 
-    @Test func `tries another instance when one refuses, and sets it aside`() async throws {
+    @Test(arguments: Driver.allCases) func `tries another instance when one refuses, and sets it aside`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .echo }
         let dead = try await closedPort()
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setRoute(
                 ApplicationRoute(
                     application: "app", hosts: ["a"],
@@ -78,9 +78,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `says that no instance accepts connections`() async throws {
+    @Test(arguments: Driver.allCases) func `says that no instance accepts connections`(driver: Driver) async throws {
         let dead = try await closedPort()
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setRoute(
                 ApplicationRoute(
                     application: "app", hosts: ["a"],
@@ -97,10 +97,10 @@ import Testing
         }
     }
 
-    @Test func `repeats a request whose kept connection had been closed`() async throws {
+    @Test(arguments: Driver.allCases) func `repeats a request whose kept connection had been closed`(driver: Driver) async throws {
         // Each connection serves one request and closes on the next without a byte.
         let origin = try await TestOrigin { $0.number == 1 ? .echo : .close }
-        try await withRouter(configure: { $0.threads = 1 }) { router, port in
+        try await withRouter(driver, configure: { $0.threads = 1 }) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             for _ in 0..<10 {
@@ -112,10 +112,10 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `never puts a POST on a connection that the instance has closed`() async throws {
+    @Test(arguments: Driver.allCases) func `never puts a POST on a connection that the instance has closed`(driver: Driver) async throws {
         // Each connection ends right after its response, unannounced.
         let origin = try await TestOrigin { _ in .last("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
-        try await withRouter(configure: { $0.threads = 1 }) { router, port in
+        try await withRouter(driver, configure: { $0.threads = 1 }) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             for number in 1...20 {
@@ -129,12 +129,12 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `breaks off what the instance breaks off`() async throws {
+    @Test(arguments: Driver.allCases) func `breaks off what the instance breaks off`(driver: Driver) async throws {
         let origin = try await TestOrigin { request in
             request.path == "/none" ? .close : .last("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         }
         let observer = RecordingObserver()
-        try await withRouter(observer: observer) { router, port in
+        try await withRouter(driver, observer: observer) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
@@ -150,9 +150,9 @@ import Testing
 
     // One limit each: a slow machine must not make another one speak first.
 
-    @Test func `answers 504 for an instance that does not answer in time`() async throws {
+    @Test(arguments: Driver.allCases) func `answers 504 for an instance that does not answer in time`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .hold }
-        try await withRouter(configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
+        try await withRouter(driver, configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
             try router.setOrigins([origin]) { $0.timeouts.firstByte = .milliseconds(50) }
             let client = try await RawClient(port: port)
             client.send(self.get)
@@ -161,8 +161,8 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `answers 408 for a head that does not arrive in time`() async throws {
-        try await withRouter(configure: {
+    @Test(arguments: Driver.allCases) func `answers 408 for a head that does not arrive in time`(driver: Driver) async throws {
+        try await withRouter(driver, configure: {
             $0.timerResolution = .milliseconds(10)
             $0.headTimeout = .milliseconds(50)
         }) { _, port in
@@ -172,8 +172,8 @@ import Testing
         }
     }
 
-    @Test func `closes a connection that nothing is asked on`() async throws {
-        try await withRouter(configure: {
+    @Test(arguments: Driver.allCases) func `closes a connection that nothing is asked on`(driver: Driver) async throws {
+        try await withRouter(driver, configure: {
             $0.timerResolution = .milliseconds(10)
             $0.keepAliveTimeout = .milliseconds(50)
         }) { _, port in
@@ -182,10 +182,10 @@ import Testing
         }
     }
 
-    @Test func `holds a response back while the client does not read`() async throws {
+    @Test(arguments: Driver.allCases) func `holds a response back while the client does not read`(driver: Driver) async throws {
         let size = 24 << 20
         let origin = try await TestOrigin { _ in .large(size) }
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             try await client.setReading(false)
@@ -204,10 +204,10 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `carries a tunnel, with half-close`() async throws {
+    @Test(arguments: Driver.allCases) func `carries a tunnel, with half-close`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .tunnel }
         let observer = RecordingObserver()
-        try await withRouter(observer: observer) { router, port in
+        try await withRouter(driver, observer: observer) { router, port in
             try router.setOrigins([origin])
             let client = try await RawClient(port: port)
             client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
@@ -225,10 +225,10 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `reaches an instance through the file system`() async throws {
+    @Test(arguments: Driver.allCases) func `reaches an instance through the file system`(driver: Driver) async throws {
         let path = FileManager.default.temporaryDirectory.path + "/slipway-router-\(UInt32.random(in: 0 ... .max)).sock"
         let origin = try await TestOrigin(path: path) { _ in .echo }
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setRoute(
                 ApplicationRoute(
                     application: "app", hosts: ["a"],
@@ -243,7 +243,7 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `survives peers that leave in the middle of bodies`() async throws {
+    @Test(arguments: Driver.allCases) func `survives peers that leave in the middle of bodies`(driver: Driver) async throws {
         let origin = try await TestOrigin { request in
             switch request.path {
             case "/large": .large(4 << 20)
@@ -252,7 +252,7 @@ import Testing
             }
         }
         let observer = RecordingObserver()
-        try await withRouter(observer: observer) { router, port in
+        try await withRouter(driver, observer: observer) { router, port in
             try router.setOrigins([origin])
             for _ in 0..<30 {
                 let download = try await RawClient(port: port)
@@ -279,8 +279,8 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `answers a client that pipelines more than it reads`() async throws {
-        try await withRouter { _, port in
+    @Test(arguments: Driver.allCases) func `answers a client that pipelines more than it reads`(driver: Driver) async throws {
+        try await withRouter(driver) { _, port in
             let client = try await RawClient(port: port)
             try await client.setReading(false)
             let count = 20_000
@@ -293,11 +293,11 @@ import Testing
         }
     }
 
-    @Test func `sends events as they come`() async throws {
+    @Test(arguments: Driver.allCases) func `sends events as they come`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in
             .bytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
         }
-        try await withRouter { router, port in
+        try await withRouter(driver) { router, port in
             try router.setOrigins([origin], maxInFlight: 1)
             let first = try await RawClient(port: port)
             first.send(self.get)
@@ -312,9 +312,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test func `queues what is over the limit, first come, first served`() async throws {
+    @Test(arguments: Driver.allCases) func `queues what is over the limit, first come, first served`(driver: Driver) async throws {
         let origin = try await TestOrigin { _ in .hold }
-        try await withRouter(configure: { $0.maxQueuedPerApplication = 2 }) { router, port in
+        try await withRouter(driver, configure: { $0.maxQueuedPerApplication = 2 }) { router, port in
             try router.setOrigins([origin], maxInFlight: 1)
             var clients: [RawClient] = []
             for number in 1...3 {

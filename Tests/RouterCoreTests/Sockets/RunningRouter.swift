@@ -36,13 +36,21 @@ final class RecordingObserver: RequestObserver {
     }
 }
 
+/// Who moves a router's bytes; what it does must not depend on it.
+enum Driver: CaseIterable {
+    /// The loops of its own, where there are any.
+    case own
+    case channels
+}
+
 /// Runs a router on a free port for the length of `body`.
 func withRouter(
-    configure: (inout Router.Configuration) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
+    _ driver: Driver = .own, configure: (inout Router.Configuration) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
     _ body: (Router, Int) async throws -> Void
 ) async throws {
     var configuration = Router.Configuration(host: "127.0.0.1", port: 0)
     configuration.threads = 2
+    configuration.prefersChannels = driver == .channels
     configure(&configuration)
     var logger = Logger(label: "test")
     logger.logLevel = .critical

@@ -1,8 +1,7 @@
 import Logging
 import RouterCore
 
-var configuration = Router.Configuration()
-configuration.port = 8000
+let configuration = Router.Configuration(host: "127.0.0.1", port: 8000)
 let router = Router(configuration: configuration, logger: Logger(label: "router"))
 try router.setRoute(
     ApplicationRoute(

@@ -1,19 +1,24 @@
 import NIOCore
 
-/// A connection in clear text whose first bytes have not shown yet what it speaks: HTTP/1, or HTTP/2 by prior knowledge
-/// (RFC 9113, 3.3).
+/// A connection whose first bytes have not shown yet whose it is and what it speaks: perhaps a PROXY header, then in
+/// clear text HTTP/1 or HTTP/2 by prior knowledge (RFC 9113, 3.3), or what the TLS handshake agreed on.
 final class ArrivingConnection: ClientSession, ByteStreamHandler {
     private let stream: any ByteStream
     private let worker: Worker
-    private let facts: ConnectionFacts
+    private let listener: ListenerFacts
+    private var client: String
+    private var expectsProxyHeader: Bool
     private var input = ByteBuffer()
     private let since: UInt64
     var position: Int?
 
-    init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
+    init(_ stream: any ByteStream, _ worker: Worker, client: String, _ listener: ListenerFacts) {
         self.stream = stream
         self.worker = worker
-        self.facts = facts
+        self.client = client
+        self.listener = listener
+        // Before TLS, its handlers have read the header.
+        self.expectsProxyHeader = !listener.isSecure && listener.expectsProxyHeader(from: client)
         self.since = worker.loop.now()
     }
 
@@ -25,6 +30,7 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
             self.input.writeBuffer(&bytes)
             bytes = self.input
         }
+        guard !self.expectsProxyHeader || self.readProxyHeader(&bytes) else { return }
         switch HTTP2Preface.match(bytes) {
         case .partial: self.input = bytes.compacted()
         case .yes: self.hand(bytes, to: HTTP2Session(self.stream, self.worker, facts: self.facts))
@@ -32,11 +38,41 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
         }
     }
 
+    /// False when there is nothing to go on with.
+    private func readProxyHeader(_ bytes: inout ByteBuffer) -> Bool {
+        switch bytes.withUnsafeReadableBytes({ ProxyHeader($0) }) {
+        case .partial:
+            self.input = bytes.compacted()
+            return false
+        case .malformed:
+            self.stream.close()
+            return false
+        case .complete(let length, let client):
+            bytes.moveReaderIndex(forwardBy: length)
+            self.expectsProxyHeader = false
+            if let client { self.client = client }
+            return true
+        }
+    }
+
+    /// The TLS handshake is over.
+    ///
+    /// - Parameter client: whose connection it is, if a PROXY header has said so.
+    func agreed(on handshake: TLSHandshakeFacts, client: String?) {
+        if let client { self.client = client }
+        switch handshake.applicationProtocol {
+        case .http1: self.hand(ByteBuffer(), to: HTTP1Session(self.stream, self.worker, facts: self.facts))
+        case .http2: self.hand(ByteBuffer(), to: HTTP2Session(self.stream, self.worker, facts: self.facts))
+        }
+    }
+
+    private var facts: ConnectionFacts { self.worker.facts(client: self.client, self.listener) }
+
     private func hand(_ bytes: ByteBuffer, to session: some ClientSession & ByteStreamHandler) {
         self.input = ByteBuffer()
         self.worker.replace(self, with: session)
         self.stream.handler = session
-        session.received(bytes)
+        if bytes.readableBytes > 0 { session.received(bytes) }
     }
 
     func ended() { self.stream.close() }
@@ -47,13 +83,13 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
 
     func check(now: UInt64) {
         let waited = now &- min(now, self.since)
-        let limit = self.input.readableBytes == 0 ? self.worker.limits.keepAlive : self.worker.limits.head
-        if waited > limit { self.stream.close() }
+        let isSilent = self.input.readableBytes == 0 && !self.listener.isSecure
+        if waited > (isSilent ? self.worker.limits.keepAlive : self.worker.limits.head) { self.stream.close() }
     }
 
     func shutDown() { self.stream.close() }
 
-    func abort(_ backends: Set<BackendID>?, _ refusal: Refusal) {
+    func abort(_ backends: Set<BackendID>?, _ answer: OwnAnswer) {
         if backends == nil { self.stream.close() }
     }
 }

@@ -7,5 +7,5 @@ protocol ClientSession: AnyObject {
     /// The router stops: what is being worked on is the last.
     func shutDown()
     /// Breaks off what goes to these instances, or everything.
-    func abort(_ backends: Set<BackendID>?, _ refusal: Refusal)
+    func abort(_ backends: Set<BackendID>?, _ refusal: OwnAnswer)
 }

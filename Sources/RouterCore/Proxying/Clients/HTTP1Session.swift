@@ -45,7 +45,7 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     func check(now: UInt64) { self.exchange.check(now: now) }
     func shutDown() { self.exchange.shutDown() }
 
-    func abort(_ backends: Set<BackendID>?, _ refusal: Refusal) {
+    func abort(_ backends: Set<BackendID>?, _ refusal: OwnAnswer) {
         if let backends {
             guard let id = self.exchange.instanceID, backends.contains(id) else { return }
         }

@@ -24,9 +24,9 @@ final class HTTP2Request: ClientSide {
 
     func refuse(_ refusal: HTTP2HeadRefusal) {
         switch refusal {
-        case .headersTooLarge: self.exchange.refuseHead(Refusal(.headersTooLarge))
-        case .connect: self.exchange.refuseHead(Refusal(.methodNotAllowed))
-        case .unknownProtocol: self.exchange.refuseHead(Refusal(.notImplemented))
+        case .headersTooLarge: self.exchange.refuseHead(OwnAnswer(.headersTooLarge))
+        case .connect: self.exchange.refuseHead(OwnAnswer(.methodNotAllowed))
+        case .unknownProtocol: self.exchange.refuseHead(OwnAnswer(.notImplemented))
         }
     }
 

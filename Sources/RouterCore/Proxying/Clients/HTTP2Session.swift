@@ -154,7 +154,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         self.drive()
     }
 
-    func abort(_ backends: Set<BackendID>?, _ refusal: Refusal) {
+    func abort(_ backends: Set<BackendID>?, _ refusal: OwnAnswer) {
         for request in Array(self.requests.values) {
             if let backends {
                 guard let id = request.exchange.instanceID, backends.contains(id) else { continue }

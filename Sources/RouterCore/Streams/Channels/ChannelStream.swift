@@ -19,6 +19,8 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private enum OutputClosing { case pending(thenClose: Bool), done }
 
     var handler: (any ByteStreamHandler)?
+    /// Whose connection it is, when a proxy in front has said so before TLS.
+    var proxiedClient: String?
     private var context: ChannelHandlerContext?
     private var sawEnd = false
     private var wasActive = false
@@ -137,6 +139,8 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
         if let event = event as? ChannelEvent, event == .inputClosed {
             self.sawEnd = true
             self.tell(.ended)
+        } else if let handshake = event as? TLSHandshakeFacts, let arriving = self.handler as? ArrivingConnection {
+            arriving.agreed(on: handshake, client: self.proxiedClient)
         } else {
             context.fireUserInboundEventTriggered(event)
         }

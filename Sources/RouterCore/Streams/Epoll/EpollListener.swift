@@ -10,7 +10,7 @@
 
     /// A listening socket on one loop. It accepts for all loops and hands the connections round, which keeps them even;
     /// several loops that wait on one socket do not (the kernel prefers the one that waited first).
-    final class EpollListener: Listener {
+    final class EpollListener: ConnectionSource {
         /// So many connections in a row, then others have their turn.
         private static let acceptsPerTurn = 64
 

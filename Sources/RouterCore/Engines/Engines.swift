@@ -1,0 +1,54 @@
+import Synchronization
+
+/// The engines that a router needs for its listeners.
+struct Engines: Sendable {
+    private let clear: any Engine
+    private let secure: any Engine
+    private let all: [any Engine]
+
+    /// Starts them.
+    init(_ router: Router) async throws {
+        let configuration = router.configuration
+        let (routes, challenges, observer) = (router.state.withLock { $0.routes }, router.challenges, router.observer)
+        let logger = router.logger
+        let makeWorker = { @Sendable (loop: any StreamLoop) in
+            Worker(
+                loop: loop, configuration: configuration, routes: routes, challenges: challenges, observer: observer,
+                logger: logger, seed: UInt64.random(in: .min ... .max))
+        }
+        let acceptor = router.certificates.map {
+            TLSAcceptor(certificates: $0, challenges: challenges ?? ACMEChallenges())
+        }
+        #if os(Linux)
+            if !configuration.prefersChannels {
+                let own = try EpollEngine(configuration, makeWorker: makeWorker)
+                self.clear = own
+                if configuration.listeners.contains(where: { $0.security == .tls }) {
+                    self.secure = try await ChannelEngine(configuration, acceptor: acceptor, makeWorker: makeWorker)
+                    self.all = [own, self.secure]
+                } else {
+                    self.secure = own
+                    self.all = [own]
+                }
+                return
+            }
+        #endif
+        self.clear = try await ChannelEngine(configuration, acceptor: acceptor, makeWorker: makeWorker)
+        self.secure = self.clear
+        self.all = [self.clear]
+    }
+
+    var workers: [WorkerHandle] { self.all.flatMap(\.workers) }
+
+    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
+        try await (listener.security == .tls ? self.secure : self.clear).listen(listener)
+    }
+
+    func stopListening() async {
+        for engine in self.all { await engine.stopListening() }
+    }
+
+    func stop() async {
+        for engine in self.all { await engine.stop() }
+    }
+}
