@@ -147,7 +147,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "router-example",
-        dependencies: ["RouterCore", .logging, .serviceLifecycle, .unixSignals],
+        dependencies: ["RouterCore", .argumentParser, .logging, .serviceLifecycle, .system, .unixSignals],
         path: "Examples/router",
         swiftSettings: settings),
     .executableTarget(

@@ -226,13 +226,13 @@ extension ExchangeMachine {
     /// The connection to the instance closed before a byte of the response.
     private mutating func upstreamLost() -> ExchangeAction? {
         let canReplay =
-            !self.sentAnything || (self.isReplayWhole && self.request.isReplayable)
+            !self.sentAnything || (self.isReplayWhole && (self.request.isReplayable || self.wasRefused))
         guard canReplay, self.retries < self.settings.retries else {
             return self.answer(OwnAnswer(.upstreamBroke), keeping: self.requestBody.isComplete)
         }
         self.retries += 1
         self.upstream = .acquiring
         self.upstreamInput = ByteBuffer()
-        return .acquire(self.isReused ? .freshConnection : .anotherInstance)
+        return .acquire(self.isReused && !self.wasRefused ? .freshConnection : .anotherInstance)
     }
 }

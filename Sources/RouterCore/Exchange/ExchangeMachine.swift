@@ -110,6 +110,8 @@ struct ExchangeMachine: ~Copyable {
     var isReplayWhole = true
     var replayStep = ReplayStep.done
     var sentAnything = false
+    /// The instance has not looked at the request, and said so.
+    var wasRefused = false
     var isReused = false
     var retries = 0
     /// The instance has been told that the request ends.
@@ -303,6 +305,7 @@ struct ExchangeMachine: ~Copyable {
         self.replayStep = .whole
         self.sentAnything = false
         self.sentRequestEnd = false
+        self.wasRefused = false
         self.upstreamEnded = false
         self.upstreamBroke = false
         self.upstreamInput = ByteBuffer()
@@ -336,8 +339,11 @@ struct ExchangeMachine: ~Copyable {
 
     /// The instance will send no more. When its connection `broke` rather than ended, a body without a length is
     /// not taken for a whole one.
-    mutating func upstreamEOF(broke: Bool) {
+    ///
+    /// - Parameter isProcessed: false when the instance has certainly not looked at the request.
+    mutating func upstreamEOF(broke: Bool, isProcessed: Bool = true) {
         guard case .open = self.upstream else { return }
+        if !isProcessed { self.wasRefused = true }
         self.upstreamEnded = true
         self.upstreamBroke = self.upstreamBroke || broke
     }

@@ -25,7 +25,8 @@ extension Exchange {
             } else {
                 self.machine.accept(
                     startMilliseconds: self.worker.wallClockMilliseconds(at: now),
-                    bodyLimit: pool.route.maxRequestBodyBytes ?? self.worker.configuration.maxRequestBodyBytes)
+                    bodyLimit: pool.route.maxRequestBodyBytes ?? self.worker.configuration.maxRequestBodyBytes,
+                    dialect: pool.route.instanceProtocol == .http2 ? .frames : .http1)
             }
         }
     }
@@ -53,7 +54,11 @@ extension Exchange {
         case .freshConnection:
             self.abandonUpstream()
             if let instance = self.attempt.instance, !instance.isRetired {
-                self.connect(to: instance)
+                if self.attempt.pool?.route.instanceProtocol == .http2 {
+                    self.openShared(self.worker.connections(to: instance))
+                } else {
+                    self.connect(to: instance)
+                }
             } else {
                 self.attempt.leaveInstance()
                 self.chooseAgain(calledUp: false)
@@ -129,6 +134,10 @@ extension Exchange {
     // MARK: Connecting
 
     private func open(_ instance: Instance, now: UInt64) {
+        if self.attempt.pool?.route.instanceProtocol == .http2 {
+            self.openShared(self.worker.connections(to: instance))
+            return
+        }
         let isSafe = self.machine.request.isReplayable
         let limits = self.worker.limits
         let maximum = isSafe ? limits.poolIdle : min(limits.poolIdle, limits.poolIdleForUnsafe)
@@ -156,18 +165,45 @@ extension Exchange {
         var isOver = false
         let pending = self.worker.loop.connect(to: instance) { stream in
             isOver = true
-            self.attempt.pending = nil
-            self.timing.connecting &+= self.worker.loop.now() &- self.timing.connectingSince
-            self.timing.connectingSince = 0
-            if let stream {
-                instance.connectSucceeded()
-                self.attach(InstanceConnection(instance, stream), reused: false)
-            } else {
-                self.connectFailed(instance)
-            }
-            self.pump()
+            self.connected(instance, stream.map { InstanceConnection(instance, $0) })
         }
         if !isOver { self.attempt.pending = pending }
+    }
+
+    /// Takes a stream of a connection that others use as well.
+    private func openShared(_ connections: InstanceConnections) {
+        if let connection = connections.sharedWithRoom {
+            self.attach(HTTP2InstanceStream(connection), reused: true)
+            return
+        }
+        let instance = connections.instance
+        self.timing.connectingSince = self.worker.loop.now()
+        var isOver = false
+        let worker = self.worker
+        let pending = connections.connecting.wait { connection in
+            isOver = true
+            self.connected(instance, connection.map { HTTP2InstanceStream($0) })
+        } connect: { completion in
+            worker.loop.connect(to: instance) { stream in
+                let connection = stream.map { HTTP2InstanceConnection(instance, $0, worker) }
+                if let connection { connections.add(connection) }
+                completion(connection)
+            }
+        }
+        if !isOver { self.attempt.pending = pending }
+    }
+
+    private func connected(_ instance: Instance, _ side: (any InstanceSide)?) {
+        self.attempt.pending = nil
+        self.timing.connecting &+= self.worker.loop.now() &- self.timing.connectingSince
+        self.timing.connectingSince = 0
+        if let side {
+            instance.connectSucceeded()
+            self.attach(side, reused: false)
+        } else {
+            self.connectFailed(instance)
+        }
+        self.pump()
     }
 
     private func connectFailed(_ instance: Instance) {

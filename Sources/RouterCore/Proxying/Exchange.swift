@@ -189,8 +189,20 @@ final class Exchange {
         self.machine.releaseInput()
     }
 
-    func upstreamEnded(broke: Bool) {
-        self.machine.upstreamEOF(broke: broke)
+    func upstreamHead(_ head: ExchangeMachine.FramedHead) {
+        if self.timing.firstByte == 0 { self.timing.firstByte = self.worker.loop.now() }
+        self.machine.upstreamHead(head)
+        self.pump()
+    }
+
+    func upstreamTrailers(_ lines: ByteBuffer) {
+        self.machine.upstreamTrailers(lines)
+        self.pump()
+    }
+
+    /// - Parameter isProcessed: false when the instance has certainly not looked at the request.
+    func upstreamEnded(broke: Bool, isProcessed: Bool = true) {
+        self.machine.upstreamEOF(broke: broke, isProcessed: isProcessed)
         self.pump()
     }
 

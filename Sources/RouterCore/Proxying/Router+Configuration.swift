@@ -99,6 +99,18 @@ extension Router {
 }
 
 extension Router.Configuration {
+    /// What instances may ask of the router; they are trusted with as many resets as they have requests.
+    var http2InstanceLimits: HTTP2Limits {
+        var limits = HTTP2Limits()
+        limits.concurrentStreams = self.maxStreamsPerConnection
+        limits.headerBytes = self.maxResponseHeaderBytes
+        limits.headerFields = 500
+        limits.outputBytes = self.writeBufferBytes
+        limits.resets = HTTP2Rate(burst: 10_000, perSecond: 10_000)
+        limits.idleFrames = HTTP2Rate(burst: 10_000, perSecond: 10_000)
+        return limits
+    }
+
     var http2Limits: HTTP2Limits {
         var limits = HTTP2Limits()
         limits.concurrentStreams = self.maxStreamsPerConnection

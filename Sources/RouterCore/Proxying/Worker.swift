@@ -204,6 +204,7 @@ final class Worker {
                 self.pools[slot] = nil
             } else {
                 connections.closeIdle(before: now &- min(now, self.limits.poolIdle))
+                connections.leaveShared(before: now &- min(now, self.limits.keepAlive))
             }
         }
     }

@@ -21,6 +21,8 @@ public struct ApplicationRoute: Sendable, Hashable {
     public var timeouts: RouteTimeouts
     /// How large a request's body may be, in bytes; nil for ``Router/Configuration/maxRequestBodyBytes``.
     public var maxRequestBodyBytes: Int?
+    /// What the instances speak: HTTP/1.1. WebSockets need it.
+    public var instanceProtocol: InstanceProtocol = .http1
 
     /// Describes a route.
     public init(
@@ -34,6 +36,14 @@ public struct ApplicationRoute: Sendable, Hashable {
         self.timeouts = timeouts
         self.maxRequestBodyBytes = maxRequestBodyBytes
     }
+}
+
+/// What instances speak.
+public enum InstanceProtocol: Sendable, Hashable {
+    /// HTTP/1.1, a connection per request at a time.
+    case http1
+    /// HTTP/2 in clear text by prior knowledge, as gRPC servers do: many requests over one connection.
+    case http2
 }
 
 /// How long an application's instances may take. Kept to within a quarter of a second.

@@ -3,10 +3,16 @@ final class InstanceConnections {
     let instance: Instance
     /// The most recently used last: it is taken first, and the others grow old and are closed.
     private var idle: [InstanceConnection] = []
+    /// Those that speak HTTP/2, and can be shared.
+    private var shared: [HTTP2InstanceConnection] = []
+    /// A further one of these that is being made.
+    let connecting = SharedConnecting()
 
     init(_ instance: Instance) {
         self.instance = instance
     }
+
+    // MARK: HTTP/1
 
     func push(_ upstream: InstanceConnection, now: UInt64, limit: Int) {
         guard self.idle.count < limit else {
@@ -32,6 +38,27 @@ final class InstanceConnections {
         self.idle.removeAll { $0 === upstream }
     }
 
+    // MARK: HTTP/2
+
+    /// A connection with room for a further request.
+    var sharedWithRoom: HTTP2InstanceConnection? { self.shared.first { $0.hasRoom } }
+
+    func add(_ connection: HTTP2InstanceConnection) {
+        connection.pool = self
+        self.shared.append(connection)
+    }
+
+    func remove(_ connection: HTTP2InstanceConnection) {
+        self.shared.removeAll { $0 === connection }
+    }
+
+    /// Lets shared connections go that have had nothing to do since then.
+    func leaveShared(before deadline: UInt64) {
+        for connection in self.shared where connection.isIdle && connection.idleSince < deadline { connection.leave() }
+    }
+
+    // MARK: Time and the end
+
     func closeIdle(before deadline: UInt64) {
         guard let first = self.idle.first, first.idleSince < deadline else { return }
         let count = self.idle.firstIndex { $0.idleSince >= deadline } ?? self.idle.count
@@ -44,6 +71,7 @@ final class InstanceConnections {
     }
 
     func closeAll() {
+        for connection in self.shared { connection.leave() }
         let all = self.idle
         self.idle = []
         for upstream in all {

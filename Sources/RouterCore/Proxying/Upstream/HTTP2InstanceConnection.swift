@@ -1,0 +1,126 @@
+import NIOCore
+
+/// A connection to an instance that speaks HTTP/2: shared by the requests of one loop, a stream for each.
+final class HTTP2InstanceConnection: ByteStreamHandler {
+    let instance: Instance
+    let stream: any ByteStream
+    private let loop: any StreamLoop
+    private let writeLimit: Int
+    private let machine: Owned<HTTP2Connection>
+    private var requests: [UInt32: HTTP2InstanceStream] = [:]
+    private var isDriving = false
+    private var isLeaving = false
+    /// Where it can be found by further requests.
+    weak var pool: InstanceConnections?
+    /// Since when it has no stream.
+    private(set) var idleSince: UInt64
+
+    init(_ instance: Instance, _ stream: any ByteStream, _ worker: Worker) {
+        self.instance = instance
+        self.stream = stream
+        self.loop = worker.loop
+        self.writeLimit = worker.configuration.writeBufferBytes
+        self.idleSince = worker.loop.now()
+        self.machine = Owned(
+            HTTP2Connection(role: .client(isSecure: false), limits: worker.configuration.http2InstanceLimits))
+        stream.handler = self
+        self.drive()
+    }
+
+    var connection: HTTP2Connection {
+        @inline(__always) _read { yield self.machine.value }
+        @inline(__always) _modify { yield &self.machine.value }
+    }
+
+    var isIdle: Bool { self.requests.isEmpty }
+    /// Whether another request can come.
+    var hasRoom: Bool { !self.isLeaving && self.stream.isOpen && self.connection.availableStreams > 0 }
+
+    func canTakeMore(_ id: UInt32) -> Bool { self.connection.bufferedBytes(stream: id) < self.writeLimit }
+
+    // MARK: What the requests ask for
+
+    /// Opens a stream; nil when the instance takes no more of them.
+    func open(_ request: HTTP2InstanceStream, head: ByteBuffer, ends: Bool) -> UInt32? {
+        guard self.hasRoom, let id = self.connection.openStream(head: head, endsStream: ends) else { return nil }
+        self.requests[id] = request
+        return id
+    }
+
+    func close(_ id: UInt32, isComplete: Bool) {
+        self.requests[id] = nil
+        if !isComplete { self.connection.reset(stream: id, code: .cancel) }
+        if self.requests.isEmpty { self.idleSince = self.loop.now() }
+        self.drive()
+    }
+
+    /// Takes no more requests, and closes when the last one has ended.
+    func leave() {
+        guard !self.isLeaving else { return }
+        self.isLeaving = true
+        self.pool?.remove(self)
+        self.connection.goAway(gracefully: true)
+        self.drive()
+    }
+
+    // MARK: The loop of events
+
+    func drive() {
+        guard !self.isDriving else { return }
+        self.isDriving = true
+        var wrote: Bool
+        repeat {
+            while let event = self.connection.nextEvent() { self.handle(event) }
+            wrote = false
+            while self.stream.isWritable, let output = self.connection.takeOutput() {
+                self.stream.write(output)
+                self.stream.flush()
+                wrote = true
+            }
+        } while wrote
+        self.isDriving = false
+        if self.connection.wantsClose || (self.isLeaving && self.requests.isEmpty) {
+            self.pool?.remove(self)
+            self.stream.closeAfterWriting()
+        }
+    }
+
+    private func handle(_ event: HTTP2Event) {
+        switch event {
+        case .head(let id, let head):
+            self.requests[id]?.received(
+                ExchangeMachine.FramedHead(
+                    text: head.text, ends: head.endsStream, hasLength: head.contentLength != nil))
+        case .data(let id, let bytes, let ends): self.requests[id]?.received(bytes, ends: ends)
+        case .trailers(let id, let lines): self.requests[id]?.receivedTrailers(lines)
+        case .endOfStream(let id): self.requests[id]?.received(ByteBuffer(), ends: true)
+        case .reset(let id, let code, _): self.requests.removeValue(forKey: id)?.lost(isProcessed: code != .refusedStream)
+        case .drained(let id): self.requests[id]?.drained()
+        case .goAway: self.leave()
+        case .closed: self.loseAll()
+        case .refusedHead, .settings, .settingsAcknowledged, .pingAnswered: break
+        }
+    }
+
+    private func loseAll() {
+        self.isLeaving = true
+        self.pool?.remove(self)
+        let requests = self.requests.values
+        self.requests = [:]
+        for request in requests { request.lost(isProcessed: true) }
+    }
+
+    // MARK: What the stream says
+
+    var wantsBytes: Bool { true }
+
+    func received(_ bytes: ByteBuffer) {
+        self.connection.receive(bytes, now: self.loop.now())
+        self.drive()
+        self.connection.releaseInput()
+    }
+
+    func becameWritable() { self.drive() }
+    func ended() { self.stream.close() }
+    func closed(broke: Bool) { self.loseAll() }
+}
