@@ -136,14 +136,19 @@ extension ACMEManager {
     // MARK: Jobs
 
     func perform(_ job: HostTable.Job, _ client: ACMEClient) async {
-        let host = job.host
+        switch job {
+        case .order(let host, let replacing): await self.tryOrder(host, replacing: replacing, client)
+        case .ask(let host, let id): await self.askForRenewal(host, id, client)
+        }
+        self.bell.ring()
+    }
+
+    private func tryOrder(_ host: String, replacing: String?, _ client: ACMEClient) async {
         do {
-            switch job {
-            case .order(_, let replacing): try await self.order(host, replacing: replacing, client)
-            case .ask(_, let id): await self.askForRenewal(host, id, client)
-            }
+            try await self.order(host, replacing: replacing, client)
         } catch is CancellationError {
             self.state.withLock { $0.table.stopped(host) }
+            return
         } catch {
             let failure = error as? ACMEError ?? ACMEError(.unexpectedAnswer, "The order failed.", cause: error)
             self.logger.warning(
@@ -151,7 +156,8 @@ extension ACMEManager {
             let now = self.now()
             self.state.withLock { $0.table.failed(host, failure, now: now, chance: self.chance()) }
         }
-        self.bell.ring()
+        guard let onChange, let entry = self.state.withLock({ $0.table.hosts[host] }) else { return }
+        onChange(ACMEHostStatus(host, entry))
     }
 
     private func order(_ host: String, replacing: String?, _ client: ACMEClient) async throws {

@@ -91,6 +91,9 @@ public final class CertificateStore: Sendable {
         self.state.withLock { $0.onMissing = handler }
     }
 
+    /// Whether somebody is told about hosts that have no certificate.
+    var reportsMissingHosts: Bool { self.state.withLock { $0.onMissing != nil } }
+
     // MARK: Looking
 
     /// The certificate that a client gets that asks for this host; the default only if it is what it would get.
