@@ -21,7 +21,7 @@ import Synchronization
 /// ```
 ///
 /// Each host has a certificate of its own and is tried, fails and waits by itself. The authority checks a host by
-/// connecting to it on port 80 or 443; the router answers, from the same ``RouterCore/ACMEChallenges``.
+/// connecting to it on port 80 or 443; the router answers, from the same `ACMEChallenges`.
 public final class ACMEManager: Service, Sendable {
     let configuration: Configuration
     let certificates: CertificateStore

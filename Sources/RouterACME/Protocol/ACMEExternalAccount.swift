@@ -8,7 +8,9 @@ public struct ACMEExternalAccount: Sendable, CustomStringConvertible {
 
     /// Describes an account.
     ///
-    /// - Parameter key: the key in base64url, as the authority gave it.
+    /// - Parameters:
+    ///   - keyID: the name of the key, as the authority gave it.
+    ///   - key: the key in base64url, as the authority gave it.
     /// - Throws: ``ACMEError`` when it is not base64url, or empty.
     public init(keyID: String, key: String) throws(ACMEError) {
         guard let bytes = Base64URL.decode(key), !bytes.isEmpty else {

@@ -49,7 +49,9 @@ public final class CertificateStore: Sendable {
     ///
     /// It prepares the certificate, which takes a part of a millisecond: do not call it on an event loop.
     ///
-    /// - Parameter hosts: the hosts to use it for, each of which it must cover; nil for all that it names.
+    /// - Parameters:
+    ///   - certificate: the certificate; one that has ended is taken, too.
+    ///   - hosts: the hosts to use it for, each of which it must cover; nil for all that it names.
     /// - Throws: ``TLSError``; the store is then as it was.
     public func set(_ certificate: TLSCertificate, hosts: [String]? = nil) throws(TLSError) {
         let chosen = try hosts.map { hosts throws(TLSError) in try Self.check(hosts, certificate) }
