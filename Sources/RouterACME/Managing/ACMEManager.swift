@@ -100,7 +100,7 @@ public final class ACMEManager: Service, Sendable {
 
     /// Makes these the hosts that have a certificate, now and always, at any time before or while it runs. Those that
     /// are new are ordered as soon as possible. The certificates of those that are gone are no longer used nor renewed,
-    /// but kept until they end.
+    /// but kept until they end. Leave out those whose certificate you set yourself: it would be replaced.
     ///
     /// - Throws: ``ACMEError`` when one of them is no host, or a wildcard, which these challenges cannot prove; nothing
     ///   is then changed.

@@ -1,7 +1,7 @@
 /// An account that the user has with an authority by other means, and to which the ACME account is bound.
 ///
 /// The authority shows both values to its customer.
-public struct ACMEExternalAccount: Sendable, CustomStringConvertible {
+public struct ACMEExternalAccount: Sendable, CustomStringConvertible, CustomReflectable {
     /// The name of the key.
     public var keyID: String
     let key: [UInt8]
@@ -23,4 +23,7 @@ public struct ACMEExternalAccount: Sendable, CustomStringConvertible {
 
     /// The name of the key, never the key.
     public var description: String { "external account \(self.keyID)" }
+
+    /// The name of the key, so that `dump` does not show the key.
+    public var customMirror: Mirror { Mirror(self, children: ["keyID": self.keyID]) }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import SystemPackage
 import TestSupport
 import Testing
@@ -79,6 +80,27 @@ struct `A real authority` {
                         #expect(error.problem?.name == "unauthorized", "\(error)")
                         #expect(error.message.contains("tls-alpn-01"), "\(error)")
                     }
+                }
+            }
+        }
+    }
+
+    @Test func `is not trusted without its root`() async throws {
+        try await withTemporaryDirectory { directory in
+            try await Site.with { site in
+                try await Pebble.with(httpPort: site.httpPort, tlsPort: site.httpsPort, in: directory) { pebble in
+                    // A connection that cannot be had is tried again for as long.
+                    var configuration = HTTPACMETransport.Configuration()
+                    configuration.connectTimeout = .seconds(1)
+                    let transport = try HTTPACMETransport(configuration: configuration)
+                    let client = ACMEClient(
+                        directoryURL: pebble.directory, key: AccountKey(), account: nil, transport: transport,
+                        now: { .now })
+                    let error = await #expect(throws: ACMEError.self) { _ = try await client.directory() }
+                    #expect(error?.code == .unreachable && error?.cause != nil)
+                    await transport.shutDown()
+                    let closed = await #expect(throws: ACMEError.self) { _ = try await client.directory() }
+                    #expect(closed?.code == .unreachable)
                 }
             }
         }
