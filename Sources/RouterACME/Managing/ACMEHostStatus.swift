@@ -33,3 +33,16 @@ public struct ACMEHostStatus: Sendable {
     /// Why the last one did.
     public var lastError: ACMEError?
 }
+
+extension ACMEHostStatus {
+    init(_ host: String, _ entry: HostTable.Host) {
+        self.host = host
+        self.isOnDemand = entry.isOnDemand
+        self.state = entry.failures > 0 ? .failing : entry.certificate == nil ? .waiting : .valid
+        if case .order? = entry.job { self.state = .ordering }
+        self.notAfter = entry.certificate?.notAfter
+        self.nextOrder = entry.orderAt
+        self.failures = entry.failures
+        self.lastError = entry.lastError
+    }
+}

@@ -39,7 +39,7 @@ extension ACMEManager {
     func load() async throws {
         let (records, errors) = try await self.records.certificates()
         for error in errors {
-            self.logger.warning("a kept certificate cannot be used", metadata: ["acme.error": "\(error)"])
+            self.logger.info("a kept certificate cannot be used", metadata: ["acme.error": "\(error)"])
         }
         for record in records {
             let now = self.now()
@@ -64,7 +64,7 @@ extension ACMEManager {
                 facts: try CertificateFacts(chain: chain), challenge: record.challenge,
                 isCurrent: record.directory == self.configuration.directory)
         } catch {
-            self.logger.warning(
+            self.logger.info(
                 "a kept certificate cannot be used",
                 metadata: ["acme.host": "\(record.host)", "acme.error": "\(error)"])
             return nil
@@ -82,7 +82,7 @@ extension ACMEManager {
             try self.use(held, for: host, &state, now)
         } catch {
             // It is ordered anew.
-            self.logger.warning(
+            self.logger.info(
                 "a kept certificate cannot be used", metadata: ["acme.host": "\(host)", "acme.error": "\(error)"])
         }
     }
@@ -136,22 +136,28 @@ extension ACMEManager {
     // MARK: Jobs
 
     func perform(_ job: HostTable.Job, _ client: ACMEClient) async {
-        let host = job.host
+        switch job {
+        case .order(let host, let replacing): await self.tryOrder(host, replacing: replacing, client)
+        case .ask(let host, let id): await self.askForRenewal(host, id, client)
+        }
+        self.bell.ring()
+    }
+
+    private func tryOrder(_ host: String, replacing: String?, _ client: ACMEClient) async {
         do {
-            switch job {
-            case .order(_, let replacing): try await self.order(host, replacing: replacing, client)
-            case .ask(_, let id): await self.askForRenewal(host, id, client)
-            }
+            try await self.order(host, replacing: replacing, client)
         } catch is CancellationError {
             self.state.withLock { $0.table.stopped(host) }
+            return
         } catch {
             let failure = error as? ACMEError ?? ACMEError(.unexpectedAnswer, "The order failed.", cause: error)
-            self.logger.warning(
+            self.logger.info(
                 "no certificate could be had", metadata: ["acme.host": "\(host)", "acme.error": "\(failure)"])
             let now = self.now()
             self.state.withLock { $0.table.failed(host, failure, now: now, chance: self.chance()) }
         }
-        self.bell.ring()
+        guard let onChange, let entry = self.state.withLock({ $0.table.hosts[host] }) else { return }
+        onChange(ACMEHostStatus(host, entry))
     }
 
     private func order(_ host: String, replacing: String?, _ client: ACMEClient) async throws {
@@ -180,7 +186,7 @@ extension ACMEManager {
             try await self.records.write(kept)
         } catch {
             // It is used all the same; only a restart would have to order it again.
-            self.logger.error(
+            self.logger.info(
                 "a certificate could not be kept", metadata: ["acme.host": "\(host)", "acme.error": "\(error)"])
         }
         let now = self.now()

@@ -21,7 +21,7 @@ import Synchronization
 /// ```
 ///
 /// Each host has a certificate of its own and is tried, fails and waits by itself. The authority checks a host by
-/// connecting to it on port 80 or 443; the router answers, from the same ``RouterCore/ACMEChallenges``.
+/// connecting to it on port 80 or 443; the router answers, from the same `ACMEChallenges`.
 public final class ACMEManager: Service, Sendable {
     let configuration: Configuration
     let certificates: CertificateStore
@@ -29,6 +29,7 @@ public final class ACMEManager: Service, Sendable {
     let records: RecordStore
     let transport: any ACMETransport
     let policy: HostPolicy?
+    let onChange: (@Sendable (ACMEHostStatus) -> Void)?
     let clock: any Clock<Duration>
     let now: @Sendable () -> Date
     let chance: @Sendable () -> Double
@@ -65,6 +66,8 @@ public final class ACMEManager: Service, Sendable {
     ///   - storage: where the account's key and the certificates survive a restart.
     ///   - transport: speaks to the authority. The manager shuts it down when it ends.
     ///   - policy: decides about hosts that clients ask for and nobody has set; nil to order none of these.
+    ///   - onChange: is told how things stand with a host whenever an order for it has ended, well or badly. It should
+    ///     return soon.
     ///   - clock: measures waits.
     ///   - now: tells the date.
     ///   - chance: a number between 0 and 1, for spreading things over time.
@@ -72,7 +75,8 @@ public final class ACMEManager: Service, Sendable {
     public init(
         configuration: Configuration, certificates: CertificateStore, challenges: ACMEChallenges,
         storage: any ACMEStorage, transport: any ACMETransport, policy: HostPolicy? = nil,
-        clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Date = { Date() },
+        onChange: (@Sendable (ACMEHostStatus) -> Void)? = nil, clock: any Clock<Duration> = ContinuousClock(),
+        now: @escaping @Sendable () -> Date = { Date() },
         chance: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }, logger: Logger
     ) {
         self.configuration = configuration
@@ -81,6 +85,7 @@ public final class ACMEManager: Service, Sendable {
         self.records = RecordStore(storage: storage, directory: configuration.directory)
         self.transport = transport
         self.policy = policy
+        self.onChange = onChange
         self.clock = clock
         self.now = now
         self.chance = chance
@@ -95,7 +100,7 @@ public final class ACMEManager: Service, Sendable {
 
     /// Makes these the hosts that have a certificate, now and always, at any time before or while it runs. Those that
     /// are new are ordered as soon as possible. The certificates of those that are gone are no longer used nor renewed,
-    /// but kept until they end.
+    /// but kept until they end. Leave out those whose certificate you set yourself: it would be replaced.
     ///
     /// - Throws: ``ACMEError`` when one of them is no host, or a wildcard, which these challenges cannot prove; nothing
     ///   is then changed.
@@ -123,16 +128,8 @@ public final class ACMEManager: Service, Sendable {
 
     /// How things stand, by host.
     public var status: [ACMEHostStatus] {
-        self.state.withLock { state in
-            state.table.hosts.map { host, entry in
-                var current: ACMEHostStatus.State = entry.certificate == nil ? .waiting : .valid
-                if entry.failures > 0 { current = .failing }
-                if case .order? = entry.job { current = .ordering }
-                return ACMEHostStatus(
-                    host: host, isOnDemand: entry.isOnDemand, state: current, notAfter: entry.certificate?.notAfter,
-                    nextOrder: entry.orderAt, failures: entry.failures, lastError: entry.lastError)
-            }
-        }.sorted { $0.host < $1.host }
+        let entries = self.state.withLock { $0.table.hosts }
+        return entries.map { ACMEHostStatus($0.key, $0.value) }.sorted { $0.host < $1.host }
     }
 
     // MARK: Running

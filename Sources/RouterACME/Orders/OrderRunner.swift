@@ -41,8 +41,7 @@ struct OrderRunner: Sendable {
                 left = left.filter { $0 != failed }
                 if !kinds.contains(failed) { left = [] }
             } catch let error as ACMEError {
-                guard let first = failure, error.code == .challengeFailed else { throw error }
-                throw Self.combined(first, error)
+                throw failure.map { Self.combined($0, error) } ?? error
             }
         }
         throw failure ?? ACMEError(.invalidConfiguration, "There is no challenge by which hosts may be proved.")

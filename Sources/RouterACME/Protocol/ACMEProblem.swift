@@ -34,6 +34,10 @@ public struct ACMEProblem: Hashable, Sendable, Codable, CustomStringConvertible 
     public var description: String {
         let details = ([self.detail] + self.subproblems.map(\.description)).filter { !$0.isEmpty }
         let line = details.joined(separator: "; ").prefix(1_000)
-        return "\(line) [\(self.name.prefix(100))]".map { $0.isNewline ? " " : String($0) }.joined()
+        // It comes from elsewhere and goes to logs and terminals: no line ends, no control characters.
+        let text = "\(line) [\(self.name.prefix(100))]".unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? " " : Character(scalar)
+        }
+        return String(text)
     }
 }

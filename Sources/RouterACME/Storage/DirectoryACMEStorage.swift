@@ -21,6 +21,9 @@ public struct DirectoryACMEStorage: ACMEStorage {
     /// The largest file that is read: 1 MiB.
     private static let maxBytes = 1 << 20
 
+    /// Reads a file; nil when there is none.
+    ///
+    /// - Throws: ``ACMEError`` when the name is none; the system's error when the file cannot be read.
     public func read(_ name: String) async throws -> [UInt8]? {
         let path = try self.path(name)
         let file: FileDescriptor
@@ -43,6 +46,9 @@ public struct DirectoryACMEStorage: ACMEStorage {
         }
     }
 
+    /// Writes a file, and returns when it is on the disk.
+    ///
+    /// - Throws: ``ACMEError`` when the name is none; the system's error when the file cannot be written.
     public func write(_ name: String, _ bytes: [UInt8]) async throws {
         let path = try self.path(name)
         let parent = path.removingLastComponent()
@@ -63,6 +69,9 @@ public struct DirectoryACMEStorage: ACMEStorage {
         try Self.synchronize(directory: parent)
     }
 
+    /// Removes a file, if there is one.
+    ///
+    /// - Throws: ``ACMEError`` when the name is none; the system's error when the file cannot be removed.
     public func remove(_ name: String) async throws {
         let path = try self.path(name)
         guard path.withPlatformString({ unlink($0) }) == 0 else {
@@ -72,6 +81,9 @@ public struct DirectoryACMEStorage: ACMEStorage {
         try Self.synchronize(directory: path.removingLastComponent())
     }
 
+    /// The names of the files in a directory of the directory, in order.
+    ///
+    /// - Throws: ``ACMEError`` when the name is none; the system's error when the directory cannot be read.
     public func names(in first: String) async throws -> [String] {
         let path = try self.path(first)
         guard let stream = path.withPlatformString({ opendir($0) }) else {

@@ -54,6 +54,9 @@ public final class HTTPACMETransport: ACMETransport {
         self.tls = tls
     }
 
+    /// Sends a request and returns the answer, whatever its status.
+    ///
+    /// - Throws: what kept the answer from coming, or ``ACMEError`` after ``shutDown()``. Cancellation ends the request.
     public func send(_ request: ACMERequest) async throws -> ACMEResponse {
         let client = try self.client()
         var outgoing = HTTPClientRequest(url: request.url)
@@ -70,6 +73,7 @@ public final class HTTPACMETransport: ACMETransport {
             body: Array(body.readableBytesView))
     }
 
+    /// Closes its connections.
     public func shutDown() async {
         let client = self.state.withLock { state -> HTTPClient? in
             defer { state = .shutDown }

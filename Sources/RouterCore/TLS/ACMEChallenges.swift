@@ -55,7 +55,9 @@ public final class ACMEChallenges: Sendable {
     /// Answers handshakes by which an authority checks this host (ALPN `acme-tls/1`) with this certificate from now
     /// on, and no others.
     ///
-    /// - Parameter certificate: the self-signed certificate of RFC 8737.
+    /// - Parameters:
+    ///   - host: the host that is checked, no wildcard.
+    ///   - certificate: the self-signed certificate of RFC 8737.
     /// - Throws: ``TLSError`` when the host is none, or the certificate cannot be used.
     public func setTLSALPN(host: String, certificate: TLSCertificate) throws(TLSError) {
         guard let name = CertificateHost(host), !name.isWildcard else {

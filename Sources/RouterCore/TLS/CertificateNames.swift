@@ -65,7 +65,27 @@ struct CertificateNames {
         if type.elementsEqual([0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x01]) { return "emailAddress" }
         if type.elementsEqual([0x09, 0x92, 0x26, 0x89, 0x93, 0xF2, 0x2C, 0x64, 0x01, 0x19]) { return "DC" }
         if type.elementsEqual([0x09, 0x92, 0x26, 0x89, 0x93, 0xF2, 0x2C, 0x64, 0x01, 0x01]) { return "UID" }
-        return "OID." + type.map { byte in Self.hex(byte) }.joined()
+        return self.dotted(type)
+    }
+
+    /// An identifier that has no name here, as numbers. One whose numbers are longer than 63 bits is written in bytes.
+    private static func dotted(_ type: ArraySlice<UInt8>) -> String {
+        var numbers: [UInt64] = []
+        var number: UInt64 = 0
+        for byte in type {
+            guard number < 1 << 56 else { return "OID." + type.map { self.hex($0) }.joined() }
+            number = number << 7 | UInt64(byte & 0x7F)
+            guard byte & 0x80 == 0 else { continue }
+            // The first number stands for two.
+            if numbers.isEmpty {
+                let first = min(number / 40, 2)
+                numbers.append(first)
+                number -= first * 40
+            }
+            numbers.append(number)
+            number = 0
+        }
+        return numbers.map { String($0) }.joined(separator: ".")
     }
 
     /// The string's bytes in UTF-8: of the types that occur, two are written in something else.

@@ -49,7 +49,9 @@ public final class CertificateStore: Sendable {
     ///
     /// It prepares the certificate, which takes a part of a millisecond: do not call it on an event loop.
     ///
-    /// - Parameter hosts: the hosts to use it for, each of which it must cover; nil for all that it names.
+    /// - Parameters:
+    ///   - certificate: the certificate; one that has ended is taken, too.
+    ///   - hosts: the hosts to use it for, each of which it must cover; nil for all that it names.
     /// - Throws: ``TLSError``; the store is then as it was.
     public func set(_ certificate: TLSCertificate, hosts: [String]? = nil) throws(TLSError) {
         let chosen = try hosts.map { hosts throws(TLSError) in try Self.check(hosts, certificate) }
@@ -90,6 +92,9 @@ public final class CertificateStore: Sendable {
     public func onMissingHost(_ handler: (@Sendable (String) -> Void)?) {
         self.state.withLock { $0.onMissing = handler }
     }
+
+    /// Whether somebody is told about hosts that have no certificate.
+    var reportsMissingHosts: Bool { self.state.withLock { $0.onMissing != nil } }
 
     // MARK: Looking
 

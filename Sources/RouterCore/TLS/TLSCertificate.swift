@@ -57,7 +57,7 @@ public struct TLSCertificate: Sendable {
         self.key = try Self.parseKey(key, in: keyPlace)
         self.files = files
         let leaf = certificates[0]
-        self.hosts = try Self.hosts(of: leaf, in: place)
+        self.hosts = Self.hosts(of: leaf)
         self.notBefore = Int64(leaf.notValidBefore)
         self.notAfter = Int64(leaf.notValidAfter)
         let names = (try? leaf.toDERBytes()).flatMap(CertificateNames.init(certificate:))
@@ -111,15 +111,11 @@ extension TLSCertificate {
         }
     }
 
-    private static func hosts(of leaf: NIOSSLCertificate, in place: String) throws(TLSError) -> [String] {
+    /// Names that are no hosts are left out, such as wildcards inside a label, which no client takes.
+    private static func hosts(of leaf: NIOSSLCertificate) -> [String] {
         var hosts: [String] = []
         for name in leaf._subjectAlternativeNames() where name.nameType == .dnsName {
-            let text = String(decoding: name.contents, as: UTF8.self)
-            guard let host = CertificateHost(text) else {
-                throw TLSError(
-                    .malformedCertificate, "The certificate in \(place) names '\(text.printable)', which is not a host."
-                )
-            }
+            guard let host = CertificateHost(String(decoding: name.contents, as: UTF8.self)) else { continue }
             if !hosts.contains(host.text) { hosts.append(host.text) }
         }
         return hosts

@@ -90,6 +90,34 @@ import Testing
                 == #"CN=eve\0D\0AX-Admin: 1\00,O=\ #\C3\A9\, \"Sons\" \+ \<Co\>\; a\=b\\\ "#)
     }
 
+    private static func element(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] { [tag, UInt8(content.count)] + content }
+
+    private static func part(_ type: [UInt8], _ tag: UInt8, _ value: [UInt8]) -> [UInt8] {
+        self.element(0x30, self.element(0x06, type) + self.element(tag, value))
+    }
+
+    @Test(
+        arguments: [
+            ([part([0x55, 4, 3], 0x0C, Array("a".utf8))], "CN=a"), ([], ""),
+            ([part([0x55, 4, 3], 0x0C, [0x61]) + part([0x55, 4, 11], 0x13, [0x62])], "CN=a+OU=b"),
+            ([part([0x55, 4, 6], 0x13, [0x44, 0x45]), part([0x55, 4, 3], 0x14, [0xE9])], "CN=\\C3\\A9,C=DE"),
+            ([part([0x55, 4, 99], 0x1E, [0, 0x61, 0x20, 0xAC])], "2.5.4.99=a\\E2\\82\\AC"),
+            ([part([0x2A, 0x86, 0x48, 0x01], 0x0C, [0x61])], "1.2.840.1=a"),
+            ([part([0x88, 0x37], 0x0C, [0x61])], "2.999=a"),
+            (
+                [part([0x2A] + [UInt8](repeating: 0xFF, count: 12) + [1], 0x0C, [0x61])],
+                "OID.2AFFFFFFFFFFFFFFFFFFFFFFFF01=a"
+            ),
+            ([part([0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 9, 1], 0x16, Array("a@b".utf8))], "emailAddress=a@b"),
+        ] as [([[UInt8]], String)])
+    func `are written as RFC 4514 has it`(parts: [[UInt8]], expected: String) throws {
+        let name = Self.element(0x30, parts.flatMap { Self.element(0x31, $0) })
+        let fields = Self.element(0x02, [1]) + [0x30, 0] + [0x30, 0] + [0x30, 0] + name
+        let certificate = Self.element(0x30, Self.element(0x30, fields))
+        let names = try #require(CertificateNames(certificate: certificate))
+        #expect(names.subject == expected && names.issuer.isEmpty)
+    }
+
     @Test(arguments: 0..<8)
     func `are read without leaving the certificate`(round: Int) throws {
         let certificate = try TestAuthority().issue(["shop.example.com"]).certificate

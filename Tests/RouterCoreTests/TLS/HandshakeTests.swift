@@ -43,6 +43,25 @@ import Testing
         }
     }
 
+    @Test func `never fails because certificates change under it`() async throws {
+        let issued = try (0..<2).map { try self.authority.issue(["a.example", "v\($0).example"]).certificate }
+        let store = CertificateStore()
+        try store.set(issued[0])
+        try await TLSServer.with(store) { server in
+            try await withThrowingTaskGroup(of: TLSClient.Outcome.self) { group in
+                for round in 0..<60 {
+                    group.addTask {
+                        try await TLSClient.connect(port: server.port, host: "a.example", roots: self.authority.pem)
+                    }
+                    try store.set(issued[round % 2], hosts: ["a.example"])
+                }
+                for try await outcome in group {
+                    #expect(outcome.error == nil && outcome.received.contains("200 OK"), "\(outcome)")
+                }
+            }
+        }
+    }
+
     @Test func `falls to the default certificate, or is refused by name`() async throws {
         for policy in [TLSSettings.UnknownHost.defaultCertificate, .refuse] {
             var settings = TLSSettings()
@@ -243,6 +262,31 @@ struct `A session` {
                 try store.set(try authority.issue(["a.example"]).certificate)
                 let renewed = try await self.command(server, "a.example", [version, "-ign_eof", "-sess_in", session])
                 #expect(renewed.output.contains("New, "), "\(renewed)")
+            }
+        }
+    }
+
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func `knows its client when it is resumed, and is not given to another`(version: String) async throws {
+        let (authority, clients) = (try TestAuthority(), try TestAuthority("Clients"))
+        var settings = TLSSettings()
+        settings.clientAuthentication = try .required(roots: Array(clients.pem.utf8))
+        let store = CertificateStore(settings: settings)
+        try store.set(try authority.issue(["a.example"]).certificate)
+        let alice = try clients.issue([], subject: (organization: "Example", name: "alice"))
+        try await withTemporaryDirectory { directory in
+            let session = directory.appending("session").string
+            let identity = directory.appending("alice.pem").string
+            try (alice.chain + alice.key).write(toFile: identity, atomically: true, encoding: .utf8)
+            try await TLSServer.with(store) { server in
+                let certified = [version, "-ign_eof", "-cert", identity, "-key", identity]
+                let first = try await self.command(server, "a.example", certified + ["-sess_out", session])
+                #expect(first.output.contains("client=CN=alice,O=Example"), "\(first)")
+                let again = try await self.command(server, "a.example", certified + ["-sess_in", session])
+                #expect(again.output.contains("Reused, "), "\(again)")
+                #expect(again.output.contains("client=CN=alice,O=Example"), "\(again)")
+                let none = try await self.command(server, "a.example", [version, "-ign_eof"])
+                #expect(!none.output.contains("200 OK"), "\(none)")
             }
         }
     }
