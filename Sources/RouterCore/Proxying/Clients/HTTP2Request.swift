@@ -123,6 +123,7 @@ final class HTTP2Request: ClientSide {
     private func finish() {
         guard !self.isOver else { return }
         self.isOver = true
+        self.returnWindow()
         self.session.finished(self.id)
     }
 }

@@ -46,6 +46,8 @@ final class HTTP2InstanceStream: InstanceSide {
 
     func release(_ manner: ReleaseManner, to worker: Worker) {
         guard let id = self.id else { return }
+        // What was received is the exchange's business now: its room in the connection's window is free.
+        self.returnWindow()
         self.id = nil
         self.connection.close(id, isComplete: self.sentEnd && self.gotEnd)
     }
