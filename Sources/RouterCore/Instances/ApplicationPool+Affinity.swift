@@ -7,7 +7,7 @@ struct InstancePreference: Equatable {
 }
 
 /// What a pool needs to treat clients differently: releases and cookies.
-struct PoolAffinity: Sendable {
+final class PoolAffinity: Sendable {
     private struct Named: Sendable {
         var token: StickyCookie.Token
         var member: ApplicationPool.Member

@@ -4,6 +4,7 @@ extension ApplicationRoute {
         guard !self.application.isEmpty else { throw self.refusal("the application has no name.") }
         try self.checkBackends()
         try self.checkReleases()
+        try self.policy?.check(application: self.application)
         if case .sticky(let cookie, let maxAge) = self.selection {
             guard (1...64).contains(cookie.utf8.count), cookie.utf8.allSatisfy(ByteClass.isToken) else {
                 throw self.refusal("'\(cookie)' is not the name of a cookie of at most 64 characters.")

@@ -32,9 +32,19 @@ public struct ApplicationRoute: Sendable, Hashable {
     /// Over how long a new instance's share of the requests grows from a tenth to the whole; nil for at once.
     public var slowStart: Duration?
     /// Requests that come while there is no instance wait until there is one; nil to answer them 503 at once.
-    public var hold: HoldPolicy?
+    public var hold: HoldPolicy? {
+        get { self.boxedHold?.value }
+        set { self.boxedHold = newValue.map(Boxed.value) }
+    }
     /// What requests meet before they reach an instance, and what is changed about responses; nil for nothing.
-    public var policy: RoutePolicy?
+    public var policy: RoutePolicy? {
+        get { self.boxedPolicy?.value }
+        set { self.boxedPolicy = newValue.map(Boxed.value) }
+    }
+
+    // What few routes have takes a word of the others, of which there may be tens of thousands.
+    private var boxedHold: Boxed<HoldPolicy>?
+    private var boxedPolicy: Boxed<RoutePolicy>?
 
     /// The hosts of which it gets every request that no other match claims: those of the ``matches`` without conditions.
     /// Setting them leaves matches with conditions as they are.
@@ -70,6 +80,17 @@ public struct ApplicationRoute: Sendable, Hashable {
         self.mode = mode
         self.timeouts = timeouts
         self.maxRequestBodyBytes = maxRequestBodyBytes
+    }
+}
+
+/// A value in an object of its own.
+private indirect enum Boxed<Value: Sendable & Hashable>: Sendable, Hashable {
+    case value(Value)
+
+    var value: Value {
+        switch self {
+        case .value(let value): value
+        }
     }
 }
 

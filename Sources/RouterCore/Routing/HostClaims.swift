@@ -14,8 +14,10 @@ struct HostClaims<Value: Sendable>: Sendable {
         case ambiguous
     }
 
-    /// Whose the host is when no rule fits; without conditions, which is what nearly every host has, and nothing else.
-    var owner: (application: String, value: Value)?
+    /// What the host's owner has, whose it is when no rule fits: a match without conditions, which is all that nearly
+    /// every host has.
+    private(set) var value: Value?
+    private var owner = ""
     /// Claims with conditions, in the order in which they are asked.
     private(set) var rules: [Rule] = []
     private var hasPrefixes = false
@@ -23,17 +25,18 @@ struct HostClaims<Value: Sendable>: Sendable {
     /// A host may have so many rules; they are asked one after the other.
     static var ruleLimit: Int { 256 }
 
-    var isEmpty: Bool { self.owner == nil && self.rules.isEmpty }
+    var isEmpty: Bool { self.value == nil && self.rules.isEmpty }
 
     /// Who has claimed exactly this.
     func holder(of condition: RouteCondition) -> String? {
-        if condition.isNone { return self.owner?.application }
+        if condition.isNone { return self.value == nil ? nil : self.owner }
         return self.rules.first { $0.condition == condition }?.application
     }
 
     mutating func set(_ rule: Rule) {
         if rule.condition.isNone {
-            self.owner = (rule.application, rule.value)
+            self.owner = rule.application
+            self.value = rule.value
         } else if let known = self.rules.firstIndex(where: { $0.condition == rule.condition }) {
             self.rules[known] = rule
         } else {
@@ -45,7 +48,8 @@ struct HostClaims<Value: Sendable>: Sendable {
 
     mutating func remove(_ condition: RouteCondition) {
         if condition.isNone {
-            self.owner = nil
+            self.owner = ""
+            self.value = nil
         } else {
             self.rules.removeAll { $0.condition == condition }
             self.hasPrefixes = self.rules.contains { !$0.condition.prefix.isEmpty }

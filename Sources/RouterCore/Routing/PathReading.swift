@@ -6,8 +6,9 @@
 /// break applications that need such bytes (`/proxy/http://example.com/`), so it is forwarded as it came, but only
 /// when all readings agree about the prefix:
 ///
-/// 1. A path with a dot segment in any reading (`..`, `%2e%2e`, `..%2F`, `..;x`), or with an encoded NUL, is refused.
-///    Clients resolve dot segments before they send, and servers disagree about their order with merging slashes.
+/// 1. A path with a dot segment in any reading (`..`, `%2e%2e`, `..%2F`, `..;x`), with an encoded NUL, or with what may
+///    be a slash behind a `;` in its segment, is refused. Clients resolve dot segments before they send, and servers
+///    disagree about their order with merging slashes; the others have no use.
 /// 2. The path is matched literally, and again with everything above undone. When the two find different rules, it is
 ///    refused.
 ///
@@ -43,11 +44,13 @@ enum PathReading {
             return length > 0 && length <= 2 && out[segment] == 0x2E && out[count - 1] == 0x2E
         }
         while position < path.count {
+            let start = position
             let byte = self.decode(path, &position)
             switch byte {
             case 0: return nil
             case 0x2F, 0x5C:
-                if isDots() { return nil }
+                // Those who cut at `;` up to the next plain slash would leave out more than those who end it here.
+                if isDots() || (isCut && path[start] != 0x2F) { return nil }
                 isCut = false
                 if count == 0 || out[count - 1] != 0x2F {
                     out[count] = 0x2F

@@ -45,7 +45,7 @@ struct RouteIndex<Value: Sendable>: Sendable {
     /// above it.
     @inline(__always)
     func find(host: UnsafeRawBufferPointer) -> Value? {
-        if let value = self.exact.find(host, { $0.owner?.value }) { return value }
+        if let value = self.exact.find(host, { $0.value }) { return value }
         if self.below.count == 0 { return nil }
         return self.findBelow(host)
     }
@@ -53,7 +53,7 @@ struct RouteIndex<Value: Sendable>: Sendable {
     private func findBelow(_ host: UnsafeRawBufferPointer) -> Value? {
         var parent = host
         while let next = Self.parent(of: parent) {
-            if let value = self.below.find(next, { $0.owner?.value }) { return value }
+            if let value = self.below.find(next, { $0.value }) { return value }
             parent = next
         }
         return nil
@@ -70,7 +70,7 @@ struct RouteIndex<Value: Sendable>: Sendable {
     @inline(__always)
     func find(_ request: some RequestView) -> RouteFinding<Value> {
         let host = request.host
-        if let value = self.exact.find(host, { $0.rules.isEmpty ? $0.owner?.value : nil }) {
+        if let value = self.exact.find(host, { $0.rules.isEmpty ? $0.value : nil }) {
             return .found(value, stripped: 0)
         }
         return self.findByRules(request, host)
@@ -98,7 +98,7 @@ struct RouteIndex<Value: Sendable>: Sendable {
     ) -> RouteFinding<Value>? {
         switch claims.find(request) {
         case .ambiguous: return .ambiguous
-        case .none: return claims.owner.map { .found($0.value, stripped: 0) }
+        case .none: return claims.value.map { .found($0, stripped: 0) }
         case .rule(let rule):
             guard rule.stripsPrefix else { return .found(rule.value, stripped: 0) }
             // A rest that started with two slashes could be read as a host.
