@@ -3,7 +3,7 @@
 /// Changing one gives a new table that shares nearly everything with the old one: microseconds with ten thousand routes.
 /// Finding a host takes the same steps for one route and for ten thousand.
 public struct RouteTable: Sendable {
-    private var index = RouteIndex<ApplicationRoute>()
+    private(set) var index = RouteIndex<ApplicationRoute>()
 
     /// Makes a table of these routes.
     ///
@@ -27,7 +27,7 @@ public struct RouteTable: Sendable {
         return table
     }
 
-    /// The route for a request's host (without port) when no match's conditions are fulfilled.
+    /// The route for a host (without port) and whatever no match with conditions claims of it.
     public func route(host: String) -> ApplicationRoute? {
         var host = host
         return host.withUTF8 { self.index.find(host: UnsafeRawBufferPointer($0)) }

@@ -176,6 +176,27 @@ import Testing
         }
     }
 
+    @Test func `is found in a table of routes`() throws {
+        var site = ApplicationRoute(application: "site", hosts: ["example.com"], backends: [])
+        site.matches.append(
+            RouteMatch(hosts: ["example.org"], pathPrefix: "/site", headers: [HeaderCondition("X-A", value: "b")]))
+        #expect(site.hosts == ["example.com"])
+        site.hosts = ["www.example.com"]
+        let api = ApplicationRoute(
+            application: "api", matches: [RouteMatch(hosts: ["www.example.com"], pathPrefix: "/api")], backends: [])
+        let table = try RouteTable([site, api])
+        func find(_ host: String, _ path: String, _ fields: [(name: String, value: String)] = []) -> String? {
+            table.route(host: host, path: path, fields: fields)?.application
+        }
+        #expect(find("www.example.com", "/") == "site")
+        #expect(find("WWW.example.com", "/api/x") == "api")
+        #expect(find("www.example.com", "//api") == nil)
+        #expect(find("example.org", "/site", [("x-A", "b")]) == "site")
+        #expect(find("example.org", "/site") == nil)
+        #expect(find("example.com", "/") == nil)
+        #expect(api.hosts.isEmpty)
+    }
+
     @Test func `sees a parsed head`() throws {
         let text =
             "GET http://Example.com:8080/api/x?y HTTP/1.1\r\nHost: example.com:8080\r\nX-A: 1\r\nx-a:  2 \r\n\r\n"
