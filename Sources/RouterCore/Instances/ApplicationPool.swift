@@ -16,85 +16,79 @@ final class ApplicationPool: Sendable {
     }
 
     let route: ApplicationRoute
-    let members: [Member]
     /// What outlives this version: the queue, and what is in flight.
     let application: ApplicationState
     let timeouts: NanosecondTimeouts
-    private let totalWeight: Int
-    private let isWeighted: Bool
+    /// What requests meet before an instance; nil for nothing.
+    let policy: PreparedPolicy?
+    private let all: InstanceGroup
+    /// What few routes have.
+    private let affinity: PoolAffinity?
 
-    init(route: ApplicationRoute, members: [Member], application: ApplicationState) {
+    var members: [Member] { self.all.members }
+
+    /// - Parameters:
+    ///   - members: the instances of the route's backends, in their order.
+    ///   - key: the router's secret. Without one, clients could compute what is derived from it.
+    ///   - loops: how many event loops share the application's requests.
+    init(
+        route: ApplicationRoute, members: [Member], application: ApplicationState, key: SecretKey = SecretKey(0, 0),
+        loops: Int = 1
+    ) {
         self.route = route
-        self.members = members
         self.application = application
         self.timeouts = NanosecondTimeouts(route.timeouts)
-        self.totalWeight = members.reduce(0) { $0 + $1.weight }
-        self.isWeighted = Set(members.map(\.weight)).count > 1
+        self.policy = route.policy.map {
+            PreparedPolicy($0, application: route.application, key: key, loops: loops)
+        }
+        self.all = InstanceGroup(members, route)
+        self.affinity = PoolAffinity(route, members, key: key)
     }
 
     /// Whether some instance is below its limit.
-    var hasRoom: Bool { self.members.contains { $0.instance.load < $0.limit } }
+    var hasRoom: Bool { self.all.members.contains { $0.instance.load < $0.limit } }
+
+    // MARK: Choosing
+
+    /// Which instances are preferred for a request.
+    func preference(for request: some RequestView) -> InstancePreference {
+        self.affinity?.preference(for: request) ?? InstancePreference()
+    }
 
     /// Chooses an instance that was not `tried` yet and takes a place with it.
     ///
-    /// Of two instances at random the less busy one, which is nearly as good as the least busy of all and does not
-    /// send every event loop to the same one; exact for up to two. Instances that were set aside are chosen only
-    /// when there is no other.
+    /// At first by the route's ``ApplicationRoute/selection``, from the preferred release if there is one. When what
+    /// that chose cannot take it: the least busy of the release, then of all. Instances that were set aside are
+    /// chosen only when there is no other.
     func select(
-        tried: [ObjectIdentifier], now: UInt64, random: inout LoopRandom
+        tried: [ObjectIdentifier], now: UInt64, random: inout LoopRandom,
+        preference: InstancePreference = InstancePreference()
     ) -> Selection {
-        if tried.isEmpty, let instance = self.sample(now: now, random: &random) { return .instance(instance) }
-        for includesEjected in [false, true] {
-            var sawCandidate = false
-            // Another loop may take the last place between the look and the grasp; then look again.
-            for _ in 0..<3 {
-                guard let best = self.leastBusy(tried, includesEjected, now, sawCandidate: &sawCandidate) else { break }
-                if best.instance.tryBegin(limit: best.limit) { return .instance(best.instance) }
-            }
-            if sawCandidate { return .busy }
+        if let affinity = self.affinity,
+            let instance = affinity.select(preference, tried: tried, now: now, random: &random)
+        {
+            return .instance(instance)
         }
-        return .none
+        if tried.isEmpty, let instance = self.all.sample(now: now, random: &random) { return .instance(instance) }
+        return self.all.leastBusy(tried: tried, now: now)
     }
 
-    private func sample(now: UInt64, random: inout LoopRandom) -> Instance? {
-        let count = self.members.count
-        guard count > 0 else { return nil }
-        var choice: Int
-        if count == 1 {
-            choice = 0
-        } else if self.isWeighted {
-            var lot = Int(random.next() % UInt64(self.totalWeight))
-            choice = 0
-            while lot >= self.members[choice].weight {
-                lot -= self.members[choice].weight
-                choice += 1
-            }
-        } else {
-            let lots = random.next()
-            choice = Int((lots >> 32) % UInt64(count))
-            var other = Int((lots & 0xFFFF_FFFF) % UInt64(count - 1))
-            if other >= choice { other += 1 }
-            if self.members[other].instance.load < self.members[choice].instance.load { choice = other }
-        }
-        let member = self.members[choice]
-        guard !member.instance.isEjected(now: now), member.instance.tryBegin(limit: member.limit) else { return nil }
-        return member.instance
+    /// The line, with its end, that gives the client the cookie of the instance that its request went to; nil when it
+    /// has the right one, or one whose instance may come back to it.
+    func cookieLine(for instance: Instance, preference: InstancePreference, isSecure: Bool) -> [UInt8]? {
+        self.affinity?.cookieLine(for: instance, preference: preference, isSecure: isSecure)
     }
 
-    private func leastBusy(
-        _ tried: [ObjectIdentifier], _ includesEjected: Bool, _ now: UInt64, sawCandidate: inout Bool
-    ) -> Member? {
-        var best: Member?
-        var bestLoad = Int.max
-        for member in self.members where !tried.contains(ObjectIdentifier(member.instance)) {
-            if !includesEjected, member.instance.isEjected(now: now) { continue }
-            sawCandidate = true
-            let load = member.instance.load
-            if load < member.limit, load < bestLoad {
-                best = member
-                bestLoad = load
-            }
+    // MARK: Ejection
+
+    /// Counts a failure of an instance. Returns for how long it is set aside, when it is.
+    ///
+    /// Loops that decide this at the same moment may set aside one more than the policy says; choosing then falls back
+    /// on what is set aside, so that nothing is refused because of it.
+    func failed(_ instance: Instance, now: UInt64, policy: EjectionPolicy) -> Duration? {
+        instance.failed(now: now, policy: policy) {
+            let ejected = self.all.members.count { $0.instance.isEjected(now: now) }
+            return ejected < policy.limit(of: self.all.members.count)
         }
-        return best
     }
 }

@@ -1,4 +1,3 @@
-import DequeModule
 import Synchronization
 
 /// What an application has going on, whatever version of its route: a count, and the requests that wait for a place.
@@ -12,7 +11,8 @@ final class ApplicationState: Sendable {
     let name: String
     private let requests = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
-    private let queue = Mutex(Deque<Ticket>())
+    private let queue = Mutex(WaitQueue<Ticket>())
+    private let gate = Mutex(HoldGate<Ticket>())
 
     init(name: String) {
         self.name = name
@@ -23,36 +23,64 @@ final class ApplicationState: Sendable {
     func begin() { self.requests.add(1, ordering: .relaxed) }
     func end() { self.requests.subtract(1, ordering: .relaxed) }
 
+    // MARK: Waiting for a place
+
     /// Whether requests wait. Newcomers then wait behind them, even if a place is free at the moment.
     var hasWaiting: Bool { self.waiting.load(ordering: .sequentiallyConsistent) > 0 }
 
-    /// Queues a request; false when the queue is full.
-    func enqueue(_ ticket: Ticket, limit: Int, atFront: Bool) -> Bool {
+    /// Queues a request. The caller tells those that it displaced, by their tickets' loops, that the queue is full.
+    func join(
+        _ entry: WaitQueue<Ticket>.Entry, maxCount: Int, maxBytes: Int
+    ) -> WaitQueue<Ticket>.Joining {
         self.queue.withLock { queue in
-            // One that was called up in vain gets its old place back, over the limit or not.
-            guard atFront || queue.count < limit else { return false }
-            if atFront { queue.prepend(ticket) } else { queue.append(ticket) }
+            defer { self.waiting.store(queue.count, ordering: .sequentiallyConsistent) }
+            return queue.join(entry, maxCount: maxCount, maxBytes: maxBytes)
+        }
+    }
+
+    /// Gives a request that was called up in vain its old place back, over the limit or not.
+    func putBack(_ entry: WaitQueue<Ticket>.Entry) {
+        self.queue.withLock { queue in
+            queue.putBack(entry)
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    /// Queues a request of a client that is not told apart from others; false when the queue is full.
+    func enqueue(_ ticket: Ticket, limit: Int, atFront: Bool) -> Bool {
+        let entry = WaitQueue.Entry(ticket: ticket, client: .unknown, deadline: .max, bytes: 0)
+        if atFront {
+            self.putBack(entry)
             return true
         }
+        if case .waits = self.join(entry, maxCount: limit, maxBytes: .max) { return true }
+        return false
     }
 
     /// Takes a request out of the queue, because it gave up.
-    func cancel(id: UInt64, worker: WorkerHandle) {
+    func cancel(id: UInt64, worker: WorkerHandle, client: ClientAddress = .unknown) {
         self.queue.withLock { queue in
-            queue.removeAll { $0.id == id && $0.worker === worker }
+            _ = queue.remove(client) { $0.id == id && $0.worker === worker }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
         }
     }
 
-    /// Calls up the request that has waited longest.
-    func wakeNext() {
+    /// Calls up the request whose turn it is. Those before it whose time is over are dropped; their own loops answer
+    /// them.
+    func wakeNext(now: UInt64 = 0) {
         guard self.hasWaiting else { return }
-        let ticket = self.queue.withLock { queue in
-            let ticket = queue.popFirst()
+        let entry = self.queue.withLock { queue in
+            let entry = queue.next(now: now) { _ in }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
-            return ticket
+            return entry
         }
-        if let ticket { ticket.worker.wake(ticket: ticket.id) }
+        if let ticket = entry?.ticket { ticket.worker.wake(ticket: ticket.id) }
+    }
+
+    // MARK: Waiting for an instance
+
+    /// Decides about requests that wait for the application to start.
+    func withGate<R: Sendable>(_ body: (inout HoldGate<Ticket>) -> sending R) -> R {
+        self.gate.withLock { gate in body(&gate) }
     }
 }

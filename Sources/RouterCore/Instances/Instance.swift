@@ -11,17 +11,21 @@ final class Instance: Sendable {
     let address: BackendAddress
     /// The address ready for use; nil when it is a name.
     let socketAddress: SocketAddress?
+    /// Since when it is in a route, in nanoseconds of uptime.
+    let since: UInt64
 
     private let requests = Atomic<Int>(0)
     private let streams = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
     private let ejectedUntil = Atomic<UInt64>(0)
+    private let ejections = Atomic<Int>(0)
     private let retired = Atomic<Bool>(false)
     private let isWatched = Atomic<Bool>(false)
     private let watches = Mutex<[DrainWatch]>([])
 
-    init(_ backend: Backend, slot: Int) {
+    init(_ backend: Backend, slot: Int, since: UInt64 = 0) {
         self.slot = slot
+        self.since = since
         self.id = backend.id
         self.address = backend.address
         switch backend.address {
@@ -108,6 +112,47 @@ final class Instance: Sendable {
         let duration = min(policy.base * (1 << doublings), policy.maximum)
         self.ejectedUntil.store(now &+ duration.nanosecondsClamped, ordering: .relaxed)
         return duration
+    }
+
+    /// A request was answered: failures before it were not in a row with those after it.
+    func succeeded() {
+        guard self.failures.load(ordering: .relaxed) != 0 else { return }
+        self.failures.store(0, ordering: .relaxed)
+    }
+
+    /// Counts a failure. Returns for how long the instance is set aside, when it is.
+    ///
+    /// - Parameter mayEject: asked only when the failures are enough: whether there is room for another one that is set
+    ///   aside. If not, the next failure asks again.
+    func failed(now: UInt64, policy: EjectionPolicy, mayEject: () -> Bool) -> Duration? {
+        // What was under way when it was set aside tells nothing new.
+        if self.isEjected(now: now) { return nil }
+        let failures = self.failures.add(1, ordering: .relaxed).newValue
+        guard failures >= max(1, policy.consecutiveFailures), mayEject() else { return nil }
+        // Of several loops that come here at once, one sets it aside.
+        let until = self.ejectedUntil.load(ordering: .relaxed)
+        if until > now { return nil }
+        let isForgotten = now &- until >= policy.forgetAfter.nanosecondsClamped
+        let times = isForgotten ? 1 : min(self.ejections.load(ordering: .relaxed) + 1, 1000)
+        let duration = min(policy.base * times, policy.maximum)
+        let isFirst = self.ejectedUntil.compareExchange(
+            expected: until, desired: now &+ duration.nanosecondsClamped, ordering: .relaxed
+        ).exchanged
+        guard isFirst else { return nil }
+        self.ejections.store(times, ordering: .relaxed)
+        self.failures.store(0, ordering: .relaxed)
+        return duration
+    }
+
+    // MARK: Slow start
+
+    /// How much of its share it gets, in thousandths: from a tenth, growing evenly, to the whole after `duration`
+    /// nanoseconds.
+    func readiness(now: UInt64, duration: UInt64) -> Int {
+        let age = now &- min(now, self.since)
+        guard age < duration else { return 1000 }
+        // Both below a day, so that the product is far from an overflow.
+        return 100 + Int(age * 900 / duration)
     }
 }
 

@@ -51,12 +51,17 @@ public struct Backend: Hashable, Sendable {
     /// How many requests it is given at once; nil for ``Router/Configuration/maxInFlightPerBackend``. Upgraded
     /// connections and event streams do not count.
     public var maxInFlight: Int?
+    /// The release that it runs, for ``ApplicationRoute/releases``.
+    public var release: String?
 
     /// Describes an instance.
-    public init(id: BackendID, address: BackendAddress, weight: Int = 1, maxInFlight: Int? = nil) {
+    public init(
+        id: BackendID, address: BackendAddress, weight: Int = 1, maxInFlight: Int? = nil, release: String? = nil
+    ) {
         self.id = id
         self.address = address
         self.weight = weight
         self.maxInFlight = maxInFlight
+        self.release = release
     }
 }

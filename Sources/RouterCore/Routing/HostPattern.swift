@@ -7,7 +7,8 @@ enum HostPattern: Hashable, Sendable {
 
     /// Parses and checks a route's host.
     init(_ text: String) throws(RouterError) {
-        let lower = text.lowercased()
+        // The text itself when it can be kept: tables of many hosts then share it with their routes.
+        let lower = text.utf8.contains { $0 &- 0x41 < 26 } ? text.lowercased() : text
         if lower == "*" {
             self = .below("")
             return

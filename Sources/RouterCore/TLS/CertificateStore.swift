@@ -31,9 +31,9 @@ public final class CertificateStore: Sendable {
     }
 
     struct State {
-        var exact = HostIndex<Entry>()
+        var exact = KeyIndex<Entry>(.ignoringCase)
         /// By the name below which the wildcard is.
-        var wildcards = HostIndex<Entry>()
+        var wildcards = KeyIndex<Entry>(.ignoringCase)
         /// All of both, for those who list them.
         var hosts: [CertificateHost: Entry] = [:]
         var fallback: Entry?
