@@ -182,6 +182,17 @@ final class HTTP2Harness {
         }
     }
 
+    var openStreams: Int { self.machine.openStreams }
+    var wantsClose: Bool { self.machine.wantsClose }
+    var availableStreams: Int { self.machine.availableStreams }
+
+    /// Opens a stream, as a client.
+    func open(_ head: String = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", ends: Bool = true) -> UInt32? {
+        let stream = self.machine.openStream(head: ByteBuffer(string: head), endsStream: ends)
+        self.settle()
+        return stream
+    }
+
     /// Answers a request without a body.
     func respond(_ stream: UInt32, _ head: String = "HTTP/1.1 200 OK\r\n\r\n", ends: Bool = true) {
         self.machine.sendHead(stream: stream, head: ByteBuffer(string: head), endsStream: ends)
@@ -189,9 +200,38 @@ final class HTTP2Harness {
     }
 
     func send(_ stream: UInt32, _ count: Int, ends: Bool = false) {
+        self.queue(stream, count, ends: ends)
+        self.settle()
+    }
+
+    /// Sends a part of a body without taking the output.
+    func queue(_ stream: UInt32, _ count: Int, ends: Bool = false) {
         self.machine.sendData(
             stream: stream, ByteBuffer(repeating: UInt8(ascii: "x"), count: count), endsStream: ends)
+    }
+
+    func sendTrailers(_ stream: UInt32, _ lines: String) {
+        self.machine.sendTrailers(stream: stream, lines: ByteBuffer(string: lines))
         self.settle()
+    }
+
+    func sendHead(_ stream: UInt32, _ head: String) -> Bool {
+        self.machine.sendHead(stream: stream, head: ByteBuffer(string: head), endsStream: true)
+    }
+
+    func sendInterim(_ stream: UInt32, _ head: String) -> Bool {
+        self.machine.sendInterim(stream: stream, head: ByteBuffer(string: head))
+    }
+
+    func buffered(_ stream: UInt32) -> Int { self.machine.bufferedBytes(stream: stream) }
+
+    /// The next piece of output.
+    func takeOutput() -> [UInt8]? { self.machine.takeOutput().map { Array($0.readableBytesView) } }
+
+    /// Gives the machine bytes and drops its events, without taking output.
+    func receiveOnly(_ bytes: [UInt8]) {
+        self.machine.receive(ByteBuffer(bytes: bytes), now: self.now)
+        while self.machine.nextEvent() != nil {}
     }
 
     var frames: [String] { self.sent.map(\.description) }
