@@ -26,7 +26,11 @@ extension HTTP2Connection {
         if count == 0, !endsStream { try self.spendIdleFrame() }
         if flags.contains(.discards) {
             self.giveBack(size)
-            if endsStream { self.remoteEnds(slot, stream) }
+            if endsStream {
+                self.remoteEnds(slot, stream)
+            } else if flags.contains(.localEnded), self.streams[slot].receiveWindow &* 2 < self.initialWindow {
+                self.reset(stream: stream, code: .noError)
+            }
             return
         }
         self.streams[slot].received &+= count

@@ -106,7 +106,7 @@ extension HTTP2Connection {
         else { return }
         self.streams[slot].flags.insert(.endQueued)
         if self.streams[slot].pendingBytes > 0 {
-            self.streams[slot].pendingTrailers = lines
+            self.streams[slot].backlog?.trailers = lines
         } else {
             self.writeTrailers(slot, stream, lines)
         }
@@ -120,8 +120,11 @@ extension HTTP2Connection {
         if !isOver { self.writeReset(stream, code) }
     }
 
-    /// Does without the rest of the peer's message: it is thrown away as it comes, without events. Once this end has
-    /// sent all, the stream is reset with `NO_ERROR`, so that the peer need not go on (RFC 9113, 8.1).
+    /// Does without the rest of the peer's message: it is thrown away as it comes, without events.
+    ///
+    /// Once this end has sent all, the stream may be reset with `NO_ERROR`, so that the peer need not go on (RFC 9113,
+    /// 8.1). Some clients then forget the answer that they have just read; so that happens only to those who, with
+    /// the whole answer before them, go on for another half of the stream's window.
     mutating func stopReceiving(stream: UInt32) {
         guard stream != 0, let slot = self.streams.find(stream) else { return }
         let flags = self.streams[slot].flags
@@ -131,7 +134,7 @@ extension HTTP2Connection {
         self.giveBack(unconsumed)
         guard flags.intersection([.discards, .remoteEnded]).isEmpty else { return }
         self.streams[slot].flags.insert(.discards)
-        if flags.contains(.localEnded) { self.reset(stream: stream, code: .noError) }
+        if flags.contains(.localEnded) { self.linger(slot, stream) }
     }
 
     // MARK: Inside
@@ -155,8 +158,17 @@ extension HTTP2Connection {
         if flags.contains(.remoteEnded) {
             self.end(slot, stream, .complete)
         } else if flags.contains(.discards) {
-            self.reset(stream: stream, code: .noError)
+            self.linger(slot, stream)
         }
+    }
+
+    /// Lets a client that has been answered go on for a while, in case it is just about to stop.
+    private mutating func linger(_ slot: Int, _ stream: UInt32) {
+        let more = self.initialWindow - self.streams[slot].receiveWindow
+        guard more > 0 else { return }
+        self.streams[slot].unreturned = 0
+        self.streams[slot].receiveWindow += more
+        self.writeWindowUpdate(stream, more)
     }
 
     /// Moves what waits into the output, a frame of each stream in turn.
@@ -170,11 +182,16 @@ extension HTTP2Connection {
                 self.streams[slot].pendingBytes, Self.frameLimit, self.sendWindow, self.streams[slot].sendWindow)
             guard count > 0 else { continue }
             let isLast = count == self.streams[slot].pendingBytes
-            let trailers = isLast ? self.streams[slot].pendingTrailers : nil
+            let trailers = isLast ? self.streams[slot].backlog?.trailers : nil
             let endsStream = isLast && trailers == nil && self.streams[slot].flags.contains(.endQueued)
             self.sendWindow &-= count
             self.streams[slot].sendWindow &-= count
             self.writeDataHeader(stream, count, endsStream: endsStream)
+            if self.output.writableBytes < count {
+                // Room for the frames that follow as well, so that it need not grow step by step.
+                let expected = min(self.streams[slot].pendingBytes, self.limits.outputBytes) + 64
+                self.output.reserveCapacity(minimumWritableBytes: max(count, expected))
+            }
             self.streams[slot].dequeue(count, into: &self.output)
             guard isLast else {
                 self.requeue(slot, stream)

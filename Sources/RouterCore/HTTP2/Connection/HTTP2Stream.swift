@@ -16,7 +16,7 @@ struct HTTP2Stream {
         static let headReceived = Flags(rawValue: 1 << 3)
         /// The final head went to the peer.
         static let headSent = Flags(rawValue: 1 << 4)
-        /// What the peer still sends is thrown away; once this end has sent all, the stream is reset.
+        /// What the peer still sends is thrown away.
         static let discards = Flags(rawValue: 1 << 5)
         static let extendedConnect = Flags(rawValue: 1 << 6)
         /// The message to be received has no body, whatever its fields say.
@@ -43,11 +43,9 @@ struct HTTP2Stream {
     var promised = -1
     var received = 0
 
-    /// What waits to be sent: the first buffer alone in the usual case.
-    var pending = ByteBuffer()
-    var later: Deque<ByteBuffer> = []
     var pendingBytes = 0
-    var pendingTrailers: ByteBuffer?
+    /// What waits to be sent; most streams never have to wait.
+    var backlog: HTTP2Backlog?
 
     init(id: UInt32, sendWindow: Int, receiveWindow: Int) {
         self.id = id
@@ -56,27 +54,34 @@ struct HTTP2Stream {
     }
 
     mutating func enqueue(_ data: ByteBuffer) {
-        self.pendingBytes += data.readableBytes
-        if self.pending.readableBytes == 0 {
-            self.pending = data
-        } else {
-            self.later.append(data)
-        }
+        let backlog = self.backlog ?? HTTP2Backlog()
+        self.backlog = backlog
+        self.pendingBytes &+= data.readableBytes
+        backlog.data.append(data)
     }
 
     /// Moves the next `count` bytes, which must be there, to the output.
     mutating func dequeue(_ count: Int, into output: inout ByteBuffer) {
+        self.pendingBytes &-= count
+        self.backlog?.move(count, into: &output)
+    }
+}
+
+/// What a stream has to send when the peer's windows open.
+final class HTTP2Backlog {
+    var data: Deque<ByteBuffer> = []
+    var trailers: ByteBuffer?
+
+    func move(_ count: Int, into output: inout ByteBuffer) {
         var rest = count
-        self.pendingBytes -= count
-        while rest > 0 {
-            let step = min(rest, self.pending.readableBytes)
-            self.pending.withUnsafeReadableBytes { bytes in
+        while rest > 0, !self.data.isEmpty {
+            let step = min(rest, self.data[0].readableBytes)
+            self.data[0].withUnsafeReadableBytes { bytes in
                 _ = output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[0..<step]))
             }
-            self.pending.moveReaderIndex(forwardBy: step)
+            self.data[0].moveReaderIndex(forwardBy: step)
             rest -= step
-            if self.pending.readableBytes == 0 { self.pending = self.later.popFirst() ?? ByteBuffer() }
-            if step == 0 { return }
+            if self.data[0].readableBytes == 0 { self.data.removeFirst() }
         }
     }
 }
@@ -151,7 +156,8 @@ struct HTTP2StreamTable: ~Copyable {
             self.free = []
             return
         }
-        self.slots[slot] = HTTP2Stream(id: 0, sendWindow: 0, receiveWindow: 0)
+        self.slots[slot].id = 0
+        self.slots[slot].backlog = nil
         self.free.append(Int32(truncatingIfNeeded: slot))
     }
 
