@@ -78,7 +78,7 @@ final class ChannelEngine: Engine {
     private static func serve(
         _ channel: any Channel, _ listener: ListenerFacts, _ acceptor: TLSAcceptor?, _ worker: Worker
     ) throws {
-        let client = channel.remoteAddress?.plainIPAddress ?? "unknown"
+        let client = channel.remoteAddress.map { ClientAddress($0) } ?? .unknown
         let stream = ChannelStream(nil)
         let pipeline = channel.pipeline.syncOperations
         if let acceptor {

@@ -10,11 +10,11 @@ struct Engines: Sendable {
     init(_ router: Router) async throws {
         let configuration = router.configuration
         let (routes, challenges, observer) = (router.state.withLock { $0.routes }, router.challenges, router.observer)
-        let logger = router.logger
+        let (wake, logger) = (router.wake, router.logger)
         let makeWorker = { @Sendable (loop: any StreamLoop) in
             Worker(
-                loop: loop, configuration: configuration, routes: routes, challenges: challenges, observer: observer,
-                logger: logger, seed: UInt64.random(in: .min ... .max))
+                loop: loop, configuration: configuration, routes: routes, challenges: challenges, wake: wake,
+                observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
         }
         let acceptor = router.certificates.map {
             TLSAcceptor(certificates: $0, challenges: challenges ?? ACMEChallenges())

@@ -70,7 +70,7 @@
                 let listener = EpollListener(descriptor, on: first.loop) { connection, address in
                     let place = places[next]
                     next = (next + 1) % places.count
-                    let client = address?.plainIPAddress ?? "unknown"
+                    let client = address.map { ClientAddress($0) } ?? .unknown
                     if place.loop === first.loop {
                         Self.serve(connection, client, facts, place.loop, worker)
                     } else {
@@ -84,7 +84,7 @@
         }
 
         private static func serve(
-            _ descriptor: Int32, _ client: String, _ facts: ListenerFacts, _ loop: EpollLoop, _ worker: Worker
+            _ descriptor: Int32, _ client: ClientAddress, _ facts: ListenerFacts, _ loop: EpollLoop, _ worker: Worker
         ) {
             _ = slipway_io_no_delay(descriptor)
             let stream = EpollStream(descriptor, on: loop)

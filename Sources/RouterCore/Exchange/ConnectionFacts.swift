@@ -1,7 +1,8 @@
 /// What every request of one client connection is told about where it came from.
 struct ConnectionFacts {
-    /// The client's address, as text.
-    var clientAddress: String
+    /// The client's address, and as text.
+    let client: ClientAddress
+    let clientAddress: String
     /// Whether that address is a trusted proxy, whose own statements about the client are kept.
     var isTrusted: Bool
     var scheme: String
@@ -17,7 +18,9 @@ struct ConnectionFacts {
     /// Whether the client speaks TLS to this router.
     var isSecure: Bool { self.scheme == "https" }
 
-    init(clientAddress: String, isTrusted: Bool, scheme: String, port: Int, pseudonym: String) {
+    init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String) {
+        let clientAddress = client == .unknown ? "unknown" : client.text
+        self.client = client
         self.clientAddress = clientAddress
         self.isTrusted = isTrusted
         self.scheme = scheme

@@ -8,6 +8,11 @@ extension ExchangeMachine {
         case .ending, .closing, .lingering, .closed: return self.nextAction()
         case .head, .routing, .exchanging, .tunnel: break
         }
+        var answer = answer
+        if let policy = self.policy {
+            if let code = answer.code, answer.html == nil { answer.html = policy.errorPage(for: code) }
+            answer.fields += self.responseFields
+        }
         if self.responseHeadSent {
             let upgraded = self.response.status == 101
             self.end(

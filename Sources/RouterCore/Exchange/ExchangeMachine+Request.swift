@@ -73,6 +73,8 @@ extension ExchangeMachine {
         self.sentAnything = false
         self.retries = 0
         self.requestDelivery = .asIs
+        self.policy = nil
+        if !self.addedFields.isEmpty { self.addedFields = [] }
         if self.clientDialect == .http1 { self.requestTrailers = ByteBuffer() }
         self.framedResponse = nil
         self.responseTrailers = ByteBuffer()
@@ -99,9 +101,12 @@ extension ExchangeMachine {
 
     /// The application is known: prepares what its instance will be sent.
     ///
-    /// - Parameter dialect: what the application's instances speak.
-    mutating func accept(startMilliseconds: UInt64, bodyLimit: Int, dialect: Dialect = .http1) {
+    /// - Parameters:
+    ///   - stripped: how many bytes of the path the instance is not to see.
+    ///   - dialect: what the application's instances speak.
+    mutating func accept(startMilliseconds: UInt64, bodyLimit: Int, stripped: Int = 0, dialect: Dialect = .http1) {
         guard case .routing = self.phase else { return }
+        self.request.target.lower += Int32(truncatingIfNeeded: stripped)
         if case .length(let length) = self.request.framing, length > bodyLimit {
             self.refuse(OwnAnswer(.bodyTooLarge))
             return

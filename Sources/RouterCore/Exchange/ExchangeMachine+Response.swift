@@ -145,6 +145,12 @@ extension ExchangeMachine {
         return .toClient(self.takeOut())
     }
 
+    /// The lines that the route's rules and the choice of an instance add to a response.
+    var responseFields: [UInt8] {
+        guard let rules = self.policy?.responseRules else { return self.addedFields }
+        return self.addedFields + rules.lines(isSecure: self.facts.isSecure)
+    }
+
     private mutating func finalFramedHead() -> ExchangeAction {
         self.delivery = .outOfChunks
         self.keepsClient = false
@@ -166,9 +172,12 @@ extension ExchangeMachine {
         self.out = ByteBuffer()
         out.clear()
         self.headBytes.withUnsafeReadableBytes { bytes in
-            out.writeHead(limit: bytes.count + ResponseHead.addedLimit) { out in
+            // What is added is for the response, not for those before it.
+            let added = self.response.status < 200 ? [] : self.responseFields
+            out.writeHead(limit: bytes.count + added.count + ResponseHead.addedLimit) { out in
                 self.response.write(
-                    bytes, fields: self.fields, delivery: self.delivery, connection: connection, into: &out)
+                    bytes, fields: self.fields, delivery: self.delivery, connection: connection,
+                    rules: self.policy?.responseRules, added: added, into: &out)
             }
         }
         self.headBytes = ByteBuffer()

@@ -95,6 +95,10 @@ struct ExchangeMachine: ~Copyable {
     /// A head that came in a frame and has not been looked at.
     var framedRequest: FramedHead?
     var requestTrailers = ByteBuffer()
+    /// What the application's route says about its responses.
+    var policy: PreparedPolicy?
+    /// Lines to add to the response, each with its end.
+    var addedFields: [UInt8] = []
     var pendingAnswer: OwnAnswer?
     var clientVanished = false
 
@@ -198,6 +202,17 @@ struct ExchangeMachine: ~Copyable {
         return false
     }
 
+    /// Whether it is being decided where the request goes.
+    var isRouting: Bool {
+        if case .routing = self.phase { return true }
+        return false
+    }
+
+    /// What is kept of a request that waits.
+    var heldBytes: Int {
+        self.headBytes.readableBytes + self.input.readableBytes + self.replay.readableBytes
+    }
+
     /// Whether a request is being worked on.
     var isExchanging: Bool {
         switch self.phase {
@@ -212,6 +227,36 @@ struct ExchangeMachine: ~Copyable {
     /// The host of the request that is being routed, as the client spelt it, without port.
     func withHost<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         self.headBytes.withUnsafeReadableBytes { body($0[self.request.host]) }
+    }
+
+    /// The request that is being routed, as rules see it.
+    func withRequest<R>(_ body: (HeadView) -> R) -> R {
+        self.headBytes.withUnsafeReadableBytes { bytes in
+            self.fields.withUnsafeBufferPointer { fields in
+                var client = self.facts.client
+                var isSecure = self.facts.isSecure
+                if self.facts.isTrusted { self.readForwarding(bytes, fields, &client, &isSecure) }
+                return body(HeadView(self.request, bytes, fields: fields, isSecure: isSecure, client: client))
+            }
+        }
+    }
+
+    /// What a trusted proxy says about its client: the last address that it or another one wrote.
+    private func readForwarding(
+        _ bytes: UnsafeRawBufferPointer, _ fields: UnsafeBufferPointer<HeadField>, _ client: inout ClientAddress,
+        _ isSecure: inout Bool
+    ) {
+        for field in fields {
+            let value = bytes[field.value]
+            switch field.kind {
+            case .forwardedFor:
+                let start = value.lastIndex(of: 0x2C).map { $0 + 1 } ?? 0
+                let text = String(decoding: trim(value, from: start, to: value.count), as: UTF8.self)
+                if let address = ClientAddress(text) { client = address }
+            case .forwardedProto: isSecure = value.spells("https")
+            default: break
+            }
+        }
     }
 
     /// The path of the request that is being routed, as it came, without the query.

@@ -15,7 +15,7 @@ extension ResponseHead {
     /// Writes the head that the client is sent.
     func write(
         _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>, delivery: BodyDelivery,
-        connection: StaticString, into out: inout HeadWriter
+        connection: StaticString, rules: ResponseRules? = nil, added: [UInt8] = [], into out: inout HeadWriter
     ) {
         out.append("HTTP/1.1")
         var runStart = 8
@@ -28,6 +28,7 @@ extension ResponseHead {
                 passes = passes && !wroteLength
                 wroteLength = true
             }
+            if let rules, passes, rules.removes(bytes[field.name]) { passes = false }
             guard passes else { continue }
             if Int(field.line.lower) != runEnd {
                 out.append(bytes[ByteRange(runStart, runEnd)])
@@ -36,6 +37,7 @@ extension ResponseHead {
             runEnd = Int(field.line.upper)
         }
         out.append(bytes[ByteRange(runStart, runEnd)])
+        if !added.isEmpty { out.append(added) }
         if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
         out.append(connection)
         out.append("\r\n")

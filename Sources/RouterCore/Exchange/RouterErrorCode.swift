@@ -40,6 +40,12 @@ public struct RouterErrorCode: Hashable, Sendable, CustomStringConvertible {
         "queue-timeout", 503, "This application was too busy to take the request in time.")
     /// The request is malformed or ambiguous.
     public static let badRequest = Self("bad-request", 400, "The request is malformed.")
+    /// The application asks for a name and a password, and the request has no right ones.
+    public static let unauthorized = Self("unauthorized", 401, "This application asks for a name and a password.")
+    /// The client's address is not let in.
+    public static let forbidden = Self("forbidden", 403, "This application is not open to your address.")
+    /// Requests come too fast, from this client or to this application.
+    public static let rateLimited = Self("rate-limited", 429, "There are too many requests. Try again later.")
     /// The method is not one the router passes on (CONNECT, TRACE).
     public static let methodNotAllowed = Self("method-not-allowed", 405, "This method is not passed on.")
     /// The client took too long to send its request.

@@ -50,6 +50,9 @@ final class ApplicationPool: Sendable {
 
     // MARK: Choosing
 
+    /// Whether clients are told apart, so that ``cookieLine(for:preference:isSecure:)`` may have something to say.
+    var isAffine: Bool { self.affinity != nil }
+
     /// Which instances are preferred for a request.
     func preference(for request: some RequestView) -> InstancePreference {
         self.affinity?.preference(for: request) ?? InstancePreference()

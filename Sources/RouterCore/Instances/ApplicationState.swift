@@ -46,19 +46,8 @@ final class ApplicationState: Sendable {
         }
     }
 
-    /// Queues a request of a client that is not told apart from others; false when the queue is full.
-    func enqueue(_ ticket: Ticket, limit: Int, atFront: Bool) -> Bool {
-        let entry = WaitQueue.Entry(ticket: ticket, client: .unknown, deadline: .max, bytes: 0)
-        if atFront {
-            self.putBack(entry)
-            return true
-        }
-        if case .waits = self.join(entry, maxCount: limit, maxBytes: .max) { return true }
-        return false
-    }
-
     /// Takes a request out of the queue, because it gave up.
-    func cancel(id: UInt64, worker: WorkerHandle, client: ClientAddress = .unknown) {
+    func cancel(id: UInt64, worker: WorkerHandle, client: ClientAddress) {
         self.queue.withLock { queue in
             _ = queue.remove(client) { $0.id == id && $0.worker === worker }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)

@@ -98,22 +98,6 @@ final class Instance: Sendable {
     /// Whether it is set aside at `now`.
     func isEjected(now: UInt64) -> Bool { self.ejectedUntil.load(ordering: .relaxed) > now }
 
-    func connectSucceeded() {
-        guard self.failures.load(ordering: .relaxed) != 0 else { return }
-        self.failures.store(0, ordering: .relaxed)
-        self.ejectedUntil.store(0, ordering: .relaxed)
-    }
-
-    /// Sets it aside after several failures in a row, each time for longer. Returns for how long, when it does.
-    func connectFailed(now: UInt64, policy: Router.Configuration.Ejection) -> Duration? {
-        let failures = self.failures.add(1, ordering: .relaxed).newValue
-        guard failures >= policy.consecutiveFailures else { return nil }
-        let doublings = min(failures - policy.consecutiveFailures, 10)
-        let duration = min(policy.base * (1 << doublings), policy.maximum)
-        self.ejectedUntil.store(now &+ duration.nanosecondsClamped, ordering: .relaxed)
-        return duration
-    }
-
     /// A request was answered: failures before it were not in a row with those after it.
     func succeeded() {
         guard self.failures.load(ordering: .relaxed) != 0 else { return }

@@ -2,44 +2,6 @@ import Logging
 import NIOCore
 
 extension Exchange {
-    // MARK: Routing
-
-    func route() {
-        let now = self.worker.loop.now()
-        self.timing = RequestTiming(start: now)
-        if self.worker.observer != nil { self.machine.summarize(into: &self.summary) }
-        if self.answersChallenge() { return }
-        guard let pool = self.machine.withHost({ self.worker.routes.find(host: $0) }) else {
-            self.machine.refuse(OwnAnswer(.noSuchHost))
-            return
-        }
-        self.attempt.pool = pool
-        if !self.attempt.tried.isEmpty { self.attempt.tried.removeAll(keepingCapacity: true) }
-        pool.application.begin()
-        switch pool.route.mode {
-        case .maintenance(let html):
-            self.machine.refuse(OwnAnswer(.maintenance, retryAfter: 60, html: html))
-        case .serving:
-            if pool.members.isEmpty {
-                self.machine.refuse(OwnAnswer(.noHealthyInstance, retryAfter: 5))
-            } else {
-                self.machine.accept(
-                    startMilliseconds: self.worker.wallClockMilliseconds(at: now),
-                    bodyLimit: pool.route.maxRequestBodyBytes ?? self.worker.configuration.maxRequestBodyBytes,
-                    dialect: pool.route.instanceProtocol == .http2 ? .frames : .http1)
-            }
-        }
-    }
-
-    /// An authority that checks a host asks in clear text, whatever the application's route says.
-    private func answersChallenge() -> Bool {
-        guard let challenges = self.worker.challenges, !self.machine.facts.isSecure,
-            let text = self.machine.withPath({ challenges.answer(path: $0) })
-        else { return false }
-        self.machine.refuse(OwnAnswer(text: text))
-        return true
-    }
-
     // MARK: Choosing an instance
 
     func acquire(_ acquisition: ExchangeAction.Acquisition) {
@@ -47,8 +9,12 @@ extension Exchange {
         case .first:
             self.choose(calledUp: false)
         case .anotherInstance:
+            // A connection that was made and then broke is a failure, too; one that was refused has been counted.
+            if let instance = self.attempt.instance {
+                if self.attempt.upstream != nil { self.failed(instance) }
+                self.attempt.tried.append(ObjectIdentifier(instance))
+            }
             self.abandonUpstream()
-            if let instance = self.attempt.instance { self.attempt.tried.append(ObjectIdentifier(instance)) }
             self.attempt.leaveInstance()
             self.chooseAgain(calledUp: false)
         case .freshConnection:
@@ -91,9 +57,12 @@ extension Exchange {
             return
         }
         let now = self.worker.loop.now()
-        switch pool.select(tried: self.attempt.tried, now: now, random: &self.worker.random) {
+        let selection = pool.select(
+            tried: self.attempt.tried, now: now, random: &self.worker.random, preference: self.attempt.preference)
+        switch selection {
         case .instance(let instance):
             self.attempt.instance = instance
+            if pool.isAffine { self.machine.addedFields = self.cookie(pool, instance) }
             self.open(instance, now: now)
         case .busy:
             self.queueUp(pool, atFront: calledUp)
@@ -107,14 +76,19 @@ extension Exchange {
 
     private func queueUp(_ pool: ApplicationPool, atFront: Bool) {
         if self.timing.queuedSince == 0 { self.timing.queuedSince = self.worker.loop.now() }
-        self.attempt.ticket = self.worker.enqueue(self, in: pool, atFront: atFront)
-        if self.attempt.ticket == nil { self.machine.refuse(OwnAnswer(.queueFull, retryAfter: 5)) }
+        if !self.worker.enqueue(self, in: pool, atFront: atFront) {
+            self.machine.refuse(OwnAnswer(.queueFull, retryAfter: 5))
+        }
     }
 
-    /// A place may be free.
+    /// There may be a place, or an instance.
     func calledUp() {
         guard self.attempt.ticket != nil else { return }
         self.attempt.ticket = nil
+        if self.machine.isRouting {
+            self.enterAgain()
+            return self.pump()
+        }
         self.chooseAgain(calledUp: true)
         if self.attempt.ticket == nil {
             self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
@@ -124,11 +98,29 @@ extension Exchange {
         self.pump()
     }
 
-    func leaveQueue() {
-        guard let ticket = self.attempt.ticket, let pool = self.attempt.pool else { return }
+    /// Others have its place in the queue: its client had more than its share.
+    func displaced() {
+        guard self.attempt.ticket != nil else { return }
         self.attempt.ticket = nil
         self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
-        self.worker.cancelWaiting(ticket, application: pool.application)
+        self.answer(OwnAnswer(.queueFull, retryAfter: 5))
+    }
+
+    func leaveQueue() {
+        guard self.attempt.ticket != nil, let pool = self.attempt.pool else { return }
+        self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
+        self.worker.cancelWaiting(self, application: pool.application)
+    }
+
+    /// Who asks, as queues tell clients apart.
+    var clientAddress: ClientAddress { self.machine.facts.client }
+
+    /// What is kept of the request while it waits.
+    var heldBytes: Int { self.machine.heldBytes }
+
+    private func cookie(_ pool: ApplicationPool, _ instance: Instance) -> [UInt8] {
+        pool.cookieLine(
+            for: instance, preference: self.attempt.preference, isSecure: self.machine.facts.isSecure) ?? []
     }
 
     // MARK: Connecting
@@ -198,7 +190,6 @@ extension Exchange {
         self.timing.connecting &+= self.worker.loop.now() &- self.timing.connectingSince
         self.timing.connectingSince = 0
         if let side {
-            instance.connectSucceeded()
             self.attach(side, reused: false)
         } else {
             self.connectFailed(instance)
@@ -207,17 +198,22 @@ extension Exchange {
     }
 
     private func connectFailed(_ instance: Instance) {
-        if let duration = instance.connectFailed(
-            now: self.worker.loop.now(), policy: self.worker.configuration.ejection)
-        {
-            self.worker.logger.info(
-                "instance set aside: it does not accept connections",
-                metadata: [
-                    "router.backend": "\(instance.id)", "router.address": "\(instance.address)",
-                    "router.duration": "\(duration)",
-                ])
-        }
+        self.failed(instance)
         self.machine.connectFailed()
+    }
+
+    /// Counts a failure of an instance, and sets it aside after too many.
+    private func failed(_ instance: Instance) {
+        guard
+            let duration = self.attempt.pool?.failed(
+                instance, now: self.worker.loop.now(), policy: self.worker.configuration.ejection)
+        else { return }
+        self.worker.logger.info(
+            "instance set aside: requests fail there",
+            metadata: [
+                "router.backend": "\(instance.id)", "router.address": "\(instance.address)",
+                "router.duration": "\(duration)",
+            ])
     }
 
     func connectTimedOut() {
@@ -232,10 +228,25 @@ extension Exchange {
 
     // MARK: The end of an exchange
 
+    /// Whether the exchange speaks for the instance or against it.
+    private func judge(_ instance: Instance, _ ending: ExchangeEnding) {
+        switch ending.code {
+        case nil:
+            if ending.status >= 500, self.worker.configuration.ejection.countsServerErrors {
+                self.failed(instance)
+            } else {
+                instance.succeeded()
+            }
+        case .upstreamBroke?, .upstreamInvalid?, .upstreamTimeout?: self.failed(instance)
+        default: break
+        }
+    }
+
     func finish(_ ending: ExchangeEnding) {
         let now = self.worker.loop.now()
         self.leaveQueue()
         let instance = self.attempt.instance
+        if let instance { self.judge(instance, ending) }
         if let upstream = self.attempt.detach() {
             upstream.release(
                 ending.reusesUpstream ? .reuse : ending.upgraded ? .closeAfterWriting : .abandon, to: self.worker)

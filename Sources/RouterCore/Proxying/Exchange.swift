@@ -227,7 +227,7 @@ final class Exchange {
         }
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
         switch self.machine.waiting {
-        case .nothing: return
+        case .nothing: self.checkHolding(now)
         case .nextRequest: if waited > limits.keepAlive { self.timeOut() }
         case .requestHead: if waited > limits.head { self.timeOut() }
         case .lingering: if waited > limits.linger { self.timeOut() }
@@ -255,6 +255,15 @@ final class Exchange {
                 self.connectTimedOut()
             }
         }
+    }
+
+    /// It may wait for the application's first instance.
+    private func checkHolding(_ now: UInt64) {
+        guard self.attempt.isQueued, self.timing.queuedSince > 0, let hold = self.attempt.pool?.route.hold,
+            now &- min(now, self.timing.queuedSince) > hold.timeout.nanosecondsClamped
+        else { return }
+        self.leaveQueue()
+        self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
     }
 
     /// The response waits for the client. As long as it takes some of it, it may take its time.

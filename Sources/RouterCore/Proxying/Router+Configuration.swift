@@ -12,7 +12,7 @@ extension Router {
         public var maxConnections = 20_000
         /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
         /// kept and completed: none. From everybody else they are dropped.
-        public var trustedProxies: [TrustedNetwork] = []
+        public var trustedProxies: [AddressRange] = []
         /// The router's name in the `Via` field.
         public var pseudonym = "slipway"
 
@@ -66,8 +66,15 @@ extension Router {
         public var poolIdleForUnsafe: Duration = .seconds(1)
         /// Idle connections kept to one instance, per event loop: 64.
         public var maxIdlePerBackend = 64
-        /// When an instance that refuses connections is set aside.
-        public var ejection = Ejection()
+        /// How many bytes of such requests are kept per application: 16 MiB, then 503.
+        public var maxQueuedBytesPerApplication = 16 << 20
+        /// When an instance that fails is set aside.
+        public var ejection = EjectionPolicy()
+        /// From what cookies and the division of clients among releases are derived. A new one for every router; give
+        /// your own, and keep it, to have clients stay where they are when the router is started again.
+        public var secretKey: SecretKey
+        /// How passwords are checked for routes that ask for them; without it such routes are refused.
+        public var passwordVerifier: PasswordVerifier?
         /// How often time limits are looked at: 250 ms. This is how late they may be noticed.
         public var timerResolution: Duration = .milliseconds(250)
 
@@ -75,25 +82,15 @@ extension Router {
         package var prefersChannels = false
 
         /// The defaults.
-        public init() {}
+        public init() {
+            var generator = SystemRandomNumberGenerator()
+            self.secretKey = SecretKey(using: &generator)
+        }
 
         /// The defaults, listening on this address in clear text.
         public init(host: String, port: Int) {
+            self.init()
             self.listeners = [Listener(host: host, port: port)]
-        }
-
-        /// When an instance is set aside, for a short while, because connections to it fail. Requests still go to it
-        /// when there is no other.
-        public struct Ejection: Sendable {
-            /// After so many failures in a row: 3.
-            public var consecutiveFailures = 3
-            /// For how long at first: 500 ms. It doubles with every further failure.
-            public var base: Duration = .milliseconds(500)
-            /// For how long at most: 5 s.
-            public var maximum: Duration = .seconds(5)
-
-            /// The defaults.
-            public init() {}
         }
     }
 }

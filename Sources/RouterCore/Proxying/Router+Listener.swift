@@ -17,7 +17,7 @@ extension Router {
         public var security: Security
         /// Proxies in front that begin each connection by saying whose it is (PROXY protocol, version 1 or 2): none.
         /// From these addresses a connection without that is refused; from others it is not understood.
-        public var proxyProtocolFrom: [TrustedNetwork] = []
+        public var proxyProtocolFrom: [AddressRange] = []
 
         /// Describes an address to listen on.
         public init(host: String, port: Int, security: Security = .none) {

@@ -1,4 +1,5 @@
 import Logging
+import NIOCore
 import Synchronization
 
 extension Router {
@@ -8,24 +9,33 @@ extension Router {
     /// - Throws: ``RouterError`` when the route is malformed, or one of its hosts belongs to another application.
     ///   Nothing has changed then.
     public func setRoute(_ route: ApplicationRoute) throws(RouterError) {
+        if route.policy?.authentication != nil, self.configuration.passwordVerifier == nil {
+            throw RouterError(
+                .invalidRoute,
+                "The route of application '\(route.application)' asks for passwords, but the router's configuration has "
+                    + "no passwordVerifier.")
+        }
         try self.state.withLock { state throws(RouterError) in
             try route.check()
             let old = state.routes.find(application: route.application)
             let application = old?.application ?? ApplicationState(name: route.application)
+            let now = NIODeadline.now().uptimeNanoseconds
             let members = route.backends.map { backend in
                 let known = old?.members.first {
                     $0.instance.id == backend.id && $0.instance.address == backend.address
                 }
                 return ApplicationPool.Member(
-                    instance: known?.instance ?? Instance(backend, slot: state.takeSlot()), weight: backend.weight,
-                    limit: backend.maxInFlight ?? self.configuration.maxInFlightPerBackend)
+                    instance: known?.instance ?? Instance(backend, slot: state.takeSlot(), since: now),
+                    weight: backend.weight, limit: backend.maxInFlight ?? self.configuration.maxInFlightPerBackend)
             }
-            let pool = ApplicationPool(route: route, members: members, application: application)
-            try state.routes.set(application: route.application, hosts: route.hosts, value: pool)
+            let pool = ApplicationPool(
+                route: route, members: members, application: application, key: self.configuration.secretKey,
+                loops: self.configuration.threads)
+            try state.routes.set(application: route.application, matches: route.matches, value: pool)
             state.publish(
                 retiring: (old?.members ?? []).map(\.instance).filter { instance in
                     !members.contains { $0.instance === instance }
-                }, application: application)
+                }, application: application, opens: !members.isEmpty)
         }
     }
 
@@ -34,7 +44,8 @@ extension Router {
         self.state.withLock { state in
             guard let old = state.routes.find(application: application) else { return }
             state.routes.remove(application: application)
-            state.publish(retiring: old.members.map(\.instance), application: old.application)
+            state.publish(
+                retiring: old.members.map(\.instance), application: old.application, opens: true)
         }
     }
 

@@ -15,9 +15,12 @@ extension Router {
         }
 
         var phase = Phase.idle
-        var routes = RouteIndex<ApplicationPool>()
+        var routes: RouteIndex<ApplicationPool>
         var workers: [WorkerHandle] = []
         var retired: [Retired] = []
+
+        /// - Parameter seed: a secret, so that nobody can choose hosts that collide in the table.
+        init(seed: UInt64) { self.routes = RouteIndex(seed: seed) }
 
         private var lastSlot = -1
         private var freeSlots: [Int] = []
@@ -82,7 +85,9 @@ extension Router {
         }
 
         /// Sends the loops the current routes, and has them look at an application's queue.
-        mutating func publish(retiring instances: [Instance], application: ApplicationState?) {
+        ///
+        /// - Parameter opens: whether those that wait for the application's first instance need wait no longer.
+        mutating func publish(retiring instances: [Instance], application: ApplicationState, opens: Bool) {
             self.forgetIdle()
             let routes = self.routes
             let applied = LoopAcknowledgement(self.workers.count)
@@ -94,9 +99,13 @@ extension Router {
                 worker.execute { worker in
                     worker.routes = routes
                     applied.acknowledge()
-                    application?.wakeNext()
+                    application.wakeNext()
                 }
             }
+            guard opens else { return }
+            // They are called after the new routes are there: a worker does its work in order.
+            let held = application.withGate { $0.opened(now: 0) { _ in } }
+            for entry in held { entry.ticket.worker.wake(ticket: entry.ticket.id) }
         }
 
         /// Forgets retired instances that can get no more requests and have none.

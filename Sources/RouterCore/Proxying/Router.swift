@@ -21,10 +21,11 @@ public final class Router: Service, Sendable {
     let configuration: Configuration
     let certificates: CertificateStore?
     let challenges: ACMEChallenges?
+    let wake: @Sendable (String) -> Void
     let observer: (any RequestObserver)?
     let logger: Logger
     let clock: any Clock<Duration>
-    let state = Mutex(State())
+    let state: Mutex<State>
 
     /// Makes a router. It does nothing until ``run()``.
     ///
@@ -32,16 +33,20 @@ public final class Router: Service, Sendable {
     ///   - configuration: how it listens, and its limits.
     ///   - certificates: what listeners with TLS show; needed when there are any.
     ///   - challenges: what authorities that issue certificates are answered; none by default.
+    ///   - wake: is told the name of an application without instances for which a request waits
+    ///     (``ApplicationRoute/hold``); it is to return at once, and to have the application started.
     ///   - observer: is told about every request; none by default.
     ///   - clock: measures the grace of a drain and of the shutdown.
     ///   - logger: for what happens to the router itself.
     public init(
         configuration: Configuration, certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
-        observer: (any RequestObserver)? = nil, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        wake: @escaping @Sendable (_ application: String) -> Void = { _ in }, observer: (any RequestObserver)? = nil, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
     ) {
         self.configuration = configuration
+        self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high))
         self.certificates = certificates
         self.challenges = challenges
+        self.wake = wake
         self.observer = observer
         self.clock = clock
         self.logger = logger

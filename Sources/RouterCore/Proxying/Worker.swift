@@ -9,12 +9,15 @@ final class Worker {
     let limits: NanosecondLimits
     let settings: ExchangeMachine.Settings
     let challenges: ACMEChallenges?
+    /// Has an application started.
+    let wake: @Sendable (String) -> Void
     let observer: (any RequestObserver)?
     let logger: Logger
 
     /// This loop's view of the routes.
     var routes: RouteIndex<ApplicationPool>
     var random: LoopRandom
+    var policyState = PolicyState()
     /// Connections by the instance's slot.
     private var pools: [InstanceConnections?] = []
     private(set) var isShuttingDown = false
@@ -33,10 +36,12 @@ final class Worker {
 
     init(
         loop: any StreamLoop, configuration: Router.Configuration, routes: RouteIndex<ApplicationPool>,
-        challenges: ACMEChallenges?, observer: (any RequestObserver)?, logger: Logger, seed: UInt64
+        challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void, observer: (any RequestObserver)?,
+        logger: Logger, seed: UInt64
     ) {
         self.loop = loop
         self.challenges = challenges
+        self.wake = wake
         self.configuration = configuration
         self.limits = NanosecondLimits(configuration)
         self.settings = configuration.exchangeSettings
@@ -54,15 +59,15 @@ final class Worker {
     // MARK: Clients
 
     /// What the requests of a connection are told about it.
-    func facts(client: String, _ listener: ListenerFacts) -> ConnectionFacts {
+    func facts(client: ClientAddress, _ listener: ListenerFacts) -> ConnectionFacts {
         ConnectionFacts(
-            clientAddress: client, isTrusted: self.configuration.trustedProxies.contains { $0.contains(client) },
+            client: client, isTrusted: self.configuration.trustedProxies.contains { $0.contains(client) },
             scheme: listener.isSecure ? "https" : "http", port: listener.port,
             pseudonym: self.configuration.pseudonym)
     }
 
     /// Serves a connection that was accepted, or closes it when there are too many.
-    func serve(_ stream: any ByteStream, client: String, _ listener: ListenerFacts) {
+    func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
         guard !self.isShuttingDown,
             self.clients.count < max(1, self.configuration.maxConnections / self.configuration.threads)
         else {
@@ -110,27 +115,92 @@ final class Worker {
 
     // MARK: The queue
 
-    /// Queues a request; nil when the queue is full.
-    func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> UInt64? {
-        guard let handle = self.handle else { return nil }
-        self.lastTicket += 1
-        let id = self.lastTicket
-        let ticket = ApplicationState.Ticket(worker: handle, id: id)
-        let limit = self.configuration.maxQueuedPerApplication
-        guard pool.application.enqueue(ticket, limit: limit, atFront: atFront) else { return nil }
-        self.waiting[id] = exchange
+    /// Queues a request for a place with an instance; false when there is no room for it.
+    func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> Bool {
+        guard let ticket = self.makeTicket(exchange) else { return false }
+        let entry = WaitQueue.Entry(
+            ticket: ticket, client: exchange.clientAddress, deadline: self.loop.now() &+ pool.timeouts.queue,
+            bytes: exchange.heldBytes)
+        if atFront {
+            pool.application.putBack(entry)
+        } else {
+            let joining = pool.application.join(
+                entry, maxCount: self.configuration.maxQueuedPerApplication,
+                maxBytes: self.configuration.maxQueuedBytesPerApplication)
+            guard case .waits(let displaced) = joining else {
+                self.forget(exchange)
+                return false
+            }
+            for entry in displaced { entry.ticket.worker.displace(ticket: entry.ticket.id) }
+        }
         // A place that was given back in between called up nobody.
         if pool.hasRoom { pool.application.wakeNext() }
-        return id
+        return true
     }
 
-    func cancelWaiting(_ id: UInt64, application: ApplicationState) {
-        guard self.waiting.removeValue(forKey: id) != nil, let handle = self.handle else { return }
-        application.cancel(id: id, worker: handle)
+    /// Has a request wait for an application's first instance; false when there is no room for it.
+    func hold(_ exchange: Exchange, in pool: ApplicationPool, _ policy: HoldPolicy) -> Bool {
+        guard let ticket = self.makeTicket(exchange) else { return false }
+        let (client, bytes, now) = (exchange.clientAddress, exchange.heldBytes, self.loop.now())
+        let holding = pool.application.withGate {
+            $0.hold(ticket, client: client, bytes: bytes, policy: policy, now: now)
+        }
+        switch holding {
+        case .waits(let wakes, let displaced):
+            for entry in displaced { entry.ticket.worker.displace(ticket: entry.ticket.id) }
+            if wakes { self.wake(pool.application.name) }
+            return true
+        case .full(let wakes):
+            if wakes { self.wake(pool.application.name) }
+            self.forget(exchange)
+            return false
+        }
     }
 
-    func wake(_ id: UInt64) {
-        self.waiting.removeValue(forKey: id)?.calledUp()
+    private func makeTicket(_ exchange: Exchange) -> ApplicationState.Ticket? {
+        guard let handle = self.handle else { return nil }
+        self.lastTicket += 1
+        self.waiting[self.lastTicket] = exchange
+        exchange.attempt.ticket = self.lastTicket
+        return ApplicationState.Ticket(worker: handle, id: self.lastTicket)
+    }
+
+    private func forget(_ exchange: Exchange) {
+        guard let ticket = exchange.attempt.ticket else { return }
+        exchange.attempt.ticket = nil
+        self.waiting[ticket] = nil
+    }
+
+    /// A request that waits, wherever it does, has given up.
+    func cancelWaiting(_ exchange: Exchange, application: ApplicationState) {
+        guard let ticket = exchange.attempt.ticket, let handle = self.handle else { return }
+        self.forget(exchange)
+        let client = exchange.clientAddress
+        application.cancel(id: ticket, worker: handle, client: client)
+        _ = application.withGate { $0.cancel(client) { $0.id == ticket && $0.worker === handle } }
+    }
+
+    /// Has a request wait for something that happens elsewhere.
+    func await(_ exchange: Exchange) -> UInt64 {
+        self.lastTicket += 1
+        self.waiting[self.lastTicket] = exchange
+        exchange.attempt.ticket = self.lastTicket
+        return self.lastTicket
+    }
+
+    /// The request that waited; nil when it has gone.
+    func awaited(_ ticket: UInt64) -> Exchange? {
+        let exchange = self.waiting.removeValue(forKey: ticket)
+        exchange?.attempt.ticket = nil
+        return exchange
+    }
+
+    func wake(ticket: UInt64) {
+        self.waiting.removeValue(forKey: ticket)?.calledUp()
+    }
+
+    func displace(ticket: UInt64) {
+        self.waiting.removeValue(forKey: ticket)?.displaced()
     }
 
     // MARK: Connections to instances

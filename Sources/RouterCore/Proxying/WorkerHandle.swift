@@ -27,6 +27,11 @@ final class WorkerHandle: Sendable {
 
     /// Calls up a queued request.
     func wake(ticket: UInt64) {
-        self.execute { $0.wake(ticket) }
+        self.execute { $0.wake(ticket: ticket) }
+    }
+
+    /// Tells a waiting request that others have its place.
+    func displace(ticket: UInt64) {
+        self.execute { $0.displace(ticket: ticket) }
     }
 }

@@ -33,7 +33,7 @@ final class ExchangeHarness {
         self.machine = ExchangeMachine(
             settings: configuration.exchangeSettings,
             facts: ConnectionFacts(
-                clientAddress: "203.0.113.9", isTrusted: trusted, scheme: "http", port: 80, pseudonym: "test"),
+                client: ClientAddress("203.0.113.9") ?? .unknown, isTrusted: trusted, scheme: "http", port: 80, pseudonym: "test"),
             random: LoopRandom(seed: 1), clientDialect: clientDialect)
     }
 

@@ -154,11 +154,11 @@ import Testing
         ("fd00::/8", "fd12::1", true), ("0.0.0.0/0", "::1", false), ("10.0.0.0/8", "unknown", false),
     ])
     func `contains its addresses`(network: String, address: String, isInside: Bool) throws {
-        #expect(try TrustedNetwork(network).contains(address) == isInside)
+        #expect(try AddressRange(network).contains(address) == isInside)
     }
 
     @Test(arguments: ["", "a", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0"])
     func `is nothing else`(text: String) {
-        #expect(throws: RouterError.self) { try TrustedNetwork(text) }
+        #expect(throws: RouterError.self) { try AddressRange(text) }
     }
 }

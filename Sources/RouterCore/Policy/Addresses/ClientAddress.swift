@@ -50,6 +50,18 @@ struct ClientAddress: Hashable, Sendable {
         self = parsed
     }
 
+    /// The usual notation.
+    var text: String {
+        var bytes = self.bits.bigEndian
+        var text = [CChar](repeating: 0, count: 64)
+        let isWritten = withUnsafeBytes(of: &bytes) { bytes in
+            guard let start = bytes.baseAddress else { return false }
+            return self.isIPv4
+                ? inet_ntop(AF_INET, start + 12, &text, 64) != nil : inet_ntop(AF_INET6, start, &text, 64) != nil
+        }
+        return isWritten ? String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+    }
+
     var isIPv4: Bool { self.bits >> 32 == 0xFFFF }
 
     /// What a client cannot change at will: an IPv4 address, or the first 64 bits of an IPv6 one.

@@ -6,13 +6,13 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     private let stream: any ByteStream
     private let worker: Worker
     private let listener: ListenerFacts
-    private var client: String
+    private var client: ClientAddress
     private var expectsProxyHeader: Bool
     private var input = ByteBuffer()
     private let since: UInt64
     var position: Int?
 
-    init(_ stream: any ByteStream, _ worker: Worker, client: String, _ listener: ListenerFacts) {
+    init(_ stream: any ByteStream, _ worker: Worker, client: ClientAddress, _ listener: ListenerFacts) {
         self.stream = stream
         self.worker = worker
         self.client = client
@@ -58,7 +58,7 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     /// The TLS handshake is over.
     ///
     /// - Parameter client: whose connection it is, if a PROXY header has said so.
-    func agreed(on handshake: TLSHandshakeFacts, client: String?) {
+    func agreed(on handshake: TLSHandshakeFacts, client: ClientAddress?) {
         if let client { self.client = client }
         switch handshake.applicationProtocol {
         case .http1: self.hand(ByteBuffer(), to: HTTP1Session(self.stream, self.worker, facts: self.facts))

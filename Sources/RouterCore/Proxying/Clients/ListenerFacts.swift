@@ -3,7 +3,7 @@ struct ListenerFacts: Sendable {
     /// The port, as the kernel has it.
     var port: Int
     var isSecure: Bool
-    private let proxies: [TrustedNetwork]
+    private let proxies: [AddressRange]
 
     init(_ listener: Router.Listener, port: Int) {
         self.port = port
@@ -12,7 +12,7 @@ struct ListenerFacts: Sendable {
     }
 
     /// Whether a connection from this address must begin with a PROXY header.
-    func expectsProxyHeader(from address: String) -> Bool {
+    func expectsProxyHeader(from address: ClientAddress) -> Bool {
         !self.proxies.isEmpty && self.proxies.contains { $0.contains(address) }
     }
 }

@@ -6,7 +6,7 @@ enum ProxyHeader: Equatable {
     /// It is not one, or not a good one.
     case malformed
     /// It takes so many bytes. `client` is nil when the proxy speaks for itself (LOCAL, UNKNOWN).
-    case complete(length: Int, client: String?)
+    case complete(length: Int, client: ClientAddress?)
 
     /// The longest header of version 1, and the longest of version 2 that is read.
     private static let textLimit = 107
@@ -37,11 +37,11 @@ enum ProxyHeader: Equatable {
             .map { String(decoding: $0, as: UTF8.self) }
         if words.count >= 2, words[1] == "UNKNOWN" { return .complete(length: end + 2, client: nil) }
         guard words.count == 6, words[1] == "TCP4" || words[1] == "TCP6",
-            let address = IPAddressBytes(words[2]), let target = IPAddressBytes(words[3]),
-            address.isIPv6 == (words[1] == "TCP6"), target.isIPv6 == address.isIPv6,
+            let address = ClientAddress(words[2]), ClientAddress(words[3]) != nil,
+            words[2].contains(":") == (words[1] == "TCP6"), words[3].contains(":") == (words[1] == "TCP6"),
             UInt16(words[4]) != nil, UInt16(words[5]) != nil
         else { return .malformed }
-        return .complete(length: end + 2, client: address.plainText)
+        return .complete(length: end + 2, client: address)
     }
 
     private static func readBinary(_ bytes: UnsafeRawBufferPointer) -> ProxyHeader {
@@ -52,10 +52,10 @@ enum ProxyHeader: Equatable {
         case (0, _), (1, 0): return .complete(length: length, client: nil)
         case (1, 1):
             guard length >= 16 + 12 else { return .malformed }
-            return .complete(length: length, client: IPAddressBytes(bytes[16..<20]).plainText)
+            return .complete(length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<20])))
         case (1, 2):
             guard length >= 16 + 36 else { return .malformed }
-            return .complete(length: length, client: IPAddressBytes(bytes[16..<32]).plainText)
+            return .complete(length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<32])))
         case (1, 3): return .complete(length: length, client: nil)
         default: return .malformed
         }

@@ -3,6 +3,10 @@
 struct UpstreamAttempt {
     /// The route's version that the current choice was made from.
     var pool: ApplicationPool?
+    /// How many bytes of the path are for the router alone.
+    var stripped = 0
+    /// Which instances the client is to have, if it can.
+    var preference = InstancePreference()
     var instance: Instance?
     var upstream: (any InstanceSide)?
     /// The connection that is being made.
@@ -10,6 +14,7 @@ struct UpstreamAttempt {
     /// Instances that failed this request.
     var tried: [ObjectIdentifier] = []
     var isStream = false
+    /// Its number among those that wait on this loop: for a place, an instance, or the answer about a password.
     var ticket: UInt64?
 
     var isQueued: Bool { self.ticket != nil }

@@ -20,7 +20,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     var handler: (any ByteStreamHandler)?
     /// Whose connection it is, when a proxy in front has said so before TLS.
-    var proxiedClient: String?
+    var proxiedClient: ClientAddress?
     private var context: ChannelHandlerContext?
     private var sawEnd = false
     private var wasActive = false

@@ -5,11 +5,11 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    private let found: (String?) -> Void
+    private let found: (ClientAddress?) -> Void
     private var input = ByteBuffer()
 
     /// - Parameter found: is told the client that the header names; nil when the proxy speaks for itself.
-    init(_ found: @escaping (String?) -> Void) {
+    init(_ found: @escaping (ClientAddress?) -> Void) {
         self.found = found
     }
 
