@@ -12,8 +12,8 @@ struct ScriptedClient {
 
     private let connection: WireConnection
     private let session: CaseSession
-    /// The methods of the requests, in so far as they can be told: an answer to HEAD has no body.
-    private let methods: [Substring]
+    /// Which requests are HEAD, in so far as that can be told: their answers have no body.
+    private let areHead: [Bool]
     private var offset = 0
     private var search = 0
     private var finals = 0
@@ -27,11 +27,12 @@ struct ScriptedClient {
     init(_ connection: WireConnection, _ session: CaseSession, steps: [ScriptStep]) {
         self.connection = connection
         self.session = session
-        self.methods = steps.flatMap { step -> [Substring] in
+        self.areHead = steps.flatMap { step -> [Bool] in
             guard case .send(let bytes) = step else { return [] }
-            return CaseText.latin1(bytes).split(separator: "\r\n")
+            // A body may stand right before the request line.
+            return CaseText.latin1(bytes.prefix(8192)).split(separator: "\r\n")
                 .filter { $0.contains(" HTTP/1.") }
-                .compactMap { $0.split(separator: " ").first }
+                .map { $0.contains("HEAD ") }
         }
     }
 
@@ -113,7 +114,7 @@ struct ScriptedClient {
     private mutating func nextAnswer() async -> SeenMessage? {
         guard !self.isTunnel, !self.isStalled else { return nil }
         let start = self.offset
-        let toHead = self.finals < self.methods.count && self.methods[self.finals] == "HEAD"
+        let toHead = self.finals < self.areHead.count && self.areHead[self.finals]
         let came = await self.connection.received.wait(atMost: self.session.limit) { received in
             guard !received.isEnded else { return true }
             let answer = SeenMessage.answer(received.bytes[start...], ended: false, toHead: toHead)
