@@ -8,10 +8,7 @@ import Testing
     @Test(arguments: try CaseLibrary.all())
     func `in each case`(_ conformanceCase: ConformanceCase) async throws {
         let runner = try #require(RouterUnderTest.runner)
-        let clock = ContinuousClock().now
         let observation = try await runner.run(conformanceCase)
-        let took = ContinuousClock().now - clock
-        if took > .milliseconds(100) { print("SLOW", took, conformanceCase.testDescription) }
         let problems = conformanceCase.problems(in: observation)
         func report() {
             guard !problems.isEmpty else { return }

@@ -40,6 +40,7 @@ struct CaseParser {
         case "refused":
             self.outcome.requests = []
             self.outcome.ending = .closed
+            self.sender = .instance
             guard rest.hasPrefix("midway ") else {
                 self.outcome.answers = [AnswerClaim(statuses: try Self.statuses(rest))]
                 return

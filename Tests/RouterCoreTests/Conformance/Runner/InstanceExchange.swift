@@ -75,7 +75,6 @@ struct InstanceExchange {
             case .close: await self.connection.close()
             default: await self.connection.reset()
             }
-            return step == .end
         case .signal(let name):
             if !self.hasTaken { guard await self.takeRequest() else { return false } }
             self.session.signal(name)
