@@ -34,9 +34,16 @@ struct RouterUnderTest: SuiteTrait, TestScoping {
     @concurrent func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
+        try await Self.run { runner in
+            try await Self.$runner.withValue(runner) { try await function() }
+        }
+    }
+
+    /// Runs a router and its instance for the length of `body`.
+    static func run(_ body: (CaseRunner) async throws -> Void) async throws {
         try await ScriptedInstance.run { instance in
             var configuration = Router.Configuration(host: "127.0.0.1", port: 0)
-            configuration.maxRequestBodyBytes = 1 << 20
+            configuration.maxRequestBodyBytes = CaseRunner.bodyLimit
             var logger = Logger(label: "conformance")
             logger.logLevel = .critical
             let router = Router(configuration: configuration, logger: logger)
@@ -47,10 +54,13 @@ struct RouterUnderTest: SuiteTrait, TestScoping {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await router.run() }
                 let port = Int(try await router.listening().first?.split(separator: ":").last ?? "") ?? 0
-                let runner = CaseRunner(instance: instance, port: port, limit: .seconds(10))
-                try await Self.$runner.withValue(runner) { try await function() }
+                let result: Result<Void, any Error>
+                do {
+                    result = .success(try await body(CaseRunner(instance: instance, port: port, limit: .seconds(10))))
+                } catch { result = .failure(error) }
                 group.cancelAll()
                 try await group.waitForAll()
+                try result.get()
             }
         }
     }

@@ -11,7 +11,8 @@ struct CaseParser {
         for block in CaseBlock.split(text) {
             for expanded in try block.expanded() {
                 var parser = CaseParser(
-                    result: ConformanceCase(name: expanded.name, source: "", topic: topic, outcomes: [Outcome()]))
+                    result: ConformanceCase(
+                        name: expanded.name, group: block.name, source: "", topic: topic, outcomes: [Outcome()]))
                 for line in expanded.lines {
                     do throws(CaseFileError) { try parser.read(line.text) } catch {
                         throw CaseFileError("\(topic), line \(line.number): \(error)")
@@ -107,6 +108,7 @@ struct CaseParser {
         switch (word, rest, side) {
         case ("awaits", "an answer", .client): step = .awaitAnswer
         case ("awaits", "the end", _): step = .awaitEnd
+        case ("lets", "the client go on", .instance): step = .sendContinue
         case ("takes", "the head", .instance): step = .takeHead
         case ("takes", "the request", .instance): step = .takeRequest
         case ("ends", "", _): step = .end
@@ -169,7 +171,7 @@ struct CaseParser {
             return .trailer(String(name.dropLast()), String(value))
         default:
             guard word.hasSuffix(":") else { throw CaseFileError("'\(text)' is no claim.") }
-            return .field(String(word.dropLast()), rest == "*" ? nil : value)
+            return .field(String(word.dropLast()), value)
         }
     }
 

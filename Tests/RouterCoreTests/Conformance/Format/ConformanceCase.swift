@@ -4,6 +4,8 @@ import Testing
 struct ConformanceCase: Sendable {
     /// A sentence whose subject is the proxy.
     var name: String
+    /// The part of the name that it shares with the other lines of its table.
+    var group: String
     /// The section of a specification, or the CVE, that it comes from.
     var source: String
     /// The file it is written in.
@@ -41,6 +43,8 @@ enum ScriptStep: Equatable, Sendable {
     case close
     /// Closes with a TCP reset.
     case reset
+    /// The instance lets a client go on that waits for that: sends 100 if the request it has got asks for it.
+    case sendContinue
     /// Lets the other side go on, where it waits for this name.
     case signal(String)
     case wait(String)
@@ -64,7 +68,7 @@ struct Outcome: Equatable, Sendable {
 
 /// What is claimed about a request that reaches the instance.
 struct RequestClaim: Equatable, Sendable {
-    /// The request line; `*` for any.
+    /// The request line, or its method and target where the version does not matter; `*` for any.
     var line: String
     /// Whether it may come more than once, because the proxy may try again.
     var repeats = false
@@ -85,8 +89,8 @@ struct AnswerClaim: Equatable, Sendable {
 
 /// What is claimed about a message.
 enum MessageClaim: Equatable, Sendable {
-    /// The field's lines, joined by commas, say this; nil for anything.
-    case field(String, String?)
+    /// The field's lines, joined by commas, say this; with `*` at the end, they start so.
+    case field(String, String)
     case noField(String)
     case trailer(String, String)
     case noTrailer(String)
@@ -96,7 +100,7 @@ enum MessageClaim: Equatable, Sendable {
     case chunked
     /// It is broken off before its end.
     case cut
-    /// Neither its head nor its body holds this.
+    /// It does not hold this, in any case.
     case lacks(String)
     case holds(String)
     case reason(String)

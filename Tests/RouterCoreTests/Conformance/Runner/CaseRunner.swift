@@ -3,6 +3,9 @@ import Synchronization
 
 /// Runs cases, one after the other, against a proxy on a port of the loopback, in front of an instance of its own.
 final class CaseRunner: Sendable {
+    /// The largest body that the cases suppose to be accepted.
+    static let bodyLimit = 1 << 20
+
     private let instance: ScriptedInstance
     private let port: Int
     private let limit: TimeAmount
@@ -35,7 +38,7 @@ final class CaseRunner: Sendable {
         observation.problems += client.problems
         observation.problems += observation.requests.flatMap(\.problems).map { "a malformed request is sent: \($0)" }
         observation.problems += observation.answers.flatMap(\.problems).map { "a malformed answer is sent: \($0)" }
-        observation.problems += state.stalls.map { "\($0) did not come" }
+        observation.problems += state.stalls
         return observation
     }
 

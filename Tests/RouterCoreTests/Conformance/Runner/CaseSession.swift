@@ -6,7 +6,7 @@ final class CaseSession: Sendable {
         /// The requests that have reached the instance, and whether anything more of each can come.
         var requests: [(message: SeenMessage, isSettled: Bool)] = []
         var signals: Set<String> = []
-        /// What was waited for in vain.
+        /// What was waited for in vain, as sentences.
         var stalls: [String] = []
         /// The instance's connections that are in the middle of a script.
         var busy: [ObjectIdentifier: WireConnection] = [:]
@@ -33,7 +33,7 @@ final class CaseSession: Sendable {
     /// Returns whether the signal came.
     func wait(forSignal name: String) async -> Bool {
         let came = await self.state.wait(atMost: self.limit) { $0.isOver || $0.signals.contains(name) }
-        if !came { self.stall("the signal '\(name)'") }
+        if !came { self.stall("the signal '\(name)' does not come") }
         return came
     }
 

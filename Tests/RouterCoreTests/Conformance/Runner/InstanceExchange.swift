@@ -53,19 +53,23 @@ struct InstanceExchange {
             if !self.hasTaken { guard await self.takeRequest() else { return false } }
             if bytes.starts(with: Array("HTTP/1.1 101".utf8)) { self.isTunnel = true }
             await self.connection.send(bytes)
+        case .sendContinue:
+            if self.current?.head.has("Expect", option: "100-continue") == true {
+                await self.connection.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+            }
         case .awaitBytes(let bytes):
             let search = self.search
-            let came = await self.connection.received.wait(atMost: self.session.limit) { received in
+            _ = await self.connection.received.wait(atMost: self.session.limit) { received in
                 received.isEnded || received.bytes[search...].firstRange(of: bytes) != nil
             }
             guard let range = self.connection.received.value.bytes[search...].firstRange(of: bytes) else {
-                self.session.stall("'\(CaseText.readable(bytes))' at the instance" + (came ? ", which was closed" : ""))
+                self.session.stall("the instance does not get '\(CaseText.readable(bytes))'")
                 return false
             }
             self.search = range.upperBound
         case .awaitEnd:
             guard await self.connection.received.wait(atMost: self.session.limit, until: \.isEnded) else {
-                self.session.stall("the end at the instance")
+                self.session.stall("the instance's connection does not end")
                 return false
             }
         case .end, .close, .reset:

@@ -45,7 +45,10 @@ extension Outcome {
 
 extension RequestClaim {
     fileprivate func problems(_ request: SeenMessage) -> [String] {
-        guard self.line == "*" || request.head.firstLine == self.line else {
+        let line = request.head.firstLine
+        let fits =
+            self.line == "*" || line == self.line || ["\(self.line) HTTP/1.0", "\(self.line) HTTP/1.1"].contains(line)
+        guard fits else {
             return ["the instance sees '\(request.head.firstLine)' instead of '\(self.line)'"]
         }
         return self.claims.flatMap { $0.problems(request, "the request") }
@@ -57,8 +60,9 @@ extension MessageClaim {
         switch self {
         case .field(let name, let value):
             let found = message.head.values(name)
-            if value == nil, !found.isEmpty { return [] }
-            if value == found.joined(separator: ", "), !found.isEmpty { return [] }
+            let text = found.joined(separator: ", ")
+            let fits = value.hasSuffix("*") ? text.hasPrefix(value.dropLast()) : text == value
+            if fits, !found.isEmpty { return [] }
             return ["\(subject) has \(name): \(found.isEmpty ? "nothing" : found.joined(separator: ", "))"]
         case .noField(let name):
             let found = message.head.values(name)
@@ -79,11 +83,18 @@ extension MessageClaim {
         case .cut:
             return message.body.isComplete ? ["\(subject) is whole"] : []
         case .lacks(let text):
-            return CaseText.latin1(message.wire).contains(text) ? ["\(subject) holds '\(text)'"] : []
+            return message.holds(text) ? ["\(subject) holds '\(text)'"] : []
         case .holds(let text):
-            return CaseText.latin1(message.wire).contains(text) ? [] : ["\(subject) lacks '\(text)'"]
+            return message.holds(text) ? [] : ["\(subject) lacks '\(text)'"]
         case .reason(let text):
             return message.reason == text ? [] : ["\(subject) has the reason '\(message.reason)'"]
         }
+    }
+}
+
+extension SeenMessage {
+    /// Whether it holds a text, in any case, because proxies may change the case of names.
+    fileprivate func holds(_ text: String) -> Bool {
+        CaseText.latin1(self.wire).lowercased().contains(text.lowercased())
     }
 }

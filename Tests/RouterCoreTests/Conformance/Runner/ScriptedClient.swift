@@ -63,13 +63,13 @@ struct ScriptedClient {
                 received.isEnded || received.bytes[search...].firstRange(of: bytes) != nil
             }
             guard let range = self.connection.received.value.bytes[search...].firstRange(of: bytes) else {
-                self.session.stall("'\(CaseText.readable(bytes))' at the client")
+                self.session.stall("the client does not get '\(CaseText.readable(bytes))'")
                 return false
             }
             self.search = range.upperBound
         case .awaitEnd:
             guard await self.connection.received.wait(atMost: self.session.limit, until: \.isEnded) else {
-                self.session.stall("the end at the client")
+                self.session.stall("the client's connection does not end")
                 return false
             }
         case .end:
@@ -81,7 +81,7 @@ struct ScriptedClient {
             await self.connection.reset()
         case .signal(let name): self.session.signal(name)
         case .wait(let name): return await self.session.wait(forSignal: name)
-        case .takeHead, .takeRequest: return false
+        case .takeHead, .takeRequest, .sendContinue: return false
         }
         return true
     }
@@ -98,11 +98,16 @@ struct ScriptedClient {
         if self.isTunnel { return .tunnel }
         if self.isStalled { return .silent }
         let announced = self.answers.last(where: \.isFinal)?.announcesClose == true
-        if !self.hasEnded, !announced { await self.connection.send(Probe.request(number)) }
+        if announced {
+            // A proxy may wait for the client's goodbye before it closes.
+            await self.connection.end()
+        } else if !self.hasEnded {
+            await self.connection.send(Probe.request(number))
+        }
         while let answer = await self.nextAnswer() {
-            if Probe.isAnswer(answer, to: number), !self.hasEnded {
+            if Probe.isAnswer(answer, to: number) {
                 self.answers.removeLast()
-                return announced ? .silent : .kept
+                return .kept
             }
         }
         return self.isStalled ? .silent : .closed
@@ -123,7 +128,9 @@ struct ScriptedClient {
         let received = self.connection.received.value
         guard came else {
             self.isStalled = true
-            self.session.stall("an answer, with '\(CaseText.readable(received.bytes[start...]))' so far")
+            let rest = received.bytes[start...]
+            self.session.stall(
+                rest.isEmpty ? "no answer comes" : "no whole answer comes, but '\(CaseText.readable(rest))'")
             return nil
         }
         let isWhole = received.isEnded && !received.isReset

@@ -29,7 +29,8 @@ struct SeenMessage: Sendable {
         {
             head.problems.append("'\(head.firstLine)' is no request line")
         }
-        if head.values("Host").count != 1 { head.problems.append("Host: \(head.values("Host"))") }
+        let hosts = head.values("Host").count
+        if hosts > 1 || (hosts == 0 && parts.last == "HTTP/1.1") { head.problems.append("Host: \(head.values("Host"))") }
         let format = head.framing(otherwise: .none)
         return SeenMessage(head, format, bytes, ended: ended)
     }
