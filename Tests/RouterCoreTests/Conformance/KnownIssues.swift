@@ -2,6 +2,8 @@
 enum KnownIssues {
     /// By the case's description.
     static let ofRouter: [String: String] = [
+        "answer-heads: corrects or refuses a status line that is nearly right: HTTP/1.1 200":
+            "A status line without the space before an empty reason passes as it is; RFC 9112, 4 demands the space.",
         "forwarding-fields: says in Via by which version it got the request":
             "Via always says 1.1; RFC 9110, 7.6.3 wants the version of the message that was received.",
         "forwarding-fields: counts Max-Forwards of OPTIONS down":

@@ -24,7 +24,8 @@ struct Comparison {
 
     /// How many cases of each topic every proxy passes.
     private var summary: String {
-        var text = self.line(["Topic", "cases"] + self.titles) + self.line(["---", "--:"] + self.titles.map { _ in "--:" })
+        var text =
+            self.line(["Topic", "cases"] + self.titles) + self.line(["---", "--:"] + self.titles.map { _ in "--:" })
         func row(_ title: String, _ rows: [Row]) -> String {
             self.line(
                 [title, "\(rows.count)"]

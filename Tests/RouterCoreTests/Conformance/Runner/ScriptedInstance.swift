@@ -78,7 +78,9 @@ final class ScriptedInstance: Sendable {
 enum Probe {
     static let path = "/probe/"
 
-    static func request(_ number: Int) -> [UInt8] { Array("GET \(self.path)\(number) HTTP/1.1\r\nHost: a\r\n\r\n".utf8) }
+    static func request(_ number: Int) -> [UInt8] {
+        Array("GET \(self.path)\(number) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+    }
 
     static func answer(to target: String) -> [UInt8] {
         Array("HTTP/1.1 200 OK\r\nContent-Length: \(target.utf8.count)\r\nX-Probe: \(target)\r\n\r\n\(target)".utf8)

@@ -30,7 +30,9 @@ struct SeenMessage: Sendable {
             head.problems.append("'\(head.firstLine)' is no request line")
         }
         let hosts = head.values("Host").count
-        if hosts > 1 || (hosts == 0 && parts.last == "HTTP/1.1") { head.problems.append("Host: \(head.values("Host"))") }
+        if hosts > 1 || (hosts == 0 && parts.last == "HTTP/1.1") {
+            head.problems.append("Host: \(head.values("Host"))")
+        }
         let format = head.framing(otherwise: .none)
         return SeenMessage(head, format, bytes, ended: ended)
     }
@@ -48,7 +50,7 @@ struct SeenMessage: Sendable {
         let status = Self.status(head)
         let isStatusLine =
             (head.firstLine.hasPrefix("HTTP/1.1 ") || head.firstLine.hasPrefix("HTTP/1.0 "))
-            && status >= 100 && (line.count == 12 || (line.count > 12 && line[12] == 0x20))
+            && status >= 100 && line.count > 12 && line[12] == 0x20
         if !isStatusLine { head.problems.append("'\(head.firstLine)' is no status line") }
         var format = head.framing(otherwise: .untilClose)
         if status < 200 || status == 204 {
