@@ -159,10 +159,8 @@ struct CaseParser {
         switch word {
         case "no": return rest.hasPrefix("trailer ") ? .noTrailer(String(rest.dropFirst(8))) : .noField(String(rest))
         case "cut": return .cut
-        case "chunked": return .chunked
         case "lacks": return .lacks(value)
         case "holds": return .holds(value)
-        case "reason": return .reason(value)
         case "body":
             if rest.hasPrefix("of "), let length = Int(rest.dropFirst(3)) { return .bodyLength(length) }
             return .body(rest == "empty" ? "" : value)

@@ -96,12 +96,9 @@ enum MessageClaim: Equatable, Sendable {
     case noTrailer(String)
     case body(String)
     case bodyLength(Int)
-    /// Its body comes in chunks.
-    case chunked
     /// It is broken off before its end.
     case cut
     /// It does not hold this, in any case.
     case lacks(String)
     case holds(String)
-    case reason(String)
 }

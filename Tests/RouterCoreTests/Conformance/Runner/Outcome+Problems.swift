@@ -78,16 +78,12 @@ extension MessageClaim {
         case .bodyLength(let length):
             let found = message.body.bytes.count
             return found == length ? [] : ["\(subject) has a body of \(found) bytes"]
-        case .chunked:
-            return message.format == .chunked ? [] : ["\(subject) does not come in chunks"]
         case .cut:
             return message.body.isComplete ? ["\(subject) is whole"] : []
         case .lacks(let text):
             return message.holds(text) ? ["\(subject) holds '\(text)'"] : []
         case .holds(let text):
             return message.holds(text) ? [] : ["\(subject) lacks '\(text)'"]
-        case .reason(let text):
-            return message.reason == text ? [] : ["\(subject) has the reason '\(message.reason)'"]
         }
     }
 }
