@@ -66,7 +66,6 @@ struct SeenMessage: Sendable {
     private static func status(_ head: MessageHead) -> Int { Int(head.firstLine.dropFirst(9).prefix(3)) ?? 0 }
 
     var isFinal: Bool { self.status >= 200 || self.status == 101 }
-    var reason: String { String(head.firstLine.dropFirst(13)) }
 
     /// Whether its sender says that it closes the connection.
     var announcesClose: Bool {
