@@ -185,6 +185,7 @@ let testing: [Target] = [
             "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle,
             .subprocess, .swiftASN1, .system, .x509,
         ],
+        resources: [.copy("Conformance/Cases")],
         swiftSettings: settings),
     .testTarget(
         name: "RouterACMETests",

@@ -14,11 +14,13 @@ struct ConnectionFacts {
     /// The fields that are the same for every request whose sender is not trusted.
     let untrustedFields: [UInt8]
     let viaField: [UInt8]
+    /// The same for requests in HTTP/1.0.
+    let oldViaField: [UInt8]
 
     /// Whether the client speaks TLS to this router.
     var isSecure: Bool { self.scheme == "https" }
 
-    init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String) {
+    init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String, version: String = "1.1") {
         let clientAddress = client == .unknown ? "unknown" : client.text
         self.client = client
         self.clientAddress = clientAddress
@@ -26,8 +28,16 @@ struct ConnectionFacts {
         self.scheme = scheme
         self.port = port
         self.pseudonym = pseudonym
-        self.viaField = Array("Via: 1.1 \(pseudonym)\r\n".utf8)
+        self.viaField = Array("Via: \(version) \(pseudonym)\r\n".utf8)
+        self.oldViaField = Array("Via: 1.0 \(pseudonym)\r\n".utf8)
         self.untrustedFields = Array(
             "X-Forwarded-For: \(clientAddress)\r\nX-Forwarded-Proto: \(scheme)\r\nX-Forwarded-Port: \(port)\r\n".utf8)
+    }
+
+    /// The same of a connection that speaks another version of HTTP.
+    func speaking(_ version: String) -> ConnectionFacts {
+        ConnectionFacts(
+            client: self.client, isTrusted: self.isTrusted, scheme: self.scheme, port: self.port,
+            pseudonym: self.pseudonym, version: version)
     }
 }

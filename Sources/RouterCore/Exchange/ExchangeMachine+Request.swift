@@ -27,8 +27,13 @@ extension ExchangeMachine {
             self.beginExchange(self.headBytes)
             return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
         }
+        return self.beginRouting()
+    }
+
+    private mutating func beginRouting() -> ExchangeAction? {
         self.chooseID()
         self.phase = .routing
+        if self.request.maxForwards == 0 { return self.answer(.options) }
         return .route
     }
 
@@ -42,9 +47,7 @@ extension ExchangeMachine {
             return self.answer(OwnAnswer(error.code, reason: String(describing: error.reason)), keeping: false)
         }
         if !head.ends, !head.hasLength, !self.request.upgrade { self.request.framing = .delimited }
-        self.chooseID()
-        self.phase = .routing
-        return .route
+        return self.beginRouting()
     }
 
     private mutating func unfinishedHead() -> ExchangeAction? {

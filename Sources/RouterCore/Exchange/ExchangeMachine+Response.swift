@@ -177,7 +177,7 @@ extension ExchangeMachine {
             out.writeHead(limit: bytes.count + added.count + ResponseHead.addedLimit) { out in
                 self.response.write(
                     bytes, fields: self.fields, delivery: self.delivery, connection: connection,
-                    rules: self.policy?.responseRules, added: added, into: &out)
+                    rules: self.policy?.responseRules, added: added, seconds: self.seconds, into: &out)
             }
         }
         self.headBytes = ByteBuffer()

@@ -30,6 +30,13 @@ struct OwnAnswer {
         self.fields = Array("Location: ".utf8) + location + [13, 10]
     }
 
+    /// What may be asked of the router itself, for an OPTIONS that must go no further (RFC 9110, 7.6.2).
+    static var options: OwnAnswer {
+        var answer = OwnAnswer(text: "")
+        answer.fields = Array("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n".utf8)
+        return answer
+    }
+
     /// Text that somebody has asked for by a program.
     init(text: String) {
         self.status = 200

@@ -36,6 +36,13 @@ extension RequestHead {
         if runStart >= 0 { out.append(bytes[ByteRange(Int(runStart), Int(runEnd))]) }
 
         if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
+        // HTTP/2 has the field end to end, and gRPC insists on it.
+        if delivery == .data, self.acceptsTrailers { out.append("TE: trailers\r\n") }
+        if let maxForwards = self.maxForwards {
+            out.append("Max-Forwards: ")
+            out.append(decimal: UInt64(max(0, maxForwards - 1)))
+            out.append("\r\n")
+        }
         if self.upgrade { out.append("Connection: upgrade\r\n") }
         if facts.isTrusted {
             self.writeTrustedForwarding(bytes, fields: fields, facts: facts, into: &out)
@@ -48,7 +55,7 @@ extension RequestHead {
         out.append("\r\nX-Request-Start: ")
         out.append(decimal: startMilliseconds)
         out.append("\r\n")
-        out.append(facts.viaField)
+        out.append(self.minorVersion == 0 ? facts.oldViaField : facts.viaField)
         out.append("\r\n")
     }
 
@@ -70,10 +77,12 @@ extension RequestHead {
         trusted: Bool
     ) -> Bool {
         switch field.kind {
-        case .other, .contentType, .idempotencyKey: break
+        case .other, .contentType, .idempotencyKey, .date: break
+        case .maxForwards where self.maxForwards != nil: return false
+        case .maxForwards: break
         case .host: return !self.isAbsoluteForm
         case .contentLength, .transferEncoding: return true
-        case .connection, .hopByHop, .disguised, .requestID, .requestStart, .routerError, .forwardedFor: return false
+        case .connection, .hopByHop, .transferCodings, .disguised, .requestID, .requestStart, .routerError, .forwardedFor: return false
         case .forwardedProto, .forwardedPort, .forwardedHost, .clientAddress: return trusted
         case .expect: return self.expectsContinue
         case .upgrade: return self.upgrade

@@ -15,15 +15,24 @@ extension ResponseHead {
     /// Writes the head that the client is sent.
     func write(
         _ bytes: UnsafeRawBufferPointer, fields: borrowing ContiguousArray<HeadField>, delivery: BodyDelivery,
-        connection: StaticString, rules: ResponseRules? = nil, added: [UInt8] = [], into out: inout HeadWriter
+        connection: StaticString, rules: ResponseRules? = nil, added: [UInt8] = [], seconds: UInt64 = 0,
+        into out: inout HeadWriter
     ) {
         out.append("HTTP/1.1")
         var runStart = 8
+        if bytes[12] != ByteClass.space {
+            // The reason may be empty, the space before it may not be missing (RFC 9112, 4).
+            out.append(bytes[ByteRange(8, 12)])
+            out.append(" ")
+            runStart = 12
+        }
         var runEnd = self.fieldsStart
         var wroteLength = false
+        var hasDate = false
         for index in fields.indices {
             let field = fields[index]
             var passes = self.passes(field, bytes, fields: fields, delivery: delivery)
+            if field.kind == .date { hasDate = passes }
             if field.kind == .contentLength {
                 passes = passes && !wroteLength
                 wroteLength = true
@@ -38,6 +47,8 @@ extension ResponseHead {
         }
         out.append(bytes[ByteRange(runStart, runEnd)])
         if !added.isEmpty { out.append(added) }
+        // Whoever passes on a response without a date adds it (RFC 9110, 6.6.1).
+        if !hasDate, self.status >= 200 { out.append("Date: \(HTTPDate(seconds: seconds))\r\n") }
         if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
         out.append(connection)
         out.append("\r\n")
@@ -48,7 +59,7 @@ extension ResponseHead {
         delivery: BodyDelivery
     ) -> Bool {
         switch field.kind {
-        case .connection, .hopByHop, .routerError, .disguised: return false
+        case .connection, .hopByHop, .transferCodings, .routerError, .disguised: return false
         case .upgrade: return self.status == 101
         // RFC 9110, 8.6: neither may be there with 1xx and 204.
         case .contentLength: return self.status >= 200 && self.status != 204

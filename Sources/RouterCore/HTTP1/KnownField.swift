@@ -2,7 +2,7 @@
 enum KnownField: UInt8 {
     case other
     case host, connection, contentLength, transferEncoding, expect, upgrade, contentType, idempotencyKey
-    /// Meant for the next hop only: Keep-Alive, Proxy-Connection, TE, HTTP2-Settings; and Proxy, which CGI confuses
+    /// Meant for the next hop only: Keep-Alive, Proxy-Connection, HTTP2-Settings; and Proxy, which CGI confuses
     /// with the variable HTTP_PROXY.
     case hopByHop
     case forwardedFor, forwardedProto, forwardedPort, forwardedHost
@@ -10,6 +10,9 @@ enum KnownField: UInt8 {
     case clientAddress
     case requestID, requestStart
     case routerError
+    case maxForwards, date
+    /// TE: for this hop, but whether the client takes trailers matters to the next one.
+    case transferCodings
     /// A known name spelt with underscores: many servers cannot tell it from the real one, so it never passes.
     case disguised
 
@@ -17,8 +20,8 @@ enum KnownField: UInt8 {
     @inline(__always)
     static func classify(_ name: UnsafeRawBufferPointer) -> KnownField {
         switch name.count {
-        case 2: return name.spells("te") ? .hopByHop : .other
-        case 4: return name.spells("host") ? .host : .other
+        case 2: return name.spells("te") ? .transferCodings : .other
+        case 4: return name.spells("host") ? .host : name.spells("date") ? .date : .other
         case 5: return name.spells("proxy") ? .hopByHop : .other
         case 6: return name.spells("expect") ? .expect : .other
         case 7: return name.spells("upgrade") ? .upgrade : .other
@@ -46,6 +49,7 @@ enum KnownField: UInt8 {
             return name.spells("keep-alive") ? .hopByHop : .other
         case 12:
             if name.spells("content-type") { return .contentType }
+            if name.spells("max-forwards") { return .maxForwards }
             return name.spells("x-request-id") ? .requestID : .other
         case 14:
             if name.spells("content-length") { return .contentLength }

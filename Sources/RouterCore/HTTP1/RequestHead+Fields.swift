@@ -38,6 +38,11 @@ extension RequestHead {
                 upgradeField = upgradeField == nil ? field.value : ByteRange.empty
             case .idempotencyKey:
                 self.hasIdempotencyKey = true
+            case .transferCodings:
+                if bytes[field.value].spells("trailers") { self.acceptsTrailers = true }
+            case .maxForwards:
+                // A value that is no number is left for who knows what it means.
+                if self.method == .options { self.maxForwards = parseLength(bytes[field.value]) }
             default:
                 break
             }

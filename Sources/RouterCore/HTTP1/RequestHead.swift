@@ -29,6 +29,10 @@ struct RequestHead {
     var upgrade = false
     var expectsContinue = false
     var hasIdempotencyKey = false
+    /// Whether the client takes trailers, and has said so.
+    var acceptsTrailers = false
+    /// How often the request may be passed on, for OPTIONS (RFC 9110, 7.6.2).
+    var maxForwards: Int?
 
     /// Whether the client wants to keep its connection.
     var isPersistent: Bool {

@@ -51,17 +51,16 @@ struct RouteIndex<Value: Sendable>: Sendable {
     }
 
     private func findBelow(_ host: UnsafeRawBufferPointer) -> Value? {
-        var parent = host
-        while let next = Self.parent(of: parent) {
-            if let value = self.below.find(next, { $0.value }) { return value }
-            parent = next
+        var parent = Self.parent(of: host)
+        while let name = parent {
+            if let value = self.below.find(name, { $0.value }) { return value }
+            parent = name.isEmpty ? nil : Self.parent(of: name)
         }
         return nil
     }
 
-    /// The name above a host, at last the empty one.
+    /// The name above a host, at last the empty one, which is also above a request without a host.
     private static func parent(of host: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        if host.isEmpty { return nil }
         guard let dot = host.firstIndex(of: 0x2E) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(rebasing: host[(dot + 1)...])
     }
@@ -83,12 +82,12 @@ struct RouteIndex<Value: Sendable>: Sendable {
             return finding
         }
         if self.below.count == 0 { return .none }
-        var parent = host
-        while let next = Self.parent(of: parent) {
-            if let claims = self.below.find(next, { Optional($0) }), let finding = Self.decide(claims, request) {
+        var parent = Self.parent(of: host)
+        while let name = parent {
+            if let claims = self.below.find(name, { Optional($0) }), let finding = Self.decide(claims, request) {
                 return finding
             }
-            parent = next
+            parent = name.isEmpty ? nil : Self.parent(of: name)
         }
         return .none
     }

@@ -6,7 +6,7 @@ import Testing
 /// The router, run through every case, one after the other, on one port.
 @Suite(.serialized, .routerUnderTest, .timeLimit(.minutes(2))) struct `The router conforms` {
     @Test(arguments: try CaseLibrary.all())
-    func `in each case`(_ conformanceCase: ConformanceCase) async throws {
+    func `in each case`(_ conformanceCase: ProxyCase) async throws {
         let runner = try #require(RouterUnderTest.runner)
         let observation = try await runner.run(conformanceCase)
         let problems = conformanceCase.problems(in: observation)

@@ -161,8 +161,12 @@ final class ExchangeHarness {
 
     /// The last instance's view of the request, as text.
     var sent: String { String(decoding: self.toUpstream.last ?? [], as: UTF8.self) }
-    /// The client's view of the responses, as text.
-    var received: String { String(decoding: self.toClient, as: UTF8.self) }
+    /// The client's view of the responses, as text; without the date that is added to those that have none.
+    var received: String {
+        String(decoding: self.toClient, as: UTF8.self).split(
+            separator: "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", omittingEmptySubsequences: false
+        ).joined()
+    }
 }
 
 extension String {

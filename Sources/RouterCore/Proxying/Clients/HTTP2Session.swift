@@ -18,7 +18,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
         self.stream = stream
         self.worker = worker
-        self.facts = facts
+        self.facts = facts.speaking("2.0")
         self.lastProgress = worker.loop.now()
         self.machine = Owned(HTTP2Connection(role: .server, limits: worker.configuration.http2Limits))
     }

@@ -3,7 +3,7 @@ import Foundation
 /// The cases that are written in files.
 enum CaseLibrary {
     /// All of them, by topic. With `SLIPWAY_CONFORMANCE_ONLY` in the environment, those alone whose topic or name has it.
-    static func all() throws -> [ConformanceCase] {
+    static func all() throws -> [ProxyCase] {
         guard let directory = Bundle.module.resourceURL?.appendingPathComponent("Cases") else {
             throw CaseFileError("The case files are not among the resources of the tests.")
         }

@@ -1,17 +1,17 @@
 /// Reads cases from the text of a case file; the format is described in `Docs/Conformance.md`.
 struct CaseParser {
-    private var result: ConformanceCase
+    private var result: ProxyCase
     private var isContinuing = false
     private var sender = Side.client
 
     private enum Side { case client, instance }
 
-    static func parse(_ text: String, topic: String) throws(CaseFileError) -> [ConformanceCase] {
-        var cases: [ConformanceCase] = []
+    static func parse(_ text: String, topic: String) throws(CaseFileError) -> [ProxyCase] {
+        var cases: [ProxyCase] = []
         for block in CaseBlock.split(text) {
             for expanded in try block.expanded() {
                 var parser = CaseParser(
-                    result: ConformanceCase(
+                    result: ProxyCase(
                         name: expanded.name, group: block.name, source: "", topic: topic, outcomes: [Outcome()]))
                 for line in expanded.lines {
                     do throws(CaseFileError) { try parser.read(line.text) } catch {

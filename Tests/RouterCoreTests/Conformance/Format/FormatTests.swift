@@ -2,7 +2,7 @@ import Testing
 
 /// The format of the cases and the judgement, which everything else relies on.
 @Suite struct `A conformance case` {
-    private func parse(_ text: String) throws -> [ConformanceCase] { try CaseParser.parse(text, topic: "topic") }
+    private func parse(_ text: String) throws -> [ProxyCase] { try CaseParser.parse(text, topic: "topic") }
 
     @Test func `is read from text`() throws {
         let cases = try self.parse(

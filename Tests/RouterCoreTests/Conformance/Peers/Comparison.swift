@@ -1,7 +1,7 @@
 /// How several proxies fare in the same cases, as tables in Markdown.
 struct Comparison {
     private struct Row {
-        var conformanceCase: ConformanceCase
+        var conformanceCase: ProxyCase
         /// What each proxy gets wrong, by its title.
         var problems: [String: [String]] = [:]
     }
@@ -9,7 +9,7 @@ struct Comparison {
     private var titles: [String] = []
     private var rows: [Row]
 
-    init(_ cases: [ConformanceCase]) { self.rows = cases.map { Row(conformanceCase: $0) } }
+    init(_ cases: [ProxyCase]) { self.rows = cases.map { Row(conformanceCase: $0) } }
 
     mutating func run(_ title: String, _ runner: CaseRunner) async throws {
         self.titles.append(title)

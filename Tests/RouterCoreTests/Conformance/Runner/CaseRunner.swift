@@ -18,7 +18,7 @@ final class CaseRunner: Sendable {
         self.limit = limit
     }
 
-    func run(_ conformanceCase: ConformanceCase) async throws -> Observation {
+    func run(_ conformanceCase: ProxyCase) async throws -> Observation {
         let session = CaseSession(scripts: conformanceCase.instance, limit: self.limit)
         self.instance.play(session)
         var client = ScriptedClient(

@@ -23,7 +23,7 @@ struct Observation: Sendable {
     }
 }
 
-extension ConformanceCase {
+extension ProxyCase {
     /// What differs from the outcome that fits best; empty when one fits wholly.
     func problems(in observation: Observation) -> [String] {
         let best = self.outcomes.map { $0.problems(in: observation) }.min { $0.count < $1.count }

@@ -1,7 +1,7 @@
 import Testing
 
 /// What a client and an instance do on the two sides of a proxy, and what must come of it.
-struct ConformanceCase: Sendable {
+struct ProxyCase: Sendable {
     /// A sentence whose subject is the proxy.
     var name: String
     /// The part of the name that it shares with the other lines of its table.
@@ -19,7 +19,7 @@ struct ConformanceCase: Sendable {
     var outcomes: [Outcome] = []
 }
 
-extension ConformanceCase: CustomTestStringConvertible {
+extension ProxyCase: CustomTestStringConvertible {
     var testDescription: String { "\(self.topic): \(self.name)" }
 }
 
