@@ -196,6 +196,24 @@ import Testing
         #expect(writer.encoder.tableSize == 0)
     }
 
+    @Test func `a request's lines are all found again, and its host only as the authority`() throws {
+        var writer = HTTP2HeadWriter(encoder: HPACKEncoder(tableLimit: 4096, usesHuffman: false))
+        var decoder = HPACKDecoder(tableSize: 4096)
+        let text = Array("GET /a HTTP/1.1\r\nHx: 1\r\nHead: 2\r\nHost: a\r\nhost-x: 3\r\n\r\n".utf8)
+        var sizes: [Int] = []
+        for _ in 0..<4 {
+            #expect(text.withUnsafeBytes { writer.request($0, isSecure: true) } != nil)
+            let block = Array(writer.encoder.block.bytes)
+            sizes.append(block.count)
+            #expect(
+                try decoder.fields(block) == [
+                    ":method: GET", ":scheme: https", ":path: /a", ":authority: a", "hx: 1", "head: 2", "host-x: 3",
+                ])
+        }
+        #expect(sizes.suffix(2) == [7, 7])
+        #expect(decoder.tableCount == 5)
+    }
+
     @Test func `the peer's table size is kept to, and told`() throws {
         var writer = HTTP2HeadWriter(encoder: HPACKEncoder(tableLimit: 4096, usesHuffman: false))
         let head = "HTTP/1.1 200 OK\r\nServer: this\r\n\r\n"
