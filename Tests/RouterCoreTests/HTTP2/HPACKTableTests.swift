@@ -156,7 +156,17 @@ import Testing
         var model: [(String, String)] = []
         var random = LoopRandom(seed: 5)
         for round in 0..<4000 {
-            if !model.isEmpty, random.next() % 2 == 0 {
+            if !model.isEmpty, random.next() % 3 == 0 {
+                // A name from the table, whose entry may have to go, and whose text may have to move.
+                let index = Int(random.next() % UInt64(model.count))
+                let name = model[index].0
+                let value = String(repeating: "w", count: Int(random.next() % 120))
+                let block = Wire.integer(62 + index, prefix: 6, pattern: 0x40) + Wire.string(value)
+                #expect(try decoder.fields(block) == ["\(name): \(value)"])
+                #expect(try decoder.fields([0xBE]) == ["\(name): \(value)"])
+                model.insert((name, value), at: 0)
+                while model.reduce(0, { $0 + $1.0.count + $1.1.count + 32 }) > 1000 { model.removeLast() }
+            } else if !model.isEmpty, random.next() % 2 == 0 {
                 let index = Int(random.next() % UInt64(model.count))
                 let expected = "\(model[index].0): \(model[index].1)"
                 #expect(try decoder.fields(Wire.integer(62 + index, prefix: 7, pattern: 0x80)) == [expected])

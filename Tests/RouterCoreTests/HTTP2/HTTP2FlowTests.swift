@@ -48,7 +48,7 @@ import Testing
 
     @Test func `a window made smaller becomes negative and has to be filled first`() {
         let harness = self.server(1, window: 3)
-        harness.send(1, 10)
+        harness.send(1, 5)
         harness.receive(Wire.settings([(4, 2)]))
         harness.sent = []
         harness.receive(Wire.windowUpdate(1, 1))
@@ -167,6 +167,33 @@ import Testing
         #expect(!harness.sendInterim(1, "HTTP/1.1 100 Continue\r\n\r\n"))
         #expect(harness.frames.count == 2)
         #expect(harness.openStreams == 0)
+    }
+
+    @Test func `streams are found among those that share a place`() {
+        var table = HTTP2StreamTable()
+        var model: Set<UInt32> = []
+        var random = LoopRandom(seed: 9)
+        for _ in 0..<5000 {
+            // Steps of a large power of two want the same place, whatever the size of the table.
+            let id = UInt32(random.next() % 4) * 2 + 1 + UInt32(random.next() % 12) << 16
+            if model.remove(id) != nil {
+                table.remove(id)
+            } else {
+                model.insert(id)
+                let slot = table.insert(HTTP2Stream(id: id, sendWindow: 0, receiveWindow: 0))
+                let inserted = table[slot].id
+                #expect(inserted == id)
+            }
+            var found: Set<UInt32> = []
+            for id in model {
+                if let slot = table.find(id), table[slot].id == id { found.insert(id) }
+            }
+            #expect(found == model)
+            let count = table.count
+            #expect(count == model.count)
+            let gone = table.find(id) != nil
+            #expect(gone == model.contains(id))
+        }
     }
 
     // MARK: Receiving
