@@ -6,7 +6,8 @@ struct HTTP2Rate: Hashable {
 
 /// What one HTTP/2 connection may ask of this end, and what happens when it asks for more.
 struct HTTP2Limits: Hashable {
-    /// The streams that a peer may have open; further ones are reset with `REFUSED_STREAM` and count as resets.
+    /// The streams that a client may have open; further ones are reset with `REFUSED_STREAM` and count as resets. As a
+    /// client, the most that this end opens, whatever the peer allows.
     var concurrentStreams = 100
     /// The decoded size of a message's header fields, counted as RFC 9113, 6.5.2 does: 32 bytes per field more than
     /// its text. A larger request is given to the owner as a refused one; a larger response is reset.

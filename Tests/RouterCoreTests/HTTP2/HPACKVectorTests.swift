@@ -145,7 +145,12 @@ extension HPACKDecoder {
                 while let field = try self.next(bytes, &position) {
                     let name = UnsafeRawBufferPointer(start: field.name, count: field.nameLength)
                     let value = UnsafeRawBufferPointer(start: field.value, count: field.valueLength)
-                    lines.append(String(decoding: name, as: UTF8.self) + ": " + String(decoding: value, as: UTF8.self))
+                    let line = String(decoding: name, as: UTF8.self) + ": " + String(decoding: value, as: UTF8.self)
+                    lines.append(line)
+                    guard field.isLine else { continue }
+                    let text = UnsafeRawBufferPointer(
+                        start: field.name, count: field.nameLength + field.valueLength + 4)
+                    if String(decoding: text, as: UTF8.self) != line + "\r\n" { lines.append("no line") }
                 }
                 return nil
             } catch {

@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 
 @testable import RouterCore
@@ -47,7 +48,7 @@ import Testing
 
     @Test func `a window made smaller becomes negative and has to be filled first`() {
         let harness = self.server(1, window: 3)
-        harness.send(1, 10)
+        harness.send(1, 5)
         harness.receive(Wire.settings([(4, 2)]))
         harness.sent = []
         harness.receive(Wire.windowUpdate(1, 1))
@@ -168,6 +169,33 @@ import Testing
         #expect(harness.openStreams == 0)
     }
 
+    @Test func `streams are found among those that share a place`() {
+        var table = HTTP2StreamTable()
+        var model: Set<UInt32> = []
+        var random = LoopRandom(seed: 9)
+        for _ in 0..<5000 {
+            // Steps of a large power of two want the same place, whatever the size of the table.
+            let id = UInt32(random.next() % 4) * 2 + 1 + UInt32(random.next() % 12) << 16
+            if model.remove(id) != nil {
+                table.remove(id)
+            } else {
+                model.insert(id)
+                let slot = table.insert(HTTP2Stream(id: id, sendWindow: 0, receiveWindow: 0))
+                let inserted = table[slot].id
+                #expect(inserted == id)
+            }
+            var found: Set<UInt32> = []
+            for id in model {
+                if let slot = table.find(id), table[slot].id == id { found.insert(id) }
+            }
+            #expect(found == model)
+            let count = table.count
+            #expect(count == model.count)
+            let gone = table.find(id) != nil
+            #expect(gone == model.contains(id))
+        }
+    }
+
     // MARK: Receiving
 
     @Test func `windows are given back when the body has been passed on, half a window at a time`() {
@@ -189,6 +217,20 @@ import Testing
         harness.machine.consumed(stream: 1, count: 1_000_000)
         harness.settle()
         #expect(harness.frames == ["WINDOW_UPDATE 1 50000", "WINDOW_UPDATE 0 96000"])
+    }
+
+    @Test func `a small piece of a body does not hold on to all that came with it`() throws {
+        var machine = HTTP2Connection(role: .server, limits: HTTP2Limits())
+        var bytes = ByteBuffer(bytes: Wire.preface + Wire.settings())
+        bytes.writeBytes(Wire.headers(1, Wire.request([], Wire.post), ends: false) + Wire.data(1, [1, 2, 3]))
+        bytes.reserveCapacity(65_536)
+        machine.receive(bytes, now: 1)
+        var piece: ByteBuffer?
+        while let event = machine.nextEvent() {
+            if case .data(_, let data, _) = event { piece = data }
+        }
+        #expect(try #require(piece).readableBytes == 3)
+        #expect(try #require(piece).storageCapacity < 64)
     }
 
     @Test func `padding needs no owner to be given back`() {
@@ -261,7 +303,7 @@ import Testing
         #expect(harness.frames == ["DATA 1 5 end", "WINDOW_UPDATE 1 18000"])
         harness.receive(Wire.data(1, [UInt8](repeating: 0, count: 9000)))
         #expect(harness.frames.count == 2)
-        harness.receive(Wire.data(1, [UInt8](repeating: 0, count: 2000)))
+        harness.receive(Wire.data(1, [UInt8](repeating: 0, count: 9000)))
         #expect(harness.frames.last == "RST_STREAM 1 NO_ERROR")
         // What was on its way is ignored.
         harness.receive(Wire.data(1, [1, 2, 3], ends: true))

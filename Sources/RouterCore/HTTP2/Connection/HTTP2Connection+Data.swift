@@ -28,7 +28,7 @@ extension HTTP2Connection {
             self.giveBack(size)
             if endsStream {
                 self.remoteEnds(slot, stream)
-            } else if flags.contains(.localEnded), self.streams[slot].receiveWindow &* 2 < self.initialWindow {
+            } else if flags.contains(.localEnded), self.streams[slot].receiveWindow &* 8 < self.initialWindow {
                 self.reset(stream: stream, code: .noError)
             }
             return
@@ -46,11 +46,24 @@ extension HTTP2Connection {
         // Padding has arrived where it is going.
         if size > count { self.giveBack(slot, stream, size &- count) }
         if count > 0 {
-            self.events.append(.data(stream: stream, payload, endsStream: endsStream))
+            self.events.append(.data(stream: stream, Self.detached(payload), endsStream: endsStream))
         } else if endsStream {
             self.events.append(.endOfStream(stream: stream))
         }
         if endsStream { self.remoteEnds(slot, stream) }
+    }
+
+    /// A part of the bytes that were received shares their memory; a small part of many bytes is copied, so that it
+    /// does not keep all of them in memory for as long as it waits to be passed on.
+    @inline(__always)
+    private static func detached(_ payload: ByteBuffer) -> ByteBuffer {
+        guard payload.readableBytes <= 4096, payload.readableBytes &* 8 < payload.storageCapacity else {
+            return payload
+        }
+        var copy = ByteBuffer()
+        copy.reserveCapacity(payload.readableBytes)
+        copy.writeImmutableBuffer(payload)
+        return copy
     }
 
     /// DATA for a stream that is not there.

@@ -124,7 +124,7 @@ extension HTTP2Connection {
     ///
     /// Once this end has sent all, the stream may be reset with `NO_ERROR`, so that the peer need not go on (RFC 9113,
     /// 8.1). Some clients then forget the answer that they have just read; so that happens only to those who, with
-    /// the whole answer before them, go on for another half of the stream's window.
+    /// the whole answer before them, go on until the stream's window is nearly used up once more.
     mutating func stopReceiving(stream: UInt32) {
         guard stream != 0, let slot = self.streams.find(stream) else { return }
         let flags = self.streams[slot].flags

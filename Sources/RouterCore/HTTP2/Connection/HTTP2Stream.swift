@@ -151,7 +151,8 @@ struct HTTP2StreamTable: ~Copyable {
         }
         self.index[hole] = (0, 0)
         self.count -= 1
-        if self.count == 0, self.slots.count > 16 {
+        // A crowd that has left does not keep its seats.
+        if self.count == 0, self.slots.count > 64 {
             self.slots = []
             self.free = []
             return

@@ -99,14 +99,16 @@ struct HTTP2HeadWriter: ~Copyable {
     private static func hostLine(_ text: UnsafeRawBufferPointer, from start: Int) -> UnsafeRawBufferPointer? {
         var position = start
         while let end = self.lineEnd(text, from: position), end - position > 2 {
-            if end - position > 6, text[position] | 0x20 == 0x68, text[position + 4] == ByteClass.colon,
-                UnsafeRawBufferPointer(rebasing: text[position..<(position + 4)]).spells("host")
-            {
-                return UnsafeRawBufferPointer(rebasing: text[position..<end])
-            }
+            let line = UnsafeRawBufferPointer(rebasing: text[position..<end])
+            if self.isHost(line) { return line }
             position = end
         }
         return nil
+    }
+
+    @inline(__always)
+    private static func isHost(_ line: UnsafeRawBufferPointer) -> Bool {
+        line.count > 6 && line[4] == ByteClass.colon && UnsafeRawBufferPointer(rebasing: line[0..<4]).spells("host")
     }
 
     /// Encodes the lines up to the empty one; false when one is malformed or there is none.
@@ -127,8 +129,8 @@ struct HTTP2HeadWriter: ~Copyable {
         guard let base = line.baseAddress else { return false }
         let hash = quickHash(base, line.count)
         // The host's line is in the table as the authority, and must not be taken for a field.
-        let mayBeHost = role == .request && !isAuthority && base.load(as: UInt8.self) | 0x20 == 0x68
-        if !mayBeHost, self.encoder.appendRepeated(key: base, line.count, hash: hash) { return true }
+        let isSecondHost = role == .request && !isAuthority && Self.isHost(line)
+        if !isSecondHost, self.encoder.appendRepeated(key: base, line.count, hash: hash) { return true }
         return self.newLine(line, hash: hash, role: role, isAuthority: isAuthority)
     }
 
