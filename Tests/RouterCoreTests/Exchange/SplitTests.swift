@@ -55,7 +55,7 @@ import Testing
                 "route a", "acquire first", "ended 304 - reuse", "close client",
             ],
             body: "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"
-                + "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 304\r\nETag: x\r\nConnection: close\r\n\r\n"),
+                + "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 304 \r\nETag: x\r\nConnection: close\r\n\r\n"),
         Script(
             name: "a body, 100-continue",
             requests: "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",

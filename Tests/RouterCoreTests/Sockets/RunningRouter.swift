@@ -45,7 +45,9 @@ enum Driver: CaseIterable {
 
 /// Runs a router on a free port for the length of `body`.
 func withRouter(
-    _ driver: Driver = .own, configure: (inout Router.Configuration) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
+    _ driver: Driver = .own, configure: (inout Router.Configuration) -> Void = { _ in },
+    certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
+    wake: @escaping @Sendable (String) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
     _ body: (Router, Int) async throws -> Void
 ) async throws {
     var configuration = Router.Configuration(host: "127.0.0.1", port: 0)
@@ -54,7 +56,9 @@ func withRouter(
     configure(&configuration)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let router = Router(configuration: configuration, observer: observer, logger: logger)
+    let router = Router(
+        configuration: configuration, certificates: certificates, challenges: challenges, wake: wake,
+        observer: observer, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await router.run() }
         let address = try await router.listening().first ?? ""
