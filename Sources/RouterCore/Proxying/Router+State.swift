@@ -100,12 +100,12 @@ extension Router {
                     worker.routes = routes
                     applied.acknowledge()
                     application.wakeNext()
+                    guard opens else { return }
+                    // Each worker does it: one that has not heard yet may still let a request wait.
+                    let held = application.withGate { $0.opened(now: 0) { _ in } }
+                    for entry in held { entry.ticket.worker.wake(ticket: entry.ticket.id) }
                 }
             }
-            guard opens else { return }
-            // They are called after the new routes are there: a worker does its work in order.
-            let held = application.withGate { $0.opened(now: 0) { _ in } }
-            for entry in held { entry.ticket.worker.wake(ticket: entry.ticket.id) }
         }
 
         /// Forgets retired instances that can get no more requests and have none.

@@ -169,12 +169,29 @@ private final class OriginHandler: ChannelInboundHandler {
         }
         guard let end else { return nil }
         let head = String(decoding: self.input[..<end], as: UTF8.self)
+        if head.lowercased().contains("\r\ntransfer-encoding: chunked") { return self.chunkedRequest(head, from: end + 4) }
         let field = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
         let length = field.flatMap { Int($0.dropFirst(15).filter { $0 != " " }) } ?? 0
         guard self.input.count >= end + 4 + length else { return nil }
         let body = Array(self.input[(end + 4)..<(end + 4 + length)])
         self.input.removeFirst(end + 4 + length)
         return (head, body)
+    }
+
+    private func chunkedRequest(_ head: String, from start: Int) -> (head: String, body: [UInt8])? {
+        var rest = self.input[start...]
+        var body: [UInt8] = []
+        while let lineEnd = rest.firstIndex(of: 13),
+            let size = Int(String(decoding: rest[..<lineEnd], as: UTF8.self), radix: 16),
+            rest.endIndex >= lineEnd + 2 + size + 2
+        {
+            body += rest[(lineEnd + 2)..<(lineEnd + 2 + size)]
+            rest = rest[(lineEnd + 2 + size + 2)...]
+            guard size == 0 else { continue }
+            self.input = Array(rest)
+            return (head, body)
+        }
+        return nil
     }
 
     private func answer(_ answer: TestOrigin.Answer, _ request: TestOrigin.Request, _ context: ChannelHandlerContext) {
