@@ -43,7 +43,8 @@ extension ExchangeMachine {
                 let line = UnsafeRawBufferPointer(rebasing: bytes[start...end])
                 start = end + 1
                 guard line.count > 2,
-                    let passes = try? ChunkedScanner.isTrailerAllowed(line, end: line.count - 2, malformed: .badRequest),
+                    let passes = try? ChunkedScanner.isTrailerAllowed(
+                        line, end: line.count - 2, malformed: .badRequest),
                     passes
                 else { continue }
                 allowed.writeBytes(line)

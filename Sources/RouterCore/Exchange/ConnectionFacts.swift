@@ -20,7 +20,8 @@ struct ConnectionFacts {
     /// Whether the client speaks TLS to this router.
     var isSecure: Bool { self.scheme == "https" }
 
-    init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String, version: String = "1.1") {
+    init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String, version: String = "1.1")
+    {
         let clientAddress = client == .unknown ? "unknown" : client.text
         self.client = client
         self.clientAddress = clientAddress

@@ -36,7 +36,8 @@ extension ExchangeMachine {
             connection = "Connection: close\r\n"
         }
         let page = ErrorPage.response(
-            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: connection, withBody: self.request.method != .head)
+            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: connection,
+            withBody: self.request.method != .head)
         self.responseBytes += page.readableBytes
         self.end(
             status: answer.status, code: answer.code, reuses: false, upgraded: false,
@@ -46,7 +47,8 @@ extension ExchangeMachine {
 
     private mutating func answerInFrames(_ answer: OwnAnswer) -> ExchangeAction? {
         var head = ErrorPage.response(
-            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: "", withBody: self.request.method != .head)
+            answer, id: self.requestID, date: HTTPDate(seconds: self.seconds), connection: "",
+            withBody: self.request.method != .head)
         let end = head.readableBytesView.firstRange(of: [13, 10, 13, 10])?.upperBound ?? head.writerIndex
         let page = head.getSlice(at: end, length: head.writerIndex - end) ?? ByteBuffer()
         head.moveWriterIndex(to: end)

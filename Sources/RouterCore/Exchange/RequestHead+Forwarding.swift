@@ -82,7 +82,9 @@ extension RequestHead {
         case .maxForwards: break
         case .host: return !self.isAbsoluteForm
         case .contentLength, .transferEncoding: return true
-        case .connection, .hopByHop, .transferCodings, .disguised, .requestID, .requestStart, .routerError, .forwardedFor: return false
+        case .connection, .hopByHop, .transferCodings, .disguised, .requestID, .requestStart, .routerError,
+            .forwardedFor:
+            return false
         case .forwardedProto, .forwardedPort, .forwardedHost, .clientAddress: return trusted
         case .expect: return self.expectsContinue
         case .upgrade: return self.upgrade

@@ -40,7 +40,8 @@ public final class Router: Service, Sendable {
     ///   - logger: for what happens to the router itself.
     public init(
         configuration: Configuration, certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
-        wake: @escaping @Sendable (_ application: String) -> Void = { _ in }, observer: (any RequestObserver)? = nil, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        wake: @escaping @Sendable (_ application: String) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
+        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
     ) {
         self.configuration = configuration
         self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high))

@@ -33,7 +33,8 @@ final class ExchangeHarness {
         self.machine = ExchangeMachine(
             settings: configuration.exchangeSettings,
             facts: ConnectionFacts(
-                client: ClientAddress("203.0.113.9") ?? .unknown, isTrusted: trusted, scheme: "http", port: 80, pseudonym: "test"),
+                client: ClientAddress("203.0.113.9") ?? .unknown, isTrusted: trusted, scheme: "http", port: 80,
+                pseudonym: "test"),
             random: LoopRandom(seed: 1), clientDialect: clientDialect)
     }
 
@@ -126,7 +127,8 @@ final class ExchangeHarness {
                 if let code = self.route(host) {
                     self.machine.refuse(OwnAnswer(code))
                 } else {
-                    self.machine.accept(startMilliseconds: 1000, bodyLimit: self.bodyLimit, dialect: self.upstreamDialect)
+                    self.machine.accept(
+                        startMilliseconds: 1000, bodyLimit: self.bodyLimit, dialect: self.upstreamDialect)
                 }
             case .acquire(let acquisition): self.acquire(acquisition)
             case .streaming: self.events.append("streaming")

@@ -33,11 +33,12 @@ import Testing
         #expect(harness.events.contains("client end"))
     }
 
-    @Test(arguments: [
-        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
-        "HTTP/1.0 200 OK\r\n\r\nabc",
-    ], [1, 4, Int.max])
+    @Test(
+        arguments: [
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+            "HTTP/1.0 200 OK\r\n\r\nabc",
+        ], [1, 4, Int.max])
     func `carry the data of any response`(response: String, pieceSize: Int) {
         let harness = ExchangeHarness(pieceSize: pieceSize, clientDialect: .frames)
         harness.clientHead("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ends: true)
@@ -100,7 +101,8 @@ import Testing
 
     @Test func `to the instance carry what an HTTP/1 client sends in chunks`() {
         let harness = ExchangeHarness(upstreamDialect: .frames)
-        harness.client("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")
+        harness.client(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")
         #expect(harness.sent.hasSuffix("\r\n\r\nhelloX-T: 1\r\n\r\n"))
         #expect(harness.events.filter { $0 == "upstream end" }.count == 1)
         harness.upstreamHead("HTTP/1.1 200 OK\r\nX: y\r\n\r\n")

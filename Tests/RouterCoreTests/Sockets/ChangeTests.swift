@@ -13,7 +13,9 @@ final class Tally: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A change of routes` {
-    @Test(arguments: Driver.allCases) func `is waited for by a drain until the last request has ended`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `is waited for by a drain until the last request has ended`(driver: Driver)
+        async throws
+    {
         let old = try await TestOrigin { _ in .hold }
         let new = try await TestOrigin { _ in .echo }
         try await withRouter(driver) { router, port in
@@ -119,7 +121,9 @@ final class Tally: Sendable {
         for origin in origins { await origin.stop() }
     }
 
-    @Test(arguments: Driver.allCases) func `is refused, and changes nothing, when a host is taken`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `is refused, and changes nothing, when a host is taken`(driver: Driver)
+        async throws
+    {
         let router = Router(configuration: .init(), logger: Logger(label: "test"))
         try router.setRoute(ApplicationRoute(application: "one", hosts: ["a", "b"], backends: []))
         let error = #expect(throws: RouterError.self) {
@@ -135,7 +139,8 @@ final class Tally: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A router that stops` {
-    @Test(arguments: Driver.allCases) func `lets requests end, and closes idle connections`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `lets requests end, and closes idle connections`(driver: Driver) async throws
+    {
         let origin = try await TestOrigin { _ in .hold }
         var logger = Logger(label: "test")
         logger.logLevel = .critical

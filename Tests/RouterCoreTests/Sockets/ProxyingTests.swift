@@ -6,7 +6,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct `A running router` {
     private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-    @Test(arguments: Driver.allCases) func `passes requests and bodies through, over kept connections`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `passes requests and bodies through, over kept connections`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { _ in .echo }
         let observer = RecordingObserver()
         try await withRouter(driver, configure: { $0.threads = 1 }, observer: observer) { router, port in
@@ -57,7 +59,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Driver.allCases) func `tries another instance when one refuses, and sets it aside`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `tries another instance when one refuses, and sets it aside`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { _ in .echo }
         let dead = try await closedPort()
         try await withRouter(driver) { router, port in
@@ -97,7 +101,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Driver.allCases) func `repeats a request whose kept connection had been closed`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `repeats a request whose kept connection had been closed`(driver: Driver)
+        async throws
+    {
         // Each connection serves one request and closes on the next without a byte.
         let origin = try await TestOrigin { $0.number == 1 ? .echo : .close }
         try await withRouter(driver, configure: { $0.threads = 1 }) { router, port in
@@ -112,7 +118,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `never puts a POST on a connection that the instance has closed`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `never puts a POST on a connection that the instance has closed`(
+        driver: Driver
+    ) async throws {
         // Each connection ends right after its response, unannounced.
         let origin = try await TestOrigin { _ in .last("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") }
         try await withRouter(driver, configure: { $0.threads = 1 }) { router, port in
@@ -150,7 +158,9 @@ import Testing
 
     // One limit each: a slow machine must not make another one speak first.
 
-    @Test(arguments: Driver.allCases) func `answers 504 for an instance that does not answer in time`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `answers 504 for an instance that does not answer in time`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { _ in .hold }
         try await withRouter(driver, configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
             try router.setOrigins([origin]) { $0.timeouts.firstByte = .milliseconds(50) }
@@ -161,11 +171,16 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `answers 408 for a head that does not arrive in time`(driver: Driver) async throws {
-        try await withRouter(driver, configure: {
-            $0.timerResolution = .milliseconds(10)
-            $0.headTimeout = .milliseconds(50)
-        }) { _, port in
+    @Test(arguments: Driver.allCases) func `answers 408 for a head that does not arrive in time`(driver: Driver)
+        async throws
+    {
+        try await withRouter(
+            driver,
+            configure: {
+                $0.timerResolution = .milliseconds(10)
+                $0.headTimeout = .milliseconds(50)
+            }
+        ) { _, port in
             let client = try await RawClient(port: port)
             client.send("GET / HT")
             #expect(await client.receiveAll().hasPrefix("HTTP/1.1 408 "))
@@ -173,16 +188,21 @@ import Testing
     }
 
     @Test(arguments: Driver.allCases) func `closes a connection that nothing is asked on`(driver: Driver) async throws {
-        try await withRouter(driver, configure: {
-            $0.timerResolution = .milliseconds(10)
-            $0.keepAliveTimeout = .milliseconds(50)
-        }) { _, port in
+        try await withRouter(
+            driver,
+            configure: {
+                $0.timerResolution = .milliseconds(10)
+                $0.keepAliveTimeout = .milliseconds(50)
+            }
+        ) { _, port in
             let client = try await RawClient(port: port)
             #expect(await client.receiveAll() == "")
         }
     }
 
-    @Test(arguments: Driver.allCases) func `holds a response back while the client does not read`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `holds a response back while the client does not read`(driver: Driver)
+        async throws
+    {
         let size = 24 << 20
         let origin = try await TestOrigin { _ in .large(size) }
         try await withRouter(driver) { router, port in
@@ -243,7 +263,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `survives peers that leave in the middle of bodies`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `survives peers that leave in the middle of bodies`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { request in
             switch request.path {
             case "/large": .large(4 << 20)
@@ -279,7 +301,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `answers a client that pipelines more than it reads`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `answers a client that pipelines more than it reads`(driver: Driver)
+        async throws
+    {
         try await withRouter(driver) { _, port in
             let client = try await RawClient(port: port)
             try await client.setReading(false)
@@ -312,7 +336,9 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `queues what is over the limit, first come, first served`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `queues what is over the limit, first come, first served`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { _ in .hold }
         try await withRouter(driver, configure: { $0.maxQueuedPerApplication = 2 }) { router, port in
             try router.setOrigins([origin], maxInFlight: 1)

@@ -82,7 +82,9 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A route's matches` {
-    @Test(arguments: Driver.allCases) func `share a host by path, which the instance need not see`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `share a host by path, which the instance need not see`(driver: Driver)
+        async throws
+    {
         let site = try await TestOrigin { _ in .echo }
         let api = try await TestOrigin { _ in .echo }
         try await withRouter(driver) { router, port in

@@ -116,11 +116,14 @@ import Testing
         await origin.stop()
     }
 
-    @Test(arguments: Driver.allCases) func `believes a proxy in front about whose a connection is`(driver: Driver) async throws {
+    @Test(arguments: Driver.allCases) func `believes a proxy in front about whose a connection is`(driver: Driver)
+        async throws
+    {
         let origin = try await TestOrigin { _ in .echo }
         let networks = [try AddressRange("127.0.0.0/8")]
         try await self.withCurl(
-            driver, origin, configure: { for index in $0.listeners.indices { $0.listeners[index].proxyProtocolFrom = networks } }
+            driver, origin,
+            configure: { for index in $0.listeners.indices { $0.listeners[index].proxyProtocolFrom = networks } }
         ) { (clear, secure, curl) async throws in
             for url in ["http://a.example:\(clear)/", "https://a.example:\(secure)/"] {
                 #expect(try await curl(["--haproxy-protocol", "-d", "hello", url]) == "hello")

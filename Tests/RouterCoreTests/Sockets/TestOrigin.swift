@@ -169,7 +169,9 @@ private final class OriginHandler: ChannelInboundHandler {
         }
         guard let end else { return nil }
         let head = String(decoding: self.input[..<end], as: UTF8.self)
-        if head.lowercased().contains("\r\ntransfer-encoding: chunked") { return self.chunkedRequest(head, from: end + 4) }
+        if head.lowercased().contains("\r\ntransfer-encoding: chunked") {
+            return self.chunkedRequest(head, from: end + 4)
+        }
         let field = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
         let length = field.flatMap { Int($0.dropFirst(15).filter { $0 != " " }) } ?? 0
         guard self.input.count >= end + 4 + length else { return nil }

@@ -52,10 +52,12 @@ enum ProxyHeader: Equatable {
         case (0, _), (1, 0): return .complete(length: length, client: nil)
         case (1, 1):
             guard length >= 16 + 12 else { return .malformed }
-            return .complete(length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<20])))
+            return .complete(
+                length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<20])))
         case (1, 2):
             guard length >= 16 + 36 else { return .malformed }
-            return .complete(length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<32])))
+            return .complete(
+                length: length, client: ClientAddress(bytes: UnsafeRawBufferPointer(rebasing: bytes[16..<32])))
         case (1, 3): return .complete(length: length, client: nil)
         default: return .malformed
         }

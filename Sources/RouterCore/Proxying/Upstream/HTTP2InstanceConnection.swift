@@ -94,7 +94,8 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         case .data(let id, let bytes, let ends): self.requests[id]?.received(bytes, ends: ends)
         case .trailers(let id, let lines): self.requests[id]?.receivedTrailers(lines)
         case .endOfStream(let id): self.requests[id]?.received(ByteBuffer(), ends: true)
-        case .reset(let id, let code, _): self.requests.removeValue(forKey: id)?.lost(isProcessed: code != .refusedStream)
+        case .reset(let id, let code, _):
+            self.requests.removeValue(forKey: id)?.lost(isProcessed: code != .refusedStream)
         case .drained(let id): self.requests[id]?.drained()
         case .goAway: self.leave()
         case .closed: self.loseAll()

@@ -42,7 +42,8 @@
                 }
                 if descriptor < 0 {
                     // Without descriptors nothing can be accepted, and the event would come again at once.
-                    if descriptor == -EMFILE || descriptor == -ENFILE || descriptor == -ENOBUFS || descriptor == -ENOMEM {
+                    if descriptor == -EMFILE || descriptor == -ENFILE || descriptor == -ENOBUFS || descriptor == -ENOMEM
+                    {
                         self.pause()
                     }
                     return
