@@ -123,6 +123,7 @@
         func serveLater() {
             self.isCalledLater = false
             if self.isClosed || self.hasBroken {
+                self.readRest()
                 self.discard()
                 let handler = self.handler
                 self.handler = nil
@@ -130,6 +131,17 @@
                 return
             }
             self.read()
+        }
+
+        /// What came before the connection broke: an instance that answers without waiting for the whole request, and
+        /// closes, is found out by a write that fails, with its answer still in the kernel. The handler gets it even if
+        /// it wants no more now, because there is no later; it is no more than a socket's receive buffer.
+        private func readRest() {
+            while !self.isClosed, let handler = self.handler,
+                case .bytes(let bytes, _) = self.loop.receive(self.descriptor)
+            {
+                handler.received(bytes)
+            }
         }
 
         func resumeReading() {
