@@ -250,8 +250,16 @@
         func close() {
             guard !self.isClosed else { return }
             self.isClosed = true
+            if self.bufferedBytes > 0 { self.makeCloseReset() }
             self.discard()
             self.callLater()
+        }
+
+        /// What is cut off must not look like an orderly end. It would not even arrive: the kernel sends it behind what
+        /// the peer does not read, and holds that for minutes.
+        private func makeCloseReset() {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &now, UInt32(MemoryLayout<linger>.size))
         }
 
         /// The connection is gone.

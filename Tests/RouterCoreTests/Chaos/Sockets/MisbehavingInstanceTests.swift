@@ -132,8 +132,6 @@ private let misbehaviours: [Misbehaviour] = [
     @Test(arguments: Driver.allCases, misbehaviours)
     func `harms its own request alone`(driver: Driver, misbehaviour: Misbehaviour) async throws {
         let attempts = Tally()
-        let t0 = ContinuousClock.now
-        defer { print("TIME", driver, misbehaviour.name, ContinuousClock.now - t0) }
         let instance = try ScriptedInstance { socket, _ in
             while true {
                 let head = try socket.read(until: "\r\n\r\n")
