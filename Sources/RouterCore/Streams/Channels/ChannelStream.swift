@@ -101,6 +101,10 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func close() {
         self.closedHere = true
+        if self.bufferedBytes > 0, let channel = self.context?.channel as? any SocketOptionProvider {
+            // What is cut off must not look like an orderly end, which would not even arrive before what is not read.
+            channel.setSoLinger(linger(l_onoff: 1, l_linger: 0)).assumeIsolated().whenComplete { _ in }
+        }
         self.calling { $0.close(promise: nil) }
     }
 

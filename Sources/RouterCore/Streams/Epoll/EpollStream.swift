@@ -123,6 +123,7 @@
         func serveLater() {
             self.isCalledLater = false
             if self.isClosed || self.hasBroken {
+                self.readRest()
                 self.discard()
                 let handler = self.handler
                 self.handler = nil
@@ -130,6 +131,17 @@
                 return
             }
             self.read()
+        }
+
+        /// What came before the connection broke: an instance that answers without waiting for the whole request, and
+        /// closes, is found out by a write that fails, with its answer still in the kernel. The handler gets it even if
+        /// it wants no more now, because there is no later; it is no more than a socket's receive buffer.
+        private func readRest() {
+            while !self.isClosed, let handler = self.handler,
+                case .bytes(let bytes, _) = self.loop.receive(self.descriptor)
+            {
+                handler.received(bytes)
+            }
         }
 
         func resumeReading() {
@@ -239,8 +251,16 @@
         func close() {
             guard !self.isClosed else { return }
             self.isClosed = true
+            if self.bufferedBytes > 0 { self.makeCloseReset() }
             self.discard()
             self.callLater()
+        }
+
+        /// What is cut off must not look like an orderly end. It would not even arrive: the kernel sends it behind what
+        /// the peer does not read, and holds that for minutes.
+        private func makeCloseReset() {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &now, UInt32(MemoryLayout<linger>.size))
         }
 
         /// The connection is gone.
