@@ -13,8 +13,8 @@ enum Peer: String {
     func name(_ processes: Processes, log: String) throws -> String {
         guard let program else { return self.rawValue }
         let output = try processes.run([program, self == .caddy ? "version" : "-v"], output: log).output
-        // Caddy logs a line with a time before it answers.
-        let version = output.split(separator: "\n").last { !$0.hasPrefix("{") && $0.contains(".") }?
+        // Caddy logs a line with the time before it answers.
+        let version = output.split(separator: "\n").first { !$0.hasPrefix("{") }?
             .split { !$0.isNumber && $0 != "." }.first { $0.contains(".") && $0.first?.isNumber == true }
         return self.rawValue + (version.map { " \($0)" } ?? "")
     }
