@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// The least HTTP that tells whether something answers, and what.
 enum Loopback {
@@ -9,8 +10,33 @@ enum Loopback {
 
     /// A port that nobody listens on at this moment.
     static func freePort() throws -> Int {
+        let listening = try Self.listen()
+        close(listening.descriptor)
+        return listening.port
+    }
+
+    /// A connection to a port; `nil` when nobody listens. Whoever asks closes it.
+    static func connect(port: Int, seconds: Int = 5) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
+        guard descriptor >= 0 else { return nil }
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        var address = Self.address(port)
+        let isConnected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        if isConnected { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
+    /// A socket that accepts connections, and its port. Whoever asks closes it.
+    static func listen() throws -> (descriptor: Int32, port: Int) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = Self.address(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {
@@ -18,24 +44,17 @@ enum Loopback {
                 bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
             }
         }
-        guard result == 0 else { throw Failure("there is no free port on 127.0.0.1") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        guard result == 0, Glibc.listen(descriptor, 1_024) == 0 else {
+            close(descriptor)
+            throw Failure("cannot listen on 127.0.0.1")
+        }
+        return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     }
 
     /// Asks over a connection of its own; `nil` when nobody listens or the answer makes no sense.
     static func get(_ path: String = "/", host: String, port: Int) -> Answer? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
+        guard let descriptor = Self.connect(port: port) else { return nil }
         defer { close(descriptor) }
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = Self.address(port)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard connected else { return nil }
         let request = "GET \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n"
         guard send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL)) == request.utf8.count else {
             return nil
@@ -57,15 +76,30 @@ enum Loopback {
     static func waitForAnswer(_ path: String = "/", host: String, port: Int, by child: Child, _ processes: Processes)
         throws
     {
-        let deadline = now() + 15
+        try self.wait(for: child, what: "answer at 127.0.0.1:\(port)\(path)", processes) {
+            Self.get(path, host: host, port: port)?.status == 200
+        }
+    }
+
+    /// Waits until somebody listens.
+    static func waitForListener(port: Int, by child: Child, _ processes: Processes) throws {
+        try self.wait(for: child, what: "listen at 127.0.0.1:\(port)", processes) {
+            Self.connect(port: port).map { close($0) } != nil
+        }
+    }
+
+    private static func wait(
+        for child: Child, what: String, _ processes: Processes, until isThere: () -> Bool
+    ) throws {
+        let deadline = now() + 30
         while now() < deadline {
-            if Self.get(path, host: host, port: port)?.status == 200 { return }
+            if isThere() { return }
             if let exit = processes.exit(of: child) {
                 throw Failure("\(child.name) ended with \(exit.status):\n\(child.output.suffix(2_000))")
             }
             usleep(5_000)
         }
-        throw Failure("\(child.name) does not answer at 127.0.0.1:\(port)\(path):\n\(child.output.suffix(2_000))")
+        throw Failure("\(child.name) does not \(what):\n\(child.output.suffix(2_000))")
     }
 
     private static func address(_ port: Int) -> sockaddr_in {

@@ -22,10 +22,12 @@ struct Machine {
         }
     }
 
-    /// What to put before a command so that it stays on one core; nothing where that is not possible.
-    func pinning(to index: Int) -> [String] {
-        guard self.cores.count > index, self.cores.count > 1, Self.find("taskset") != nil else { return [] }
-        return ["taskset", "-c", "\(self.cores[index])"]
+    /// What to put before a command so that it stays on these cores; nothing where that is not possible.
+    func pinning(to indices: Int...) -> [String] {
+        guard self.cores.count > 1, indices.allSatisfy(self.cores.indices.contains), Self.find("taskset") != nil else {
+            return []
+        }
+        return ["taskset", "-c", indices.map { "\(self.cores[$0])" }.joined(separator: ",")]
     }
 
     /// The path of a program, as a shell finds it. Also looks where servers are, which users do not have in `PATH`.
@@ -33,6 +35,23 @@ struct Machine {
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "") + ":/usr/sbin:/usr/local/sbin"
         return path.split(separator: ":").map { "\($0)/\(name)" }
             .first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+
+    /// How many files a process may have open here; what is started inherits it.
+    static let openFiles: Int = {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(limit.rlim_cur)
+    }()
+
+    /// The resident memory of a process in bytes; what it shares with others is divided among them (PSS).
+    static func memory(of pid: pid_t) -> Double {
+        let text = (try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }
+        return (line?.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? .nan) * 1_024
     }
 
     static func children(of pid: pid_t) -> [pid_t] {

@@ -2,11 +2,26 @@ import Foundation
 
 /// What can be measured.
 enum Scenario: String, CaseIterable {
-    case router, push
+    case router
+    case routerLarge = "router-large"
+    case routerHosts = "router-hosts"
+    case routerTLS = "router-tls"
+    case routerHTTP2 = "router-http2"
+    case routerLatency = "router-latency"
+    case routerThreads = "router-threads"
+    case routerWebSockets = "router-websockets"
+    case push
 
     var title: String {
         switch self {
         case .router: "the router's CPU per request"
+        case .routerLarge: "the same for large bodies alone"
+        case .routerHosts: "ten thousand hosts beside one"
+        case .routerTLS: "requests and handshakes with TLS"
+        case .routerHTTP2: "requests of HTTP/2 clients"
+        case .routerLatency: "how long answers take at a given rate"
+        case .routerThreads: "two threads beside one"
+        case .routerWebSockets: "memory of idle WebSockets"
         case .push: "a push, and the switch to the new release"
         }
     }
@@ -20,14 +35,15 @@ struct Options {
     var rounds: Int?
     /// How long one load of the router lasts, in seconds.
     var seconds = 2
-    /// Everything ends after so many seconds.
-    var timeLimit = 240
+    /// A scenario that takes more seconds ends everything.
+    var timeLimit = 300
     /// The directory of the built programs.
     var programs = ".build/release"
     var json = "benchmarks.json"
 
     static let usage = """
-        usage: Benchmarks [router] [push] [--rounds N] [--seconds N] [--limit SECONDS] [--programs DIR] [--json FILE]
+        usage: Benchmarks [SCENARIO …] [--rounds N] [--seconds N] [--limit SECONDS] [--programs DIR] [--json FILE]
+        scenarios: \(Scenario.allCases.map(\.rawValue).joined(separator: ", ")); all of them without a name
         """
 
     init(_ arguments: ArraySlice<String>) throws {
@@ -46,7 +62,8 @@ struct Options {
                 self.scenarios.append(scenario)
             }
         }
-        if self.scenarios.isEmpty { self.scenarios = Scenario.allCases }
+        // The first already measures what the second repeats alone.
+        if self.scenarios.isEmpty { self.scenarios = Scenario.allCases.filter { $0 != .routerLarge } }
     }
 
     /// One of the built programs; `nil` when it was not built.

@@ -73,7 +73,9 @@ final class Processes: Sendable {
             var pid = pid_t()
             let error = posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, envp)
             guard error == 0 else { throw Failure("cannot start \(arguments[0]): \(String(cString: strerror(error)))") }
-            let child = Child(name: arguments[0], pid: pid, outputPath: path)
+            // What `taskset -c 1 PROGRAM` becomes.
+            let name = arguments[0] == "taskset" ? arguments[3] : arguments[0]
+            let child = Child(name: name, pid: pid, outputPath: path)
             state.running[pid] = child
             return child
         }
@@ -115,16 +117,19 @@ final class Processes: Sendable {
         return try self.wait(child, seconds: 15)
     }
 
-    /// Ends all, and whatever else was left with its working directory in `scratch`; starts none any more.
-    func endAll(within scratch: Scratch) {
-        let children = self.state.withLock { state in
-            state.isClosed = true
-            return Array(state.running.values)
-        }
+    /// Ends all that are running; others may be started afterwards.
+    func endAllStarted() {
+        let children = self.state.withLock { Array($0.running.values) }
         for child in children where self.exit(of: child) == nil { kill(-child.pid, SIGTERM) }
         let deadline = now() + 10
         while now() < deadline, children.contains(where: { self.exit(of: $0) == nil }) { usleep(10_000) }
         for child in children where self.exit(of: child) == nil { kill(-child.pid, SIGKILL) }
+    }
+
+    /// Ends all, and whatever else was left with its working directory in `scratch`; starts none any more.
+    func endAll(within scratch: Scratch) {
+        self.state.withLock { $0.isClosed = true }
+        self.endAllStarted()
         for pid in Machine.processes(inDirectory: scratch.path) { kill(pid, SIGKILL) }
     }
 
