@@ -41,7 +41,7 @@ struct RouterUnderTest: SuiteTrait, TestScoping {
 
     /// Runs a router and its instance for the length of `body`.
     static func run(_ body: (CaseRunner) async throws -> Void) async throws {
-        try await ScriptedInstance.run { instance in
+        try await CaseInstance.run { instance in
             var configuration = Router.Configuration(host: "127.0.0.1", port: 0)
             configuration.maxRequestBodyBytes = CaseRunner.bodyLimit
             var logger = Logger(label: "conformance")

@@ -114,7 +114,7 @@ struct PeerProxy: Sendable {
             .appendingPathComponent("conformance-\(self.name)-\(UInt32.random(in: 0 ... .max))")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        try await ScriptedInstance.run { instance in
+        try await CaseInstance.run { instance in
             let port = try await Self.freePort()
             let file = directory.appendingPathComponent("configuration")
             try Data(self.configuration(port, instance.port, directory.path).utf8).write(to: file)

@@ -6,13 +6,13 @@ final class CaseRunner: Sendable {
     /// The largest body that the cases suppose to be accepted.
     static let bodyLimit = 1 << 20
 
-    private let instance: ScriptedInstance
+    private let instance: CaseInstance
     private let port: Int
     private let limit: TimeAmount
     private let probes = Atomic(0)
 
     /// - Parameter limit: how long anything that should happen may take.
-    init(instance: ScriptedInstance, port: Int, limit: TimeAmount) {
+    init(instance: CaseInstance, port: Int, limit: TimeAmount) {
         self.instance = instance
         self.port = port
         self.limit = limit

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// The instance behind the proxy: one for all cases, on one port, which does what the current case's script says.
-final class ScriptedInstance: Sendable {
+final class CaseInstance: Sendable {
     private struct State: Sendable {
         var session: CaseSession?
         var connections: [ObjectIdentifier: WireConnection] = [:]
@@ -21,8 +21,8 @@ final class ScriptedInstance: Sendable {
     }
 
     /// Listens for the length of `body`.
-    static func run<R>(_ body: (ScriptedInstance) async throws -> R) async throws -> R {
-        let instance = try await ScriptedInstance()
+    static func run<R>(_ body: (CaseInstance) async throws -> R) async throws -> R {
+        let instance = try await CaseInstance()
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await instance.serve() }
             let result: Result<R, any Error>
