@@ -87,7 +87,9 @@ final class ScriptSocket: Sendable {
     func write(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { send(self.descriptor, $0.baseAddress, $0.count, Self.noSignal) }
+            let count = bytes[sent...].withUnsafeBytes {
+                send(self.descriptor, $0.baseAddress, $0.count, Self.noSignal)
+            }
             guard count > 0 else { throw Failure(description: "send: \(errno)") }
             sent += count
         }
