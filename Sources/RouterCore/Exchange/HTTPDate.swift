@@ -19,7 +19,7 @@ struct HTTPDate: CustomStringConvertible {
 
     /// The date of a day since 1970, by counting in eras of 400 years that begin in March, so that the leap day comes
     /// last.
-    private static func civil(_ days: Int) -> (year: Int, month: Int, day: Int) {
+    static func civil(_ days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = shifted / 146_097
         let dayOfEra = shifted % 146_097

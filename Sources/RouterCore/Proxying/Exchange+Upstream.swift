@@ -204,10 +204,11 @@ extension Exchange {
 
     /// Counts a failure of an instance, and sets it aside after too many.
     private func failed(_ instance: Instance) {
-        guard
-            let duration = self.attempt.pool?.failed(
+        guard let pool = self.attempt.pool,
+            let duration = pool.failed(
                 instance, now: self.worker.loop.now(), policy: self.worker.configuration.ejection)
         else { return }
+        self.worker.traffic.recordEjection(of: instance, application: pool.application)
         self.worker.logger.info(
             "instance set aside: requests fail there",
             metadata: [

@@ -64,6 +64,25 @@ extension Router {
         self.state.withLock { $0.routes.find(application: application)?.application.inFlight ?? 0 }
     }
 
+    /// What has gone through since the router began to run, by application; ordered by name.
+    ///
+    /// Every loop counts for itself, and is asked here: call it every few seconds, not for every request.
+    public func traffic() async -> [ApplicationTraffic] {
+        let workers = self.state.withLock { $0.workers }
+        let all = Mutex<[String: ApplicationTraffic]>([:])
+        for worker in workers {
+            await worker.run { worker in
+                let counted = worker.traffic.snapshot
+                all.withLock { all in
+                    for (name, traffic) in counted {
+                        all[name, default: ApplicationTraffic(application: name)].add(traffic)
+                    }
+                }
+            }
+        }
+        return all.withLock { $0.values.sorted { $0.application < $1.application } }
+    }
+
     /// Waits until nothing is in flight to these instances, neither requests nor upgraded connections.
     ///
     /// Take them out of their route first: an instance that still gets requests may never be idle. Every request

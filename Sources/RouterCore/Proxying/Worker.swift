@@ -29,6 +29,7 @@ final class Worker {
     private var lastTicket: UInt64 = 0
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
+    var traffic = TrafficCounters()
     /// What accepts connections on this loop.
     var listeners: [any ConnectionSource] = []
     /// What other threads hold of it; set once it is made.
@@ -239,6 +240,7 @@ final class Worker {
         _ summary: RequestSummary, _ timing: RequestTiming, _ ending: ExchangeEnding, application: ApplicationState?,
         instance: Instance?, id: RequestID, now: UInt64
     ) {
+        self.traffic.record(ending, timing, application: application, instance: instance, now: now)
         guard self.observer != nil else { return }
         let wasEmpty = self.batch.isEmpty
         self.batch.append(
@@ -265,6 +267,7 @@ final class Worker {
         self.wallClockOffset = WallClock.nanoseconds() &- now
         self.seconds = (now &+ self.wallClockOffset) / 1_000_000_000
         for listener in self.listeners { listener.resume() }
+        self.traffic.retireGone()
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
         for (slot, connections) in self.pools.enumerated() {
