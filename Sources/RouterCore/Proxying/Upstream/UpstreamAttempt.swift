@@ -22,12 +22,14 @@ struct UpstreamAttempt {
         pool.application.wakeNext()
     }
 
-    /// Gives back the place with the instance.
+    /// Gives back the place with the instance, if there is one.
     mutating func leaveInstance() {
-        guard let instance = self.instance else { return }
-        self.instance = nil
-        instance.end(isStream: self.isStream)
-        self.isStream = false
+        if let instance = self.instance {
+            self.instance = nil
+            instance.end(isStream: self.isStream)
+            self.isStream = false
+        }
+        // Also without a place: it may have been called up to one in the moment in which it gave up.
         self.pool?.application.wakeNext()
     }
 
