@@ -10,7 +10,11 @@ struct UpstreamAttempt {
     /// Instances that failed this request.
     var tried: [ObjectIdentifier] = []
     var isStream = false
-    var ticket: UInt64?
+    /// The place in the queue. Who waits takes any place that gets free, also with an instance that failed before: to be
+    /// called up for a place that it does not take would be in vain, again and again.
+    var ticket: UInt64? {
+        didSet { if self.ticket != nil { self.tried.removeAll(keepingCapacity: true) } }
+    }
 
     var isQueued: Bool { self.ticket != nil }
 
