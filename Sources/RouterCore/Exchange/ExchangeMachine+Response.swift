@@ -81,7 +81,10 @@ extension ExchangeMachine {
                 return .failure(error)
             }
         }.get()
-        if hasEnded { self.response.framing = .none }
+        // An HTTP/1 client is not told by a frame that there is no body; chunks tell it.
+        if hasEnded, self.clientDialect == .frames || self.response.framing != .untilClose {
+            self.response.framing = .none
+        }
         return true
     }
 
