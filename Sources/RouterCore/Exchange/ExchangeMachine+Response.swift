@@ -239,6 +239,9 @@ extension ExchangeMachine {
         self.retries += 1
         self.upstream = .acquiring
         self.upstreamInput = ByteBuffer()
-        return .acquire(self.isReused && !self.wasRefused ? .freshConnection : .anotherInstance)
+        // An instance that refuses says that it is well: the connection was at its end, or full. Another one is asked
+        // with the last try.
+        let staysThere = self.wasRefused ? self.retries < self.settings.retries : self.isReused
+        return .acquire(staysThere ? .freshConnection : .anotherInstance)
     }
 }
