@@ -38,7 +38,8 @@ extension Router {
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         #expect(
-            await eventually { self.inFlight(application: "app") == 0 }, "in flight: \(self.inFlight(application: "app"))",
+            await eventually { self.inFlight(application: "app") == 0 },
+            "in flight: \(self.inFlight(application: "app"))",
             sourceLocation: sourceLocation)
         if let request {
             let head = try await onThread {

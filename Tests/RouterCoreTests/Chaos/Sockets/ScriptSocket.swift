@@ -87,7 +87,9 @@ final class ScriptSocket: Sendable {
     func write(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { send(self.descriptor, $0.baseAddress, $0.count, Self.noSignal) }
+            let count = bytes[sent...].withUnsafeBytes {
+                send(self.descriptor, $0.baseAddress, $0.count, Self.noSignal)
+            }
             guard count > 0 else { throw Failure(description: "send: \(errno)") }
             sent += count
         }
@@ -138,6 +140,13 @@ final class ScriptSocket: Sendable {
         guard count >= 0 else { throw Failure(description: "recv: \(errno), after \(self.unread.suffix(200))") }
         self.input.bytes += block[..<count]
         return count > 0
+    }
+
+    /// Some bytes, as soon as there are any; none at the end.
+    func readSome() throws -> [UInt8] {
+        if self.input.bytes.isEmpty { _ = try self.receive() }
+        defer { self.input.bytes = [] }
+        return self.input.bytes
     }
 
     /// What has arrived and was not taken.
