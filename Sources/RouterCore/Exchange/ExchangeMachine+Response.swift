@@ -43,6 +43,9 @@ extension ExchangeMachine {
                 if self.pendingAnswer != nil { return self.nextAction() }
                 guard case .complete = self.responsePhase else { return nil }
             case .complete:
+                // The end is a frame of its own. To let go before it has come would look to the instance as if the
+                // client had left in the middle.
+                if self.upstreamDialect == .frames, !self.upstreamEnded { return nil }
                 return self.endResponse()
             }
         }
@@ -81,7 +84,10 @@ extension ExchangeMachine {
                 return .failure(error)
             }
         }.get()
-        if hasEnded { self.response.framing = .none }
+        // An HTTP/1 client is not told by a frame that there is no body; chunks tell it.
+        if hasEnded, self.clientDialect == .frames || self.response.framing != .untilClose {
+            self.response.framing = .none
+        }
         return true
     }
 
@@ -242,6 +248,9 @@ extension ExchangeMachine {
         self.retries += 1
         self.upstream = .acquiring
         self.upstreamInput = ByteBuffer()
-        return .acquire(self.isReused && !self.wasRefused ? .freshConnection : .anotherInstance)
+        // An instance that refuses says that it is well: the connection was at its end, or full. Another one is asked
+        // with the last try.
+        let staysThere = self.wasRefused ? self.retries < self.settings.retries : self.isReused
+        return .acquire(staysThere ? .freshConnection : .anotherInstance)
     }
 }

@@ -64,8 +64,9 @@ extension Router {
         /// The same for requests that must not be sent twice, such as a POST: 1 s. Over an older connection, a
         /// request could cross with the instance's closing it.
         public var poolIdleForUnsafe: Duration = .seconds(1)
-        /// Idle connections kept to one instance, per event loop: 64.
-        public var maxIdlePerBackend = 64
+        /// Idle connections kept to one instance, per event loop: 100, as many as it is given requests at once. With
+        /// fewer, a steady load would close and make connections all the time.
+        public var maxIdlePerBackend = 100
         /// How many bytes of such requests are kept per application: 16 MiB, then 503.
         public var maxQueuedBytesPerApplication = 16 << 20
         /// When an instance that fails is set aside.

@@ -94,7 +94,11 @@ final class HTTP2Request: ClientSide {
 
     func endOutput() { self.sendEnd(trailers: ByteBuffer()) }
     func flush() { self.session.drive() }
-    func resumeReading() { self.returnWindow() }
+    func resumeReading() {
+        self.returnWindow()
+        // This may be all that happens on the connection: the client waits for its window.
+        self.session.drive()
+    }
 
     func closeAfterWriting() {
         guard !self.isOver else { return }

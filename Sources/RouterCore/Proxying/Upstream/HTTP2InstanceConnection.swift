@@ -10,6 +10,8 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
     private var requests: [UInt32: HTTP2InstanceStream] = [:]
     private var isDriving = false
     private var isLeaving = false
+    /// Told once how many streams the instance takes is known, or with nil when it never will be.
+    private var ready: ((HTTP2InstanceConnection?) -> Void)?
     /// Where it can be found by further requests.
     weak var pool: InstanceConnections?
     /// Since when it has no stream.
@@ -33,12 +35,31 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
     }
 
     var isIdle: Bool { self.requests.isEmpty }
+    /// Whether the instance has said how many streams it takes. It may refuse what comes before that.
+    var isReady: Bool { self.connection.hasPeerSettings }
     /// Whether another request can come.
-    var hasRoom: Bool { !self.isLeaving && self.stream.isOpen && self.connection.availableStreams > 0 }
+    var hasRoom: Bool {
+        !self.isLeaving && self.stream.isOpen && self.isReady && self.connection.availableStreams > 0
+    }
 
     func canTakeMore(_ id: UInt32) -> Bool { self.connection.bufferedBytes(stream: id) < self.writeLimit }
 
     // MARK: What the requests ask for
+
+    /// Calls back when requests can come, or with nil when none ever can.
+    func whenReady(_ completion: @escaping (HTTP2InstanceConnection?) -> Void) {
+        if self.isReady || self.isLeaving {
+            completion(self.isLeaving ? nil : self)
+        } else {
+            self.ready = completion
+        }
+    }
+
+    private func tellReady(_ connection: HTTP2InstanceConnection?) {
+        let ready = self.ready
+        self.ready = nil
+        ready?(connection)
+    }
 
     /// Opens a stream; nil when the instance takes no more of them.
     func open(_ request: HTTP2InstanceStream, head: ByteBuffer, ends: Bool) -> UInt32? {
@@ -50,7 +71,10 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
     func close(_ id: UInt32, isComplete: Bool) {
         self.requests[id] = nil
         if !isComplete { self.connection.reset(stream: id, code: .cancel) }
-        if self.requests.isEmpty { self.idleSince = self.loop.now() }
+        if self.requests.isEmpty {
+            self.idleSince = self.loop.now()
+            if self.instance.isRetired { return self.leave() }
+        }
         self.drive()
     }
 
@@ -61,6 +85,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         self.pool?.remove(self)
         self.connection.goAway(gracefully: true)
         self.drive()
+        self.tellReady(nil)
     }
 
     // MARK: The loop of events
@@ -99,7 +124,8 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         case .drained(let id): self.requests[id]?.drained()
         case .goAway: self.leave()
         case .closed: self.loseAll()
-        case .refusedHead, .settings, .settingsAcknowledged, .pingAnswered: break
+        case .settings: self.tellReady(self)
+        case .refusedHead, .settingsAcknowledged, .pingAnswered: break
         }
     }
 
@@ -109,6 +135,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         let requests = self.requests.values
         self.requests = [:]
         for request in requests { request.lost(isProcessed: true) }
+        self.tellReady(nil)
     }
 
     // MARK: What the stream says

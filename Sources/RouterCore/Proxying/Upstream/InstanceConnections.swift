@@ -71,7 +71,8 @@ final class InstanceConnections {
     }
 
     func closeAll() {
-        for connection in self.shared { connection.leave() }
+        // Somebody waits for those that are not ready; they leave when they have served.
+        for connection in self.shared where connection.isReady { connection.leave() }
         let all = self.idle
         self.idle = []
         for upstream in all {

@@ -15,7 +15,12 @@ struct UpstreamAttempt {
     var tried: [ObjectIdentifier] = []
     var isStream = false
     /// Its number among those that wait on this loop: for a place, an instance, or the answer about a password.
-    var ticket: UInt64?
+    ///
+    /// Who waits takes any place that gets free, also with an instance that failed before: to be called up for a place
+    /// that it does not take would be in vain, again and again.
+    var ticket: UInt64? {
+        didSet { if self.ticket != nil { self.tried.removeAll(keepingCapacity: true) } }
+    }
 
     var isQueued: Bool { self.ticket != nil }
 
@@ -27,12 +32,14 @@ struct UpstreamAttempt {
         pool.application.wakeNext()
     }
 
-    /// Gives back the place with the instance.
+    /// Gives back the place with the instance, if there is one.
     mutating func leaveInstance() {
-        guard let instance = self.instance else { return }
-        self.instance = nil
-        instance.end(isStream: self.isStream)
-        self.isStream = false
+        if let instance = self.instance {
+            self.instance = nil
+            instance.end(isStream: self.isStream)
+            self.isStream = false
+        }
+        // Also without a place: it may have been called up to one in the moment in which it gave up.
         self.pool?.application.wakeNext()
     }
 

@@ -142,6 +142,13 @@ final class ScriptSocket: Sendable {
         return count > 0
     }
 
+    /// Some bytes, as soon as there are any; none at the end.
+    func readSome() throws -> [UInt8] {
+        if self.input.bytes.isEmpty { _ = try self.receive() }
+        defer { self.input.bytes = [] }
+        return self.input.bytes
+    }
+
     /// What has arrived and was not taken.
     var unread: String { String(decoding: self.input.bytes, as: UTF8.self) }
 
