@@ -29,7 +29,9 @@ final class IdleWebSockets {
             "GET /socket HTTP/1.1\r\nHost: \(host)\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         for number in 1...count {
-            guard let descriptor = Loopback.connect(port: port) else { throw Failure("connection \(number) is refused") }
+            guard let descriptor = Loopback.connect(port: port) else {
+                throw Failure("connection \(number) is refused")
+            }
             self.clients.append(descriptor)
             Self.send(Array(request.utf8), on: descriptor)
             let head = Self.receiveHead(on: descriptor)

@@ -3,8 +3,9 @@ import Glibc
 
 /// Asks at a rate, over 64 connections. It runs in a process of its own, so that it can be pinned to a core.
 ///
-/// The pauses between requests are random (exponential, the same ones each time), as they are between requests of people who
-/// do not know each other. A request's time runs from when it was due, so that one which had to wait for an earlier one says so.
+/// The pauses between requests are random (exponential, the same ones each time), as they are between requests of
+/// people who do not know each other. A request's time runs from when it was due, so that one which had to wait for an
+/// earlier one says so.
 struct PacedClient {
     /// The first argument of such a process.
     static let argument = "paced-client"

@@ -32,7 +32,9 @@ extension RouterStand {
     func costs(_ comparisons: [Comparison]) throws -> [(Comparison, [[Cost]])] {
         // Connections are made, buffers grow and pools fill before anything counts.
         for comparison in comparisons {
-            for proxy in [comparison.own] + comparison.peers { _ = try self.cost(of: proxy, comparison.load, seconds: 1) }
+            for proxy in [comparison.own] + comparison.peers {
+                _ = try self.cost(of: proxy, comparison.load, seconds: 1)
+            }
         }
         var costs = comparisons.map { [[Cost]](repeating: [], count: 1 + $0.peers.count) }
         for _ in 0..<(self.options.rounds ?? 5) {

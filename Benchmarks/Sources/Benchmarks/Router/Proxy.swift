@@ -67,7 +67,8 @@ struct Certificate {
         self.combined = directory + "/combined.pem"
         try processes.run(
             [
-                openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                "30",
                 "-subj", "/CN=bench.localhost", "-addext", "subjectAltName=DNS:bench.localhost",
                 "-keyout", self.key, "-out", self.chain,
             ], output: directory + "/openssl.log")

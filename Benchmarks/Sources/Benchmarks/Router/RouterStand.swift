@@ -1,7 +1,7 @@
 import Foundation
 
-/// What stands around the proxies: the origin, cores, a certificate. Proxies are on one core, the origin and the load on
-/// the other.
+/// What stands around the proxies: the origin, cores, a certificate. Proxies are on one core, the origin and the load
+/// on the other.
 struct RouterStand {
     let options: Options
     let scratch: Scratch

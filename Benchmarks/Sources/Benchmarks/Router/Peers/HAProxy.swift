@@ -9,7 +9,10 @@ enum HAProxy {
         try setup.hosts.enumerated().map { "\($1) instances\($0)\n" }.joined()
             .write(toFile: map, atomically: false, encoding: .utf8)
         let tls = setup.certificate.map {
-            "bind 127.0.0.1:\(ports.http2) proto h2\n    bind 127.0.0.1:\(ports.tls) ssl crt \($0.combined) alpn h2,http/1.1"
+            """
+            bind 127.0.0.1:\(ports.http2) proto h2
+                bind 127.0.0.1:\(ports.tls) ssl crt \($0.combined) alpn h2,http/1.1
+            """
         }
         let backends = setup.hosts.indices.map {
             """

@@ -33,7 +33,8 @@ enum Peer: String {
     func environment(_ setup: Setup, directory: String) -> [String: String] {
         guard self == .caddy else { return [:] }
         return [
-            "GOMAXPROCS": "\(setup.threads)", "HOME": directory, "XDG_DATA_HOME": directory, "XDG_CONFIG_HOME": directory,
+            "GOMAXPROCS": "\(setup.threads)", "HOME": directory, "XDG_DATA_HOME": directory,
+            "XDG_CONFIG_HOME": directory,
         ]
     }
 }

@@ -19,7 +19,8 @@ struct BodyScenario {
             bodies.map { body in
                 let isSmall = body.size == RouterStand.bodies[0].size
                 // Caddy's cost is nearly all in what does not depend on the body.
-                let proxies = standard.filter { isSmall || $0.0 != .caddy }.map(\.1) + (isSmall ? [] : [largeBuffers, splice])
+                let proxies =
+                    standard.filter { isSmall || $0.0 != .caddy }.map(\.1) + (isSmall ? [] : [largeBuffers, splice])
                 return Comparison(
                     what: "CPU per request, \(body.name)", load: .keepAlive(body.path), own: own,
                     peers: proxies.compactMap { $0 }, notes: isSmall ? RouterStand.missing(peers) : [])
