@@ -60,8 +60,8 @@ public struct ApplicationRoute: Sendable, Hashable {
 
     /// Describes the route of an application that has hosts of its own.
     ///
-    /// - Parameter hosts: the hosts whose requests it gets, in any case and without port: a name (`www.example.com`),
-    ///   all names below one (`*.example.com`), or `*` for what no other application claims. The most specific one wins.
+    /// Its hosts are given in any case and without port: a name (`www.example.com`), all names below one
+    /// (`*.example.com`), or `*` for what no other application claims. The most specific one wins.
     public init(
         application: String, hosts: [String], backends: [Backend], mode: Mode = .serving,
         timeouts: RouteTimeouts = RouteTimeouts(), maxRequestBodyBytes: Int? = nil

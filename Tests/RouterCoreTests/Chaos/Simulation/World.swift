@@ -116,8 +116,8 @@ final class World {
         self.router = Router(configuration: configuration, logger: logger)
         self.loop = SimulatedLoop(self)
         self.worker = Worker(
-            loop: self.loop, configuration: configuration, routes: RouteIndex(), challenges: nil, observer: nil,
-            logger: logger, seed: self.random.next())
+            loop: self.loop, configuration: configuration, routes: RouteIndex(), challenges: nil, wake: { _ in },
+            observer: nil, logger: logger, seed: self.random.next())
         let handle = WorkerHandle(self.worker, self.loop.executor)
         self.worker.handle = handle
         self.router.state.withLock { $0.attach([handle]) }
@@ -133,7 +133,8 @@ final class World {
         self.add(stream)
         self.streams.append(stream)
         self.worker.serve(
-            stream, client: "203.0.113.7", ListenerFacts(Router.Listener(host: "127.0.0.1", port: 80), port: 80))
+            stream, client: ClientAddress("203.0.113.7") ?? .unknown,
+            ListenerFacts(Router.Listener(host: "127.0.0.1", port: 80), port: 80))
         let client: any SimulatedClient =
             self.weather.clientsSpeak == .http1
             ? SimulatedHTTP1Client(cable, self, asking: count) : SimulatedHTTP2Client(cable, self, asking: count)

@@ -87,7 +87,7 @@ struct PeerProxy: Sendable {
     /// Its name with its version; nil when it is not installed.
     var title: String? {
         guard let program = self.program else { return nil }
-        let output = Pipe()
+        let output = Foundation.Pipe()
         let process = Process()
         process.executableURL = program
         process.arguments = ["-v"]
