@@ -15,8 +15,12 @@ extension ExchangeMachine {
         }
         if self.responseHeadSent {
             let upgraded = self.response.status == 101
+            // To close at once would be a reset when the client has sent more, and destroy the answers before this one.
+            let hasUnread = !self.requestBody.isComplete || self.input.readableBytes > 0
+            let lingers = hasUnread && !upgraded && self.clientDialect == .http1 && !self.clientEnded
             self.end(
-                status: self.response.status, code: answer.code, reuses: false, upgraded: upgraded, then: .drop)
+                status: self.response.status, code: answer.code, reuses: false, upgraded: upgraded,
+                then: lingers ? .linger : .drop)
             return self.nextAction()
         }
         let hasUnread: Bool

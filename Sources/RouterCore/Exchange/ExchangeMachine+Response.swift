@@ -43,9 +43,6 @@ extension ExchangeMachine {
                 if self.pendingAnswer != nil { return self.nextAction() }
                 guard case .complete = self.responsePhase else { return nil }
             case .complete:
-                // The end is a frame of its own. To let go before it has come would look to the instance as if the
-                // client had left in the middle.
-                if self.upstreamDialect == .frames, !self.upstreamEnded { return nil }
                 return self.endResponse()
             }
         }

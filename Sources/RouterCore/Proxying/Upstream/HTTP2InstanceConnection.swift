@@ -68,9 +68,23 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         return id
     }
 
-    func close(_ id: UInt32, isComplete: Bool) {
+    /// What the exchange that lets go of a stream knows about it.
+    enum Ending {
+        /// Both sides have sent all.
+        case complete
+        /// The response is whole, and only its last frame is to come.
+        case whole
+        case brokenOff
+    }
+
+    func close(_ id: UInt32, _ ending: Ending) {
         self.requests[id] = nil
-        if !isComplete { self.connection.reset(stream: id, code: .cancel) }
+        switch ending {
+        case .complete: break
+        // To reset it would look to the instance as if its client had left in the last moment.
+        case .whole: self.connection.stopReceiving(stream: id)
+        case .brokenOff: self.connection.reset(stream: id, code: .cancel)
+        }
         if self.requests.isEmpty {
             self.idleSince = self.loop.now()
             if self.instance.isRetired { return self.leave() }

@@ -49,7 +49,8 @@ final class HTTP2InstanceStream: InstanceSide {
         // What was received is the exchange's business now: its room in the connection's window is free.
         self.returnWindow()
         self.id = nil
-        self.connection.close(id, isComplete: self.sentEnd && self.gotEnd)
+        if case .reuse = manner, self.sentEnd, !self.gotEnd { return self.connection.close(id, .whole) }
+        self.connection.close(id, self.sentEnd && self.gotEnd ? .complete : .brokenOff)
     }
 
     private func returnWindow() {

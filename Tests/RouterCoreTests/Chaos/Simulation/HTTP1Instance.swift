@@ -29,7 +29,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     private var closesAfter = false
     private var resetsAfter = false
     private var isHanging = false
-    private var isGone = false
+    private(set) var isOver = false
     private var closesWhenIdle = false
 
     init(_ cable: Cable, _ world: World, name: String) {
@@ -43,7 +43,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     private var wantsRead: Bool { self.cable.peerCanRead && (self.story == nil || !self.hasWholeRequest) }
 
     var isRunnable: Bool {
-        if self.isGone { return false }
+        if self.isOver { return false }
         return self.wantsRead || self.canWrite || (self.canFinish && !self.isHanging) || self.cable.isReset
             || (self.cable.toPeer.isDry && !self.cable.peerHasClosed) || (self.closesWhenIdle && self.story == nil)
     }
@@ -67,7 +67,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     }
 
     func stop() {
-        guard !self.isGone else { return }
+        guard !self.isOver else { return }
         if self.story != nil, !self.isHanging, !self.cable.isReset, !self.cable.toPeer.isDry {
             self.world.log("\(self.name) is stopped with request \(self.story?.number ?? 0)")
         }
@@ -75,7 +75,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     }
 
     private func leave() {
-        self.isGone = true
+        self.isOver = true
         // What the router may have sent meanwhile is lost with it.
         if self.story == nil, self.cable.toPeer.bytes.readableBytes > 0 || self.reader.unread > 0 || self.closesWhenIdle
         {
@@ -95,7 +95,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     }
 
     private func readOn() {
-        while !self.isGone, self.story == nil || !self.hasWholeRequest, let event = self.reader.next() {
+        while !self.isOver, self.story == nil || !self.hasWholeRequest, let event = self.reader.next() {
             switch event {
             case .head(let head): self.readHead(head)
             case .body(let bytes):
@@ -173,7 +173,7 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     }
 
     private func leaveBroken() {
-        self.isGone = true
+        self.isOver = true
         if self.world.chance(50) { self.cable.peerResets() } else { self.cable.peerCloses() }
     }
 
@@ -247,11 +247,11 @@ final class SimulatedHTTP1Instance: SimulatedInstance {
     private func finishAnswer() {
         if self.attempt?.outcome == .underWay { self.attempt?.outcome = .answered }
         if self.resetsAfter {
-            self.isGone = true
+            self.isOver = true
             return self.cable.peerResets()
         }
         if self.closesAfter {
-            self.isGone = true
+            self.isOver = true
             return self.cable.peerCloses()
         }
         self.isAnswered = true

@@ -17,6 +17,9 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
         var length = 0
         var sent = 0
         var endsWithTrailers = false
+        var saidLength = false
+        /// What the answer is when it is broken off now: with all of the promised bytes it is whole all the same.
+        var cutOutcome: Story.Attempt.Outcome { self.saidLength && self.sent == self.length ? .answered : .cut }
     }
 
     let name: String
@@ -24,9 +27,10 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
     private unowned let world: World
     private var end: HTTP2End
     private var streams: [UInt32: Stream] = [:]
-    private var isGone = false
+    private(set) var isOver = false
     private var isClosing = false
-    private var answers = 0
+    /// What is answered as far as the machine goes, which may have to wait for the router's windows.
+    private var said: [UInt32: Story.Attempt] = [:]
 
     init(_ cable: Cable, _ world: World, name: String) {
         self.cable = cable
@@ -55,12 +59,12 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
     }
     private func consuming() -> [UInt32] { self.end.isSettled ? self.streams { $1.unconsumed > 0 } : [] }
     private var mustLeave: Bool {
-        self.cable.isReset || (self.cable.toPeer.isDry && !self.isGone)
+        self.cable.isReset || (self.cable.toPeer.isDry && !self.isOver)
             || ((self.isClosing || self.end.connection.wantsClose) && self.end.hasSaidAll)
     }
 
     var isRunnable: Bool {
-        if self.isGone { return false }
+        if self.isOver { return false }
         return self.cable.peerCanRead || self.end.canWrite || self.mustLeave || !self.sending().isEmpty
             || !self.consuming().isEmpty
     }
@@ -79,18 +83,21 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
     }
 
     func stop() {
-        guard !self.isGone else { return }
+        guard !self.isOver else { return }
         self.leave()
     }
 
     private func leave() {
-        self.isGone = true
+        self.isOver = true
         self.world.log("cable \(self.cable.id): \(self.name) closes")
         let isLost = self.cable.isReset || self.cable.toPeer.isDry
         if !isLost { self.world.crossed() }
         for id in self.streams.keys.sorted() {
             guard let stream = self.streams[id], stream.attempt.outcome == .underWay else { continue }
-            stream.attempt.outcome = isLost ? .abandoned : stream.hasHead ? .cut : .broke
+            stream.attempt.outcome = isLost ? .abandoned : stream.hasHead ? stream.cutOutcome : .broke
+        }
+        for (id, attempt) in self.said where self.end.connection.bufferedBytes(stream: id) > 0 {
+            attempt.outcome = .cut
         }
         self.streams = [:]
         self.cable.peerCloses()
@@ -99,7 +106,7 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
     // MARK: Requests
 
     private func handle() {
-        while !self.isGone, let event = self.end.nextEvent() {
+        while !self.isOver, let event = self.end.nextEvent() {
             switch event {
             case .head(let id, let head): self.readHead(id, String(buffer: head.text), ends: head.endsStream)
             case .data(let id, let bytes, let ends): self.readData(id, bytes, ends: ends)
@@ -186,7 +193,7 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
         }
         guard stream.hasHead else { return self.sayHead(id, stream) }
         if stream.plan == .cut, self.world.chance(50) {
-            stream.attempt.outcome = .cut
+            stream.attempt.outcome = stream.cutOutcome
             return self.breakOff(id)
         }
         let count = self.world.pieceSize(stream.length - stream.sent)
@@ -194,7 +201,7 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
         self.streams[id]?.sent += count
         let isLast = stream.sent + count == stream.length
         if isLast, stream.plan == .cut {
-            stream.attempt.outcome = .cut
+            stream.attempt.outcome = stream.cutOutcome
             return self.breakOff(id)
         }
         self.end.connection.sendData(stream: id, bytes, endsStream: isLast && !stream.endsWithTrailers)
@@ -206,25 +213,31 @@ final class SimulatedHTTP2Instance: SimulatedInstance {
     }
 
     private func sayHead(_ id: UInt32, _ stream: Stream) {
-        if stream.plan == .hangInside { stream.attempt.outcome = .hung }
         if self.world.chance(10) {
             self.end.connection.sendInterim(
                 stream: id,
                 head: ByteBuffer(string: "HTTP/1.1 103 Early Hints\r\nX-Number: \(stream.story.number)\r\n\r\n"))
         }
         var head = "HTTP/1.1 200 OK\r\nX-Number: \(stream.story.number)\r\n"
-        if self.world.chance(50) { head += "Content-Length: \(stream.length)\r\n" }
+        if self.world.chance(50) {
+            head += "Content-Length: \(stream.length)\r\n"
+            self.streams[id]?.saidLength = true
+        }
         let ends = stream.length == 0 && stream.plan == .answer
         self.end.connection.sendHead(stream: id, head: ByteBuffer(string: head + "\r\n"), endsStream: ends)
         self.streams[id]?.hasHead = true
+        if stream.plan == .hangInside {
+            // An empty answer of a known length is whole without its last frame.
+            let isWhole = stream.length == 0 && self.streams[id]?.saidLength == true
+            stream.attempt.outcome = isWhole ? .answered : .hung
+        }
         if ends { self.answered(id) }
     }
 
-    /// The answer is with the machine, which may have to wait for the router's windows.
     private func answered(_ id: UInt32) {
         guard let stream = self.streams[id] else { return }
         stream.attempt.outcome = .answered
-        self.answers += 1
+        self.said[id] = stream.attempt
         if stream.hasWholeRequest || stream.plan == .early { self.streams[id]?.plan = .hang }
         if stream.hasWholeRequest { self.streams[id] = nil }
         guard self.world.strikes(.closesIdle) else { return }

@@ -30,6 +30,8 @@ final class SimulatedLoop: StreamLoop, Participant {
 
     // MARK: What other threads have sent
 
+    var isOver: Bool { false }
+
     var isRunnable: Bool { !self.executor.work.withLock { $0.isEmpty } }
 
     func run() {
@@ -60,6 +62,7 @@ final class SimulatedConnecting: PendingConnection, Participant {
         self.completion = completion
     }
 
+    var isOver: Bool { self.completion == nil }
     var isRunnable: Bool { self.completion != nil && !self.world.isBlackHole(self.instance) }
 
     func cancel() {

@@ -6,6 +6,8 @@ import NIOCore
 /// Somebody who can do something at a moment that the seed chooses.
 protocol Participant: AnyObject {
     var isRunnable: Bool { get }
+    /// Whether it never will be again.
+    var isOver: Bool { get }
     func run()
 }
 

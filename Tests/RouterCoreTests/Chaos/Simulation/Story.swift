@@ -69,24 +69,23 @@ final class Story {
 
     // MARK: Bodies
 
-    /// Bytes that no other request's body has in this place.
-    static func byte(_ number: Int, _ index: Int, isResponse: Bool) -> UInt8 {
-        UInt8(truncatingIfNeeded: number &* 37 &+ index &* 11 &+ (index >> 8) &* 3 &+ (isResponse ? 128 : 0))
-    }
+    /// What all bodies are cut from.
+    private static let bytes: ByteBuffer = {
+        var random = LoopRandom(seed: 1)
+        var bytes = ByteBuffer()
+        for _ in 0..<8192 { bytes.writeInteger(random.next()) }
+        return bytes
+    }()
 
+    /// A body's bytes, which no other request's has in this place.
     static func body(_ number: Int, _ range: Range<Int>, isResponse: Bool) -> ByteBuffer {
-        ByteBuffer(bytes: range.lazy.map { Self.byte(number, $0, isResponse: isResponse) })
+        let start = (number * 2 + (isResponse ? 1 : 0)) * 131 % 30_000 + range.lowerBound
+        return self.bytes.getSlice(at: start, length: range.count) ?? ByteBuffer()
     }
 
     /// Whether these are the bytes of this request's body from `start` on.
     static func matches(_ bytes: ByteBuffer, _ number: Int, from start: Int, isResponse: Bool) -> Bool {
-        bytes.withUnsafeReadableBytes { bytes in
-            for index in 0..<bytes.count
-            where bytes[index] != Self.byte(number, start &+ index, isResponse: isResponse) {
-                return false
-            }
-            return true
-        }
+        bytes == self.body(number, start..<(start + bytes.readableBytes), isResponse: isResponse)
     }
 
     // MARK: The verdict
@@ -131,11 +130,15 @@ final class Story {
             let failures = self.attempts.count { $0.outcome == .broke }
             let refusals = self.attempts.count { $0.outcome == .refused }
             if code == "connect-failed", weather.faults.contains(.refusesConnections) { return nil }
-            if refusals > 0, !self.isKept || failures + refusals + crossings >= 4 { return nil }
-            if !self.isReplayable || !self.isKept { return failures == 1 || crossings > 0 ? nil : verdict }
+            // The last try is another instance's, if there is one.
+            let enough = weather.instances == 1 ? 3 : 4
+            if refusals > 0, !self.isKept || failures + refusals + crossings >= enough { return nil }
+            if !self.isKept { return failures + crossings > 0 ? nil : verdict }
+            if !self.isReplayable { return failures == 1 || crossings > 0 ? nil : verdict }
             // Every instance was tried, or it was tried often enough.
             let isExhausted = failures + refusals + crossings >= 4
-            return isExhausted || Set(self.attempts.map(\.instance)).count >= weather.instances ? nil : verdict
+            let tried = Set(self.attempts.map(\.instance)).count + (crossings > 0 ? 1 : 0)
+            return isExhausted || tried >= weather.instances ? nil : verdict
         default: return verdict
         }
     }

@@ -243,10 +243,20 @@ final class World {
     }
 
     private func runOne() -> Bool {
-        let ready = self.participants.filter(\.isRunnable)
-        guard !ready.isEmpty else { return false }
-        ready[self.pick(0..<ready.count)].run()
-        return true
+        // The first one that can, from any one on.
+        let count = self.participants.count
+        let start = self.pick(0..<count)
+        for offset in 0..<count {
+            let index = start + offset < count ? start + offset : start + offset - count
+            let participant = self.participants[index]
+            guard participant.isRunnable else { continue }
+            participant.run()
+            if participant.isOver, let last = self.participants.popLast(), index < self.participants.count {
+                self.participants[index] = last
+            }
+            return true
+        }
+        return false
     }
 
     private func tick() {
@@ -291,10 +301,7 @@ final class World {
 }
 
 /// A client of a simulated world.
-protocol SimulatedClient: Participant {
-    /// Whether it wants nothing more.
-    var isOver: Bool { get }
-}
+protocol SimulatedClient: Participant {}
 
 /// One connection of an instance of a simulated world.
 protocol SimulatedInstance: Participant {
