@@ -157,6 +157,12 @@
         }
 
         func flush() {
+            self.send()
+            // Also when nothing could be tried, because the kernel has not taken what was there before.
+            if self.bufferedBytes > self.loop.marks.high { self.isWritable = false }
+        }
+
+        private func send() {
             guard !self.isBlocked, !self.isClosed, !self.hasBroken else { return }
             while self.bufferedBytes > 0 {
                 let wanted: Int
@@ -175,7 +181,6 @@
                 self.block()
                 break
             }
-            if self.bufferedBytes > self.loop.marks.high { self.isWritable = false }
             if self.bufferedBytes == 0 { self.finishOutput() }
         }
 
@@ -186,8 +191,7 @@
                 func add(_ buffer: ByteBuffer) {
                     // The buffer stays where it is: it is held by this stream, and nobody writes to it.
                     buffer.withUnsafeReadableBytes { bytes in
-                        pieces.initializeElement(
-                            at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
+                        pieces.initializeElement(at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
                         wanted += bytes.count
                     }
                     count += 1
