@@ -191,7 +191,8 @@
                 func add(_ buffer: ByteBuffer) {
                     // The buffer stays where it is: it is held by this stream, and nobody writes to it.
                     buffer.withUnsafeReadableBytes { bytes in
-                        pieces.initializeElement(at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
+                        pieces.initializeElement(
+                            at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
                         wanted += bytes.count
                     }
                     count += 1
