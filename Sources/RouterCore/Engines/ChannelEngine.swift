@@ -49,8 +49,8 @@ final class ChannelEngine: Engine {
     var workers: [WorkerHandle] { self.places.map(\.worker) }
 
     func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
-        let handles = Dictionary(
-            uniqueKeysWithValues: self.places.map { (ObjectIdentifier($0.loop.eventLoop), $0.worker) })
+        let places = Dictionary(
+            uniqueKeysWithValues: self.places.map { (ObjectIdentifier($0.loop.eventLoop), $0) })
         let acceptor = listener.security == .tls ? self.acceptor : nil
         do {
             let server = try await ServerBootstrap(group: self.group)
@@ -60,9 +60,9 @@ final class ChannelEngine: Engine {
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        guard let handle = handles[ObjectIdentifier(channel.eventLoop)] else { return }
+                        guard let place = places[ObjectIdentifier(channel.eventLoop)] else { return }
                         let facts = ListenerFacts(listener, port: channel.localAddress?.port ?? listener.port)
-                        try handle.withWorker { try Self.serve(channel, facts, acceptor, $0) }
+                        try place.worker.withWorker { try Self.serve(channel, facts, acceptor, place.loop, $0) }
                     }
                 }
                 .bind(host: listener.host, port: listener.port).get()
@@ -76,10 +76,11 @@ final class ChannelEngine: Engine {
     }
 
     private static func serve(
-        _ channel: any Channel, _ listener: ListenerFacts, _ acceptor: TLSAcceptor?, _ worker: Worker
+        _ channel: any Channel, _ listener: ListenerFacts, _ acceptor: TLSAcceptor?, _ loop: ChannelLoop,
+        _ worker: Worker
     ) throws {
         let client = channel.remoteAddress.map { ClientAddress($0) } ?? .unknown
-        let stream = ChannelStream(nil)
+        let stream = ChannelStream(on: loop)
         let pipeline = channel.pipeline.syncOperations
         if let acceptor {
             if listener.expectsProxyHeader(from: client) {

@@ -20,6 +20,9 @@ protocol ByteStream: AnyObject {
     /// Puts bytes behind those that wait; ``flush()`` sends them.
     func write(_ bytes: ByteBuffer)
     func flush()
+    /// Sends what waits before the loop waits again, or at once when it is much: what several requests write to the
+    /// connection that they share then leaves together, in one call of the kernel and one TLS record.
+    func flushSoon()
     /// Goes on reading, if that had stopped because the handler wanted no more.
     func resumeReading()
     /// Sends what waits and then the end of the stream. The peer may go on sending.

@@ -73,7 +73,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         var wrote = false
         while self.stream.isWritable, let output = self.connection.takeOutput() {
             self.stream.write(output)
-            self.stream.flush()
+            self.stream.flushSoon()
             wrote = true
         }
         return wrote

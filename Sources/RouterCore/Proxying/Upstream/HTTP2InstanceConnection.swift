@@ -113,7 +113,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
             wrote = false
             while self.stream.isWritable, let output = self.connection.takeOutput() {
                 self.stream.write(output)
-                self.stream.flush()
+                self.stream.flushSoon()
                 wrote = true
             }
         } while wrote

@@ -6,9 +6,12 @@ import Synchronization
 final class ChannelLoop: StreamLoop, LoopExecutor {
     let eventLoop: any EventLoop
     private let isEnded = Mutex(false)
+    private let unsent: NIOLoopBoundBox<[ChannelStream]>
 
+    /// To be called on the loop's thread.
     init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
+        self.unsent = NIOLoopBoundBox([], eventLoop: eventLoop)
     }
 
     /// Takes no more work; what was taken before is done.
@@ -27,10 +30,21 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
         self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(5)) { work() }
     }
 
+    /// Has a stream flush once what is ready now has been served.
+    func flushSoon(_ stream: ChannelStream) {
+        self.unsent.value.append(stream)
+        guard self.unsent.value.count == 1 else { return }
+        self.eventLoop.assumeIsolated().execute {
+            let streams = self.unsent.value
+            self.unsent.value = []
+            for stream in streams { stream.flush() }
+        }
+    }
+
     func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
     func connect(to instance: Instance, completion: @escaping ((any ByteStream)?) -> Void) -> any PendingConnection {
-        let stream = LoopBound(ChannelStream(nil), self)
+        let stream = LoopBound(ChannelStream(on: self), self)
         let bootstrap = ClientBootstrap(group: self.eventLoop)
             // The caller gives up before.
             .connectTimeout(.hours(1))

@@ -18,6 +18,9 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private enum News { case ended, becameWritable, closed(broke: Bool) }
     private enum OutputClosing { case pending(thenClose: Bool), done }
 
+    /// More than this does not wait for the end of the loop's round.
+    private static let deferredBytes = 16_384
+
     var handler: (any ByteStreamHandler)?
     /// Whose connection it is, when a proxy in front has said so before TLS.
     var proxiedClient: ClientAddress?
@@ -30,9 +33,13 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var outputClosing: OutputClosing?
     private var callDepth = 0
     private var news: [News] = []
+    private unowned let loop: ChannelLoop
+    /// What was written and not flushed.
+    private var unsentBytes = 0
+    private var isUnsent = false
 
-    init(_ handler: (any ByteStreamHandler)?) {
-        self.handler = handler
+    init(on loop: ChannelLoop) {
+        self.loop = loop
     }
 
     var isWritable: Bool { self.context?.channel.isWritable ?? true }
@@ -56,11 +63,21 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     // MARK: What the handler asks for
 
     func write(_ bytes: ByteBuffer) {
+        self.unsentBytes += bytes.readableBytes
         self.calling { $0.write(self.wrapOutboundOut(bytes), promise: nil) }
     }
 
     func flush() {
+        self.isUnsent = false
+        self.unsentBytes = 0
         self.calling { $0.flush() }
+    }
+
+    func flushSoon() {
+        guard self.unsentBytes <= Self.deferredBytes else { return self.flush() }
+        guard !self.isUnsent else { return }
+        self.isUnsent = true
+        self.loop.flushSoon(self)
     }
 
     func resumeReading() {
@@ -100,6 +117,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     }
 
     func close() {
+        if self.isUnsent { self.flush() }
         self.closedHere = true
         if self.bufferedBytes > 0, let channel = self.context?.channel as? any SocketOptionProvider {
             // What is cut off must not look like an orderly end, which would not even arrive before what is not read.

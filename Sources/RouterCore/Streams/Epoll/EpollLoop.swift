@@ -42,6 +42,7 @@
         private var readBuffer: ByteBuffer
         private let readBufferBytes: Int
         private var later: [EpollStream] = []
+        private var unsent: [EpollStream] = []
         private(set) var time: UInt64
         private var nextTick: UInt64
         private let tickInterval: UInt64
@@ -108,12 +109,14 @@
                         self.onTick?()
                     }
                     if self.time >= self.soonDue { self.doSoon() }
+                    self.flushUnsent()
                     let count = slipway_io_epoll_wait(self.epoll, events.baseAddress, self.waitMilliseconds)
                     for index in 0..<max(0, Int(count)) { self.dispatch(events[index]) }
                     self.serveLater()
                     if self.doWork() { break }
                 }
             }
+            self.flushUnsent()
             self.later = []
             self.registrations = []
             self.onTick = nil
@@ -171,6 +174,13 @@
             for stream in streams { stream.serveLater() }
         }
 
+        private func flushUnsent() {
+            guard !self.unsent.isEmpty else { return }
+            // A flush calls nobody back: the list stays as it is meanwhile.
+            for stream in self.unsent { stream.flush() }
+            self.unsent.removeAll(keepingCapacity: true)
+        }
+
         /// Reads the clock: once per event, which is all the precision that latencies need.
         private func updateTime() { self.time = NIODeadline.now().uptimeNanoseconds }
 
@@ -178,6 +188,9 @@
 
         /// Has a stream called again after this round of events.
         func callLater(_ stream: EpollStream) { self.later.append(stream) }
+
+        /// Has a stream flush before the loop waits again.
+        func flushSoon(_ stream: EpollStream) { self.unsent.append(stream) }
 
         func register(_ stream: EpollStream, writes: Bool) -> Bool {
             self.assertOnLoop()

@@ -23,6 +23,8 @@
 
         /// So many reads in a row, then others have their turn.
         private static let readsPerTurn = 4
+        /// More than this does not wait: it may be a part of the loop's read buffer, which is needed for the next read.
+        private static let deferredBytes = 16_384
 
         let descriptor: Int32
         private let loop: EpollLoop
@@ -43,6 +45,8 @@
         private var hasBroken = false
         private var isCalledLater = false
         private var isDiscarded = false
+        /// What waits is sent before the loop waits again.
+        private var isUnsent = false
         /// Who makes it, until it is made.
         private var connection: EpollConnection?
 
@@ -157,9 +161,17 @@
         }
 
         func flush() {
+            self.isUnsent = false
             self.send()
             // Also when nothing could be tried, because the kernel has not taken what was there before.
             if self.bufferedBytes > self.loop.marks.high { self.isWritable = false }
+        }
+
+        func flushSoon() {
+            guard self.bufferedBytes <= Self.deferredBytes else { return self.flush() }
+            guard !self.isUnsent else { return }
+            self.isUnsent = true
+            self.loop.flushSoon(self)
         }
 
         private func send() {
@@ -255,6 +267,8 @@
 
         func close() {
             guard !self.isClosed else { return }
+            if self.isUnsent { self.flush() }
+            guard !self.isClosed else { return }
             self.isClosed = true
             if self.bufferedBytes > 0 { self.makeCloseReset() }
             self.discard()
@@ -284,15 +298,6 @@
             self.first = ByteBuffer()
             self.rest = []
             self.bufferedBytes = 0
-        }
-
-        /// Lets go of the descriptor without closing it, for somebody else to serve.
-        func release() -> Int32 {
-            self.isClosed = true
-            self.isDiscarded = true
-            self.handler = nil
-            self.loop.unregister(self.descriptor)
-            return self.descriptor
         }
     }
 #endif

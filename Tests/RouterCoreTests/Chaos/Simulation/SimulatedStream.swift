@@ -27,6 +27,7 @@ final class SimulatedStream: ByteStream, Participant {
 
     private var pending = Deque<ByteBuffer>()
     private var isFlushed = true
+    private var isUnsent = false
     private var closing = Closing.no
     private var isHeld = false
     private var sawEnd = false
@@ -58,8 +59,15 @@ final class SimulatedStream: ByteStream, Participant {
 
     func flush() {
         self.isFlushed = true
+        self.isUnsent = false
         self.push()
         if self.bufferedBytes > self.world.marks.high { self.isWritable = false }
+    }
+
+    /// It is pushed when the world comes to it.
+    func flushSoon() {
+        self.isFlushed = true
+        self.isUnsent = true
     }
 
     private func push() {
@@ -104,6 +112,7 @@ final class SimulatedStream: ByteStream, Participant {
     }
 
     func close() {
+        if self.isUnsent { self.flush() }
         guard !self.isClosed else { return }
         self.isClosed = true
         self.letGo()
