@@ -15,7 +15,7 @@ struct BodyReader {
     /// How much data has come whose amount was not known beforehand.
     private(set) var unannounced = 0
     /// The trailer section that followed the body, for a reader that does not know the chunked coding: lines only.
-    private(set) var trailers = ByteBuffer()
+    private(set) var trailers: ByteBuffer?
 
     init(_ framing: BodyFraming, output: ChunkedScanner.Output, malformed: RouterErrorCode) {
         self.output = output
@@ -58,6 +58,13 @@ struct BodyReader {
         }
     }
 
+    private mutating func keepTrailer(_ line: ByteBuffer) {
+        var trailers = self.trailers ?? ByteBuffer()
+        self.trailers = nil
+        trailers.writeImmutableBuffer(line)
+        self.trailers = trailers
+    }
+
     private mutating func nextChunked(
         _ scanner: inout ChunkedScanner, from input: inout ByteBuffer, limit: Int
     ) throws(HeadRefusal) -> ByteBuffer? {
@@ -74,7 +81,7 @@ struct BodyReader {
             case .skip(let count):
                 input.moveReaderIndex(forwardBy: count)
             case .trailer(let count):
-                if var line = input.readSlice(length: count) { self.trailers.writeBuffer(&line) }
+                if let line = input.readSlice(length: count) { self.keepTrailer(line) }
             case .pass(let count):
                 self.coding = .chunked(scanner)
                 return input.readSlice(length: count)

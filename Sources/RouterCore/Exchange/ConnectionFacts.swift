@@ -1,24 +1,25 @@
 /// What every request of one client connection is told about where it came from.
-struct ConnectionFacts {
+///
+/// An object, because a machine hands it around with every request: one reference to count instead of one per field.
+final class ConnectionFacts: Sendable {
     /// The client's address, and as text.
     let client: ClientAddress
     let clientAddress: String
     /// Whether that address is a trusted proxy, whose own statements about the client are kept.
-    var isTrusted: Bool
-    var scheme: String
+    let isTrusted: Bool
+    let scheme: String
+    /// Whether the client speaks TLS to this router.
+    let isSecure: Bool
     /// The port the client connected to.
-    var port: Int
+    let port: Int
     /// The name in the `Via` field.
-    var pseudonym: String
+    let pseudonym: String
 
     /// The fields that are the same for every request whose sender is not trusted.
     let untrustedFields: [UInt8]
     let viaField: [UInt8]
     /// The same for requests in HTTP/1.0.
     let oldViaField: [UInt8]
-
-    /// Whether the client speaks TLS to this router.
-    var isSecure: Bool { self.scheme == "https" }
 
     init(client: ClientAddress, isTrusted: Bool, scheme: String, port: Int, pseudonym: String, version: String = "1.1")
     {
@@ -27,6 +28,7 @@ struct ConnectionFacts {
         self.clientAddress = clientAddress
         self.isTrusted = isTrusted
         self.scheme = scheme
+        self.isSecure = scheme == "https"
         self.port = port
         self.pseudonym = pseudonym
         self.viaField = Array("Via: \(version) \(pseudonym)\r\n".utf8)

@@ -85,9 +85,9 @@ extension ExchangeMachine {
         status: Int, code: RouterErrorCode?, reuses: Bool, upgraded: Bool, then afterwards: Afterwards
     ) {
         self.upstream = .finished
-        self.upstreamInput = ByteBuffer()
+        self.upstreamInput.letGo()
         self.framedResponse = nil
-        self.headBytes = ByteBuffer()
+        self.headBytes.letGo()
         self.phase = .ending(
             ExchangeEnding(
                 reusesUpstream: reuses, status: status, code: code, requestBytes: self.requestBytes,
@@ -111,13 +111,13 @@ extension ExchangeMachine {
         }
         if self.input.readableBytes > 0, !self.upstreamEnded || !self.upstreamBroke {
             let bytes = self.input
-            self.input = ByteBuffer()
+            self.input.letGo()
             self.requestBytes += bytes.readableBytes
             return .toUpstream(bytes)
         }
         if self.upstreamInput.readableBytes > 0 {
             let bytes = self.upstreamInput
-            self.upstreamInput = ByteBuffer()
+            self.upstreamInput.letGo()
             self.responseBytes += bytes.readableBytes
             return .toClient(bytes)
         }

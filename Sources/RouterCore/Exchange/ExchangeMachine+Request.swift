@@ -67,7 +67,7 @@ extension ExchangeMachine {
         self.responseBytes = 0
         self.requestBody = BodyReader(.none, output: .chunks, malformed: .badRequest)
         self.upstream = .unassigned
-        self.upstreamInput = ByteBuffer()
+        self.upstreamInput.letGo()
         self.upstreamEnded = false
         self.upstreamBroke = false
         self.isReplayWhole = true
@@ -78,9 +78,9 @@ extension ExchangeMachine {
         self.requestDelivery = .asIs
         self.policy = nil
         if !self.addedFields.isEmpty { self.addedFields = [] }
-        if self.clientDialect == .http1 { self.requestTrailers = ByteBuffer() }
+        if self.clientDialect == .http1 { self.requestTrailers.letGo() }
         self.framedResponse = nil
-        self.responseTrailers = ByteBuffer()
+        self.responseTrailers.letGo()
         self.responsePhase = .head
         self.response = ResponseHead()
         self.delivery = .asIs
@@ -132,7 +132,7 @@ extension ExchangeMachine {
         self.replay = out
         self.replayHeadLength = out.readableBytes
         // The head's buffer is the socket's read buffer: let go of it.
-        self.headBytes = ByteBuffer()
+        self.headBytes.letGo()
         self.phase = .exchanging
     }
 
@@ -196,13 +196,14 @@ extension ExchangeMachine {
     }
 
     private var hasRequestTrailers: Bool {
-        self.requestTrailers.readableBytes > 0 || self.requestBody.trailers.readableBytes > 0
+        self.requestTrailers.readableBytes > 0 || self.requestBody.trailers != nil
     }
 
     /// The request's trailers as lines and an empty line; empty when there are none that may pass.
     private func takeRequestTrailers() -> ByteBuffer {
         Self.allowedTrailers(
-            self.clientDialect == .frames ? self.requestTrailers : Self.closed(self.requestBody.trailers))
+            self.clientDialect == .frames
+                ? self.requestTrailers : Self.closed(self.requestBody.trailers ?? ByteBuffer()))
     }
 
     private mutating func nextBodyPiece() throws(HeadRefusal) -> ByteBuffer? {
@@ -231,7 +232,7 @@ extension ExchangeMachine {
             self.replay.writeImmutableBuffer(piece)
         } else {
             self.isReplayWhole = false
-            self.replay = ByteBuffer()
+            self.replay.letGo()
         }
     }
 }

@@ -50,7 +50,7 @@ extension ExchangeMachine {
 
     private mutating func forgetReplay() {
         // A usual head's buffer is kept for the next request; a large one is not worth its memory.
-        if self.replay.capacity > 16384 { self.replay = ByteBuffer() } else { self.replay.clear() }
+        if self.replay.capacity > 16384 { self.replay.letGo() } else { self.replay.clear() }
         self.isReplayWhole = false
     }
 
@@ -183,7 +183,7 @@ extension ExchangeMachine {
                     rules: self.policy?.responseRules, added: added, seconds: self.seconds, into: &out)
             }
         }
-        self.headBytes = ByteBuffer()
+        self.headBytes.letGo()
         self.out = out
     }
 
@@ -202,8 +202,10 @@ extension ExchangeMachine {
             return nil
         }
         if self.responseBody.isComplete { self.responsePhase = .complete }
-        if self.responseBody.isComplete, self.responseTrailers.readableBytes == 0 {
-            self.responseTrailers = Self.closed(self.responseBody.trailers)
+        if self.responseBody.isComplete, self.responseTrailers.readableBytes == 0,
+            let trailers = self.responseBody.trailers
+        {
+            self.responseTrailers = Self.closed(trailers)
         }
         if let piece { return self.delivery == .intoChunks ? Self.chunk(piece) : piece }
         guard !self.responseBody.isComplete, self.upstreamEnded else { return nil }
@@ -244,7 +246,7 @@ extension ExchangeMachine {
         }
         self.retries += 1
         self.upstream = .acquiring
-        self.upstreamInput = ByteBuffer()
+        self.upstreamInput.letGo()
         // An instance that refuses says that it is well: the connection was at its end, or full. Another one is asked
         // with the last try.
         let staysThere = self.wasRefused ? self.retries < self.settings.retries : self.isReused

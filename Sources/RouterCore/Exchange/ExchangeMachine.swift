@@ -183,7 +183,7 @@ struct ExchangeMachine: ~Copyable {
             return .closeClient
         case .lingering(let announced):
             // HTTP/1 only: a frame that ends a stream cannot be lost to a reset of the connection.
-            self.input = ByteBuffer()
+            self.input.letGo()
             if !announced {
                 self.phase = .lingering(announced: true)
                 return .halfCloseClient
@@ -278,8 +278,12 @@ struct ExchangeMachine: ~Copyable {
 
     /// Lets go of the loop's read buffer: what waits for more of its kind is kept in memory of its own.
     mutating func releaseInput() {
-        self.input = self.input.readableBytes == 0 ? ByteBuffer() : self.input.compacted()
-        self.upstreamInput = self.upstreamInput.readableBytes == 0 ? ByteBuffer() : self.upstreamInput.compacted()
+        if self.input.readableBytes == 0 { self.input.letGo() } else { self.input = self.input.compacted() }
+        if self.upstreamInput.readableBytes == 0 {
+            self.upstreamInput.letGo()
+        } else {
+            self.upstreamInput = self.upstreamInput.compacted()
+        }
     }
 
     /// What the connection waits for, which decides how long it may.
@@ -353,7 +357,7 @@ struct ExchangeMachine: ~Copyable {
         self.wasRefused = false
         self.upstreamEnded = false
         self.upstreamBroke = false
-        self.upstreamInput = ByteBuffer()
+        self.upstreamInput.letGo()
     }
 
     mutating func upstreamBytes(_ bytes: consuming ByteBuffer) {

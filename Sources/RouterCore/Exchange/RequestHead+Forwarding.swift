@@ -64,7 +64,7 @@ extension RequestHead {
         out.append(" ")
         let target = bytes[self.target]
         if target.isEmpty {
-            out.append(self.method == .options ? "*" : "/")
+            out.append(self.method == .options ? "*" as StaticString : "/")
         } else {
             if target[0] == 0x3F { out.append("/") }
             out.append(target)
@@ -119,10 +119,10 @@ extension RequestHead {
             default: break
             }
         }
-        out.append(facts.clientAddress)
+        out.append(text: facts.clientAddress)
         out.append("\r\n")
-        if !hasProto { out.append("X-Forwarded-Proto: \(facts.scheme)\r\n") }
-        if !hasPort { out.append("X-Forwarded-Port: \(facts.port)\r\n") }
+        if !hasProto { out.append(text: "X-Forwarded-Proto: \(facts.scheme)\r\n") }
+        if !hasPort { out.append(text: "X-Forwarded-Port: \(facts.port)\r\n") }
         if !hasHost { self.writeForwardedHost(bytes, into: &out) }
     }
 }

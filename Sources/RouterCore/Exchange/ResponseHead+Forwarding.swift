@@ -48,7 +48,7 @@ extension ResponseHead {
         out.append(bytes[ByteRange(runStart, runEnd)])
         if !added.isEmpty { out.append(added) }
         // Whoever passes on a response without a date adds it (RFC 9110, 6.6.1).
-        if !hasDate, self.status >= 200 { out.append("Date: \(HTTPDate(seconds: seconds))\r\n") }
+        if !hasDate, self.status >= 200 { out.append(text: "Date: \(HTTPDate(seconds: seconds))\r\n") }
         if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
         out.append(connection)
         out.append("\r\n")

@@ -22,7 +22,7 @@ struct HeadField {
         let end = head.count - 2
         while position < end {
             let lineStart = position
-            while ByteClass.isToken(head[position]) { position += 1 }
+            position = head.endOfToken(from: position)
             guard position > lineStart, head[position] == ByteClass.colon else {
                 throw HeadRefusal(malformed, "A header field's name holds a character that is not allowed there.")
             }
@@ -30,7 +30,7 @@ struct HeadField {
             position += 1
             while head[position] == ByteClass.space || head[position] == ByteClass.tab { position += 1 }
             let valueStart = position
-            while ByteClass.isFieldValue(head[position]) { position += 1 }
+            position = head.endOfFieldValue(from: position)
             // The head ends in CRLFCRLF, so that there is always a byte after a carriage return.
             guard head[position] == ByteClass.carriageReturn, head[position + 1] == ByteClass.lineFeed else {
                 throw HeadRefusal(malformed, "A header field's value holds a control character.")

@@ -5,17 +5,13 @@ import NIOCore
 /// Everything happens on one loop, and an instance's connection is always on the same one. No action calls back before
 /// it is done, except that a connection to an instance may be there at once.
 final class Exchange {
-    private struct State: ~Copyable {
-        var machine: ExchangeMachine
-        var attempt = UpstreamAttempt()
-        var timing = RequestTiming()
-        var summary = RequestSummary()
-    }
-
     let worker: Worker
     /// Owns this exchange, and therefore outlives it.
     unowned(unsafe) let client: any ClientSide
-    private let state: Owned<State>
+    private let ownedMachine: Owned<ExchangeMachine>
+    private let ownedAttempt = Owned(UpstreamAttempt())
+    private let ownedTiming = Owned(RequestTiming())
+    private let ownedSummary = Owned(RequestSummary())
 
     private var isPumping = false
     private var clientNeedsFlush = false
@@ -34,28 +30,27 @@ final class Exchange {
         self.worker = worker
         self.client = client
         self.watch = Watch(now: worker.loop.now())
-        self.state = Owned(
-            State(
-                machine: ExchangeMachine(
-                    settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()),
-                    clientDialect: dialect)))
+        self.ownedMachine = Owned(
+            ExchangeMachine(
+                settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()),
+                clientDialect: dialect))
     }
 
     var machine: ExchangeMachine {
-        @inline(__always) _read { yield self.state.value.machine }
-        @inline(__always) _modify { yield &self.state.value.machine }
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedMachine.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedMachine.pointer }
     }
     var attempt: UpstreamAttempt {
-        @inline(__always) _read { yield self.state.value.attempt }
-        @inline(__always) _modify { yield &self.state.value.attempt }
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedAttempt.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedAttempt.pointer }
     }
     var timing: RequestTiming {
-        @inline(__always) _read { yield self.state.value.timing }
-        @inline(__always) _modify { yield &self.state.value.timing }
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedTiming.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedTiming.pointer }
     }
     var summary: RequestSummary {
-        @inline(__always) _read { yield self.state.value.summary }
-        @inline(__always) _modify { yield &self.state.value.summary }
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedSummary.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedSummary.pointer }
     }
 
     /// The instance that is being used.

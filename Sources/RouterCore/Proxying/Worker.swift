@@ -19,7 +19,7 @@ final class Worker {
     var random: LoopRandom
     var policyState = PolicyState()
     /// Connections by the instance's slot.
-    private var pools: [InstanceConnections?] = []
+    private let ownedPools = Owned<[InstanceConnections?]>([])
     private(set) var isShuttingDown = false
     private(set) var wallClockOffset: UInt64 = 0
     /// The time of day as of the last tick, in seconds since 1970.
@@ -29,7 +29,7 @@ final class Worker {
     private var lastTicket: UInt64 = 0
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
-    var traffic = TrafficCounters()
+    private let ownedTraffic = Owned(TrafficCounters())
     /// What accepts connections on this loop.
     var listeners: [any ConnectionSource] = []
     /// What other threads hold of it; set once it is made.
@@ -52,6 +52,15 @@ final class Worker {
         self.random = LoopRandom(seed: seed)
         self.wallClockOffset = WallClock.nanoseconds() &- loop.now()
         self.seconds = (loop.now() &+ self.wallClockOffset) / 1_000_000_000
+    }
+
+    private var pools: [InstanceConnections?] {
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedPools.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedPools.pointer }
+    }
+    var traffic: TrafficCounters {
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedTraffic.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedTraffic.pointer }
     }
 
     /// Milliseconds since 1970, for `X-Request-Start`.

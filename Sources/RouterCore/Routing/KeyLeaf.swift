@@ -5,17 +5,9 @@ enum KeyFolding: Sendable {
     /// Byte by byte: names of applications.
     case exact
 
-    /// Eight bytes of a key as they are compared. Only bytes that are `A`–`Z` change: adding to their low seven bits
-    /// what carries `A` and `Z + 1` to 128 tells, eight at a time, which ones those are.
+    /// Eight bytes of a key as they are compared.
     @inline(__always)
-    func fold(_ word: UInt64) -> UInt64 {
-        guard self == .ignoringCase else { return word }
-        let low = word & 0x7F7F_7F7F_7F7F_7F7F
-        let fromA = low &+ 0x3F3F_3F3F_3F3F_3F3F
-        let pastZ = low &+ 0x2525_2525_2525_2525
-        let upper = (fromA ^ pastZ) & ~word & 0x8080_8080_8080_8080
-        return word | (upper >> 2)
-    }
+    func fold(_ word: UInt64) -> UInt64 { self == .ignoringCase ? ByteClass.lowercased(word) : word }
 
     @inline(__always)
     func hash(_ key: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {

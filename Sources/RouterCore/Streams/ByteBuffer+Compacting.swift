@@ -8,4 +8,10 @@ extension ByteBuffer {
         own.writeImmutableBuffer(self)
         return own
     }
+
+    /// Gives up its bytes and its memory, if it has any.
+    @inline(__always)
+    mutating func letGo() {
+        if self.capacity > 0 { self = ByteBuffer() }
+    }
 }

@@ -4,7 +4,7 @@
 /// every step of a request touches, that is some per cent of a request. A pointer's value is not checked. What makes it
 /// sound without: one thread, and a machine whose methods call nobody.
 struct Owned<Value: ~Copyable>: ~Copyable {
-    private let pointer: UnsafeMutablePointer<Value>
+    let pointer: UnsafeMutablePointer<Value>
 
     init(_ value: consuming Value) {
         self.pointer = .allocate(capacity: 1)
@@ -17,7 +17,7 @@ struct Owned<Value: ~Copyable>: ~Copyable {
     }
 
     var value: Value {
-        @inline(__always) _read { yield self.pointer.pointee }
-        @inline(__always) nonmutating _modify { yield &self.pointer.pointee }
+        @inline(__always) unsafeAddress { UnsafePointer(self.pointer) }
+        @inline(__always) nonmutating unsafeMutableAddress { self.pointer }
     }
 }

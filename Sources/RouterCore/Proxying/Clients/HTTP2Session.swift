@@ -24,8 +24,8 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     }
 
     var connection: HTTP2Connection {
-        @inline(__always) _read { yield self.machine.value }
-        @inline(__always) _modify { yield &self.machine.value }
+        @inline(__always) unsafeAddress { UnsafePointer(self.machine.pointer) }
+        @inline(__always) unsafeMutableAddress { self.machine.pointer }
     }
 
     // MARK: What the stream says

@@ -2,7 +2,7 @@
 final class InstanceConnections {
     let instance: Instance
     /// The most recently used last: it is taken first, and the others grow old and are closed.
-    private var idle: [InstanceConnection] = []
+    private let ownedIdle = Owned<[InstanceConnection]>([])
     /// Those that speak HTTP/2, and can be shared.
     private var shared: [HTTP2InstanceConnection] = []
     /// A further one of these that is being made.
@@ -10,6 +10,11 @@ final class InstanceConnections {
 
     init(_ instance: Instance) {
         self.instance = instance
+    }
+
+    private var idle: [InstanceConnection] {
+        @inline(__always) unsafeAddress { UnsafePointer(self.ownedIdle.pointer) }
+        @inline(__always) unsafeMutableAddress { self.ownedIdle.pointer }
     }
 
     // MARK: HTTP/1

@@ -39,7 +39,7 @@
         // Of the loop's thread alone.
         private var registrations: [Registration] = []
         private var generations: [UInt32] = []
-        private var readBuffer: ByteBuffer
+        private let readBuffer: Owned<ByteBuffer>
         private let readBufferBytes: Int
         private var later: [EpollStream] = []
         private var unsent: [EpollStream] = []
@@ -65,7 +65,7 @@
             self.tickInterval = tickInterval
             self.marks = marks
             self.readBufferBytes = readBufferBytes
-            self.readBuffer = ByteBufferAllocator().buffer(capacity: readBufferBytes)
+            self.readBuffer = Owned(ByteBufferAllocator().buffer(capacity: readBufferBytes))
             self.time = NIODeadline.now().uptimeNanoseconds
             self.nextTick = self.time &+ tickInterval
             _ = slipway_io_epoll_add_listener(self.epoll, self.wakeup, Self.tag(self.wakeup, 0))
@@ -241,17 +241,14 @@
 
         /// Reads into the one buffer that all streams share. As long as nobody keeps a part of it, it is used again.
         func receive(_ descriptor: Int32) -> Reading {
-            var buffer = self.readBuffer
-            self.readBuffer = ByteBuffer()
-            buffer.clear()
             let capacity = self.readBufferBytes
             var result = 0
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: capacity) { space in
+            self.readBuffer.value.clear()
+            self.readBuffer.value.writeWithUnsafeMutableBytes(minimumWritableBytes: capacity) { space in
                 result = slipway_io_receive(descriptor, space.baseAddress, capacity)
                 return max(0, result)
             }
-            self.readBuffer = buffer
-            if result > 0 { return .bytes(buffer, isFull: result == capacity) }
+            if result > 0 { return .bytes(self.readBuffer.value, isFull: result == capacity) }
             if result == 0 { return .end }
             return result == -Int(EAGAIN) ? .nothing : .failed
         }

@@ -30,9 +30,15 @@
         private let loop: EpollLoop
         var handler: (any ByteStreamHandler)?
 
-        private var first = ByteBuffer()
-        private var rest = Deque<ByteBuffer>()
-        private(set) var bufferedBytes = 0
+        /// What waits to be sent.
+        private struct Output {
+            var first = ByteBuffer()
+            var rest = Deque<ByteBuffer>()
+            var count = 0
+        }
+
+        private let output = Owned(Output())
+        var bufferedBytes: Int { self.output.value.count }
         private(set) var isWritable = true
 
         private var mayRead = false
@@ -156,8 +162,12 @@
 
         func write(_ bytes: ByteBuffer) {
             guard case .no = self.closing, !self.isClosed, !self.hasBroken, bytes.readableBytes > 0 else { return }
-            if self.bufferedBytes == 0 { self.first = bytes } else { self.rest.append(bytes) }
-            self.bufferedBytes += bytes.readableBytes
+            if self.output.value.count == 0 {
+                self.output.value.first = bytes
+            } else {
+                self.output.value.rest.append(bytes)
+            }
+            self.output.value.count += bytes.readableBytes
         }
 
         func flush() {
@@ -176,32 +186,29 @@
 
         private func send() {
             guard !self.isBlocked, !self.isClosed, !self.hasBroken else { return }
-            while self.bufferedBytes > 0 {
-                let wanted: Int
-                let sent: Int
-                if self.rest.isEmpty {
-                    wanted = self.bufferedBytes
-                    sent = self.first.withUnsafeReadableBytes {
-                        slipway_io_send(self.descriptor, $0.baseAddress, $0.count)
-                    }
-                } else {
-                    (sent, wanted) = self.sendPieces()
-                }
-                if sent > 0 { self.advance(sent) }
+            while self.output.value.count > 0 {
+                let (sent, wanted) = Self.send(self.output.value, self.descriptor)
+                if sent > 0 { Self.advance(&self.output.value, sent) }
                 if sent == wanted { continue }
                 guard sent >= 0 || sent == -Int(EAGAIN) else { return self.breakOff() }
                 self.block()
                 break
             }
-            if self.bufferedBytes == 0 { self.finishOutput() }
+            if self.output.value.count == 0 { self.finishOutput() }
         }
 
-        private func sendPieces() -> (sent: Int, wanted: Int) {
-            withUnsafeTemporaryAllocation(of: slipway_io_piece.self, capacity: 16) { pieces in
+        private static func send(_ output: borrowing Output, _ descriptor: Int32) -> (sent: Int, wanted: Int) {
+            guard !output.rest.isEmpty else {
+                let sent = output.first.withUnsafeReadableBytes {
+                    slipway_io_send(descriptor, $0.baseAddress, $0.count)
+                }
+                return (sent, output.count)
+            }
+            return withUnsafeTemporaryAllocation(of: slipway_io_piece.self, capacity: 16) { pieces in
                 var count = 0
                 var wanted = 0
                 func add(_ buffer: ByteBuffer) {
-                    // The buffer stays where it is: it is held by this stream, and nobody writes to it.
+                    // The buffer stays where it is: it is held by the stream, and nobody writes to it.
                     buffer.withUnsafeReadableBytes { bytes in
                         pieces.initializeElement(
                             at: count, to: slipway_io_piece(bytes: bytes.baseAddress, count: bytes.count))
@@ -209,20 +216,25 @@
                     }
                     count += 1
                 }
-                add(self.first)
-                for buffer in self.rest.prefix(15) { add(buffer) }
-                return (slipway_io_send_pieces(self.descriptor, pieces.baseAddress, Int32(count)), wanted)
+                add(output.first)
+                for buffer in output.rest.prefix(15) { add(buffer) }
+                return (slipway_io_send_pieces(descriptor, pieces.baseAddress, Int32(count)), wanted)
             }
         }
 
-        private func advance(_ count: Int) {
-            self.bufferedBytes -= count
+        private static func advance(_ output: inout Output, _ count: Int) {
+            output.count -= count
+            if output.count == 0 {
+                output.first = ByteBuffer()
+                if !output.rest.isEmpty { output.rest.removeAll() }
+                return
+            }
             var left = count
             while left > 0 {
-                let step = min(left, self.first.readableBytes)
-                self.first.moveReaderIndex(forwardBy: step)
+                let step = min(left, output.first.readableBytes)
+                output.first.moveReaderIndex(forwardBy: step)
                 left -= step
-                if self.first.readableBytes == 0 { self.first = self.rest.popFirst() ?? ByteBuffer() }
+                if output.first.readableBytes == 0 { output.first = output.rest.popFirst() ?? ByteBuffer() }
             }
         }
 
@@ -234,8 +246,10 @@
                 self.loop.watchWrites(self)
             }
             // A small rest must not keep a large read buffer from being used again.
-            self.first = self.first.compacted()
-            for index in self.rest.indices { self.rest[index] = self.rest[index].compacted() }
+            self.output.value.first = self.output.value.first.compacted()
+            for index in self.output.value.rest.indices {
+                self.output.value.rest[index] = self.output.value.rest[index].compacted()
+            }
         }
 
         private func tellWritable() {
@@ -295,9 +309,7 @@
             self.isDiscarded = true
             self.loop.unregister(self.descriptor)
             slipway_io_close(self.descriptor)
-            self.first = ByteBuffer()
-            self.rest = []
-            self.bufferedBytes = 0
+            self.output.value = Output()
         }
     }
 #endif
