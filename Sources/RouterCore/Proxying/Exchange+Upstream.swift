@@ -67,6 +67,14 @@ extension Exchange {
         case .busy:
             self.queueUp(pool, atFront: calledUp)
         case .none:
+            // All of them failed it. Where requests wait for the first instance, they do for one that comes back, too.
+            if let hold = pool.route.hold {
+                if self.timing.queuedSince == 0 { self.timing.queuedSince = now }
+                if !self.worker.hold(self, in: pool, hold) {
+                    self.machine.refuse(OwnAnswer(.queueFull, retryAfter: 5))
+                }
+                return
+            }
             let code: RouterErrorCode = self.attempt.tried.isEmpty ? .noHealthyInstance : .connectFailed
             self.machine.refuse(OwnAnswer(code, retryAfter: 5))
         }

@@ -33,7 +33,8 @@ public struct ApplicationRoute: Sendable, Hashable {
     public var releaseKey: ReleaseKey = .clientAddress
     /// Over how long a new instance's share of the requests grows from a tenth to the whole; nil for at once.
     public var slowStart: Duration?
-    /// Requests that come while there is no instance wait until there is one; nil to answer them 503 at once.
+    /// Requests that come while there is no instance, or that every instance refuses, wait until there is one; nil to answer
+    /// them 503 at once.
     public var hold: HoldPolicy? {
         get { self.boxedHold?.value }
         set { self.boxedHold = newValue.map(Boxed.value) }

@@ -153,6 +153,42 @@ import Testing
         await origin.stop()
     }
 
+    @Test(arguments: Driver.allCases) func `that takes requests is waited for, when its only one has just gone`(
+        driver: Driver
+    ) async throws {
+        let port = try await closedPort()
+        let origin = try await TestOrigin { _ in .echo }
+        let (woken, continuation) = AsyncStream<String>.makeStream()
+        try await withRouter(driver, wake: { continuation.yield($0) }) { router, listening in
+            var route = ApplicationRoute(
+                application: "app", hosts: ["a"],
+                backends: [Backend(id: BackendID("gone"), address: .ip(host: "127.0.0.1", port: port))])
+            route.hold = HoldPolicy()
+            route.hold?.maxRequests = 1
+            try router.setRoute(route)
+            let client = try await RawClient(port: listening)
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nwait")
+            var wakes = woken.makeAsyncIterator()
+            #expect(await wakes.next() == "app")
+            // There is room for no other.
+            let other = try await RawClient(port: listening)
+            other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            let refused = await other.response()
+            #expect(refused?.status == 503)
+            #expect(refused?.head.contains("X-Slipway-Error: queue-full") == true)
+            // First without it, as when its end is noticed, then with the next one.
+            route.backends = []
+            try router.setRoute(route)
+            try router.setOrigins([origin]) { $0.hold = HoldPolicy() }
+            #expect(await client.response()?.body == "wait")
+            await client.close()
+            await other.close()
+            // The client may have its answer a moment before the exchange is over.
+            while router.inFlight(application: "app") > 0 { await Task.yield() }
+        }
+        await origin.stop()
+    }
+
     @Test func `answers what does not fit, and what waits for nothing`() async throws {
         try await withRouter(configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
             try router.setOrigins([]) { route in
