@@ -8,6 +8,7 @@
 /// Lines are made on the router's loop and handed to `write` some at a time; it must return at once.
 public struct AccessLog: RequestObserver {
     private let share: Double
+    private let edit: (@Sendable (inout RequestRecord) -> Void)?
     private let write: @Sendable (String) -> Void
 
     /// Makes a log.
@@ -15,16 +16,24 @@ public struct AccessLog: RequestObserver {
     /// - Parameters:
     ///   - share: how many of the requests that went well are written, from 0 to 1: all. Which ones follows from their
     ///     identifiers, so that routers one behind the other write the same.
+    ///   - edit: changes what is written of a request, such as identities into names; nil for nothing.
     ///   - write: takes lines, each with its end.
-    public init(share: Double = 1, write: @escaping @Sendable (String) -> Void) {
+    public init(
+        share: Double = 1, edit: (@Sendable (inout RequestRecord) -> Void)? = nil,
+        write: @escaping @Sendable (String) -> Void
+    ) {
         self.share = share
+        self.edit = edit
         self.write = write
     }
 
     /// Writes the lines of these.
     public func requestsFinished(_ requests: RequestBatch) {
         var lines = ""
-        for request in requests where self.isWritten(request) { Self.append(request, to: &lines) }
+        for var request in requests where self.isWritten(request) {
+            self.edit?(&request)
+            Self.append(request, to: &lines)
+        }
         if !lines.isEmpty { self.write(lines) }
     }
 
