@@ -124,8 +124,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle, .subprocess,
-            .system, .toml, .unixSignals,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle,
+            .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
         swiftSettings: settings),
@@ -163,8 +163,10 @@ let testing: [Target] = [
     .target(name: "SlugStoreTesting", dependencies: ["SlugStore", .system], swiftSettings: settings),
     .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
     .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
-    // What every test target needs and no user does: a clock that tests move, temporary directories.
-    .target(name: "TestSupport", dependencies: [.system], path: "Tests/TestSupport", swiftSettings: settings),
+    // What every test target needs and no user does: a clock that tests move, temporary directories, an authority.
+    .target(
+        name: "TestSupport", dependencies: [.crypto, .swiftASN1, .system, .x509], path: "Tests/TestSupport",
+        swiftSettings: settings),
     .testTarget(
         name: "BuildpackKitTests",
         dependencies: ["BuildpackKit", "BuildpackKitTesting", "TestSupport", .logging, .system],
@@ -221,7 +223,7 @@ let testing: [Target] = [
         name: "PlatformKitTests",
         dependencies: [
             "BuildpackKit", "BuildpackKitTesting", "GitReceiver", "MetricsCore", "PlatformKit", "PlatformKitTesting",
-            "PlatformWire", "SlugStore", "TestSupport", .logging, .system,
+            "PlatformWire", "RouterCore", "SlugStore", "TestSupport", .grdb, .logging, .serviceLifecycle, .system,
         ],
         swiftSettings: settings),
 ]

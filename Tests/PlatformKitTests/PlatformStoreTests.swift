@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import SystemPackage
 import TestSupport
 import Testing
@@ -101,6 +102,56 @@ import Testing
             }
         }
         #expect(try await store.read { try $0.audit(limit: 100) }.map(\.action) == ["n10", "n9", "n8"])
+    }
+
+    @Test func `opens a file of the version before`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("state.db")
+            do {
+                let database = try DatabaseQueue(path: path.string)
+                try PlatformMigrations.all.migrate(database, upTo: "1 applications, releases, deployments")
+                try await database.write { database in
+                    try database.execute(
+                        sql: """
+                            INSERT INTO application (id, name, createdAt, maintenance, lastRelease, lastDeployment,
+                                lastOneOff, formation, sealedConfig)
+                            VALUES ('id-hello', 'hello', 1, 0, 0, 0, 0, '{"web":2}', x'010203')
+                            """)
+                }
+                try database.close()
+            }
+            let store = try SQLitePlatformStore(path: path)
+            let (applications, certificates) = try await store.read { records in
+                (try records.applications(), try records.certificates())
+            }
+            #expect(applications == [self.application("hello")])
+            #expect(certificates.isEmpty)
+        }
+    }
+
+    @Test func `keeps certificates and what is said about HTTPS`() async throws {
+        let store = try SQLitePlatformStore()
+        var application = self.application("hello")
+        application.automaticCertificates = true
+        application.enforcesHTTPS = true
+        application.hstsSeconds = 60
+        let own = CertificateRecord(
+            id: "1", applicationID: application.id, hosts: ["a.example", "*.b.example"], chain: "pem",
+            sealedKey: Data([1, 2]), createdAt: Date(timeIntervalSince1970: 5), author: "ada")
+        var common = own
+        common.id = "2"
+        common.applicationID = nil
+        try await store.write { [application, common] records in
+            try records.save(application)
+            try records.insert(own)
+            try records.insert(common)
+        }
+        #expect(try await store.read { try $0.applications() } == [application])
+        #expect(try await store.read { try $0.certificates() } == [own, common])
+        try await store.write { [application] in try $0.deleteApplication(id: application.id) }
+        #expect(try await store.read { try $0.certificates() } == [common])
+        try await store.write { try $0.deleteCertificate(id: "2") }
+        #expect(try await store.read { try $0.certificates() }.isEmpty)
     }
 
     private func application(_ name: String) -> ApplicationRecord {

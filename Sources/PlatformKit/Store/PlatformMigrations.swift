@@ -66,6 +66,23 @@ enum PlatformMigrations {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("2 certificates, https") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE certificate (
+                        id TEXT PRIMARY KEY,
+                        applicationID TEXT REFERENCES application(id) ON DELETE CASCADE,
+                        hosts TEXT NOT NULL,
+                        chain TEXT NOT NULL,
+                        sealedKey BLOB NOT NULL,
+                        createdAt REAL NOT NULL,
+                        author TEXT NOT NULL
+                    ) STRICT;
+                    ALTER TABLE application ADD COLUMN automaticCertificates INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE application ADD COLUMN enforcesHTTPS INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE application ADD COLUMN hstsSeconds INTEGER;
+                    """)
+        }
         return migrator
     }
 }

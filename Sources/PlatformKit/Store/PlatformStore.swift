@@ -35,6 +35,10 @@ public protocol PlatformRecordsReading {
     func domains(of applicationID: String) throws -> [DomainRecord]
     /// Who has that host.
     func domain(host: String) throws -> DomainRecord?
+    /// All hosts that were added to applications.
+    func domains() throws -> [DomainRecord]
+    /// All certificates that were added, the oldest first.
+    func certificates() throws -> [CertificateRecord]
     /// The token with that digest.
     func token(digest: String) throws -> TokenRecord?
     /// The newest entries first.
@@ -55,6 +59,10 @@ public protocol PlatformRecordsWriting: PlatformRecordsReading {
     func insert(_ domain: DomainRecord) throws
     /// Deletes.
     func deleteDomain(host: String) throws
+    /// Inserts; certificates never change.
+    func insert(_ certificate: CertificateRecord) throws
+    /// Deletes.
+    func deleteCertificate(id: String) throws
     /// Inserts or replaces.
     func save(_ token: TokenRecord) throws
     /// Deletes every token of that name.

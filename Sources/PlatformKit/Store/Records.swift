@@ -26,6 +26,12 @@ public struct ApplicationRecord: Sendable, Hashable, Codable {
     public var formation: [String: Int] = [:]
     /// The present config, sealed.
     public var sealedConfig = Data()
+    /// Whether certificates for its hosts are ordered and renewed by themselves.
+    public var automaticCertificates = false
+    /// Whether visitors who come without TLS are sent to `https`.
+    public var enforcesHTTPS = false
+    /// For how long browsers are to come with TLS only, in seconds; `nil` for not at all.
+    public var hstsSeconds: Int?
 
     /// Makes a new application without anything in it.
     public init(id: String, name: String, createdAt: Date) {
@@ -105,6 +111,27 @@ public struct DomainRecord: Sendable, Hashable, Codable {
     public var host: String
     /// The application that it leads to.
     public var applicationID: String
+}
+
+/// A certificate that somebody added, with its key.
+public struct CertificateRecord: Sendable, Hashable, Codable {
+    /// Unique among all certificates that there ever were.
+    public var id: String
+    /// The application for whose hosts it is; `nil` when it is the platform's own.
+    public var applicationID: String?
+    /// The hosts that it names, in lower case.
+    public var hosts: [String]
+    /// The certificate and the intermediate ones, as PEM text.
+    public var chain: String
+    /// The private key, sealed.
+    public var sealedKey: Data
+    /// When it was added.
+    public var createdAt: Date
+    /// Who added it.
+    public var author: String
+
+    /// What the sealed key is bound to, so that a row which was copied to another certificate does not open.
+    var sealingContext: String { "certificate/\(self.id)" }
 }
 
 /// Who may do what: a token is kept as its digest alone.

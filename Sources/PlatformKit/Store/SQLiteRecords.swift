@@ -29,17 +29,20 @@ struct SQLiteRecords: PlatformRecordsWriting {
         try self.database.execute(
             sql: """
                 INSERT INTO application (id, name, createdAt, maintenance, liveRelease, lastRelease, lastDeployment,
-                    lastOneOff, formation, sealedConfig)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    lastOneOff, formation, sealedConfig, automaticCertificates, enforcesHTTPS, hstsSeconds)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, maintenance = excluded.maintenance,
                     liveRelease = excluded.liveRelease, lastRelease = excluded.lastRelease,
                     lastDeployment = excluded.lastDeployment, lastOneOff = excluded.lastOneOff,
-                    formation = excluded.formation, sealedConfig = excluded.sealedConfig
+                    formation = excluded.formation, sealedConfig = excluded.sealedConfig,
+                    automaticCertificates = excluded.automaticCertificates,
+                    enforcesHTTPS = excluded.enforcesHTTPS, hstsSeconds = excluded.hstsSeconds
                 """,
             arguments: [
                 application.id, application.name, application.createdAt.timeIntervalSince1970, application.maintenance,
                 application.liveRelease, application.lastRelease, application.lastDeployment, application.lastOneOff,
-                try encodeJSON(application.formation), application.sealedConfig,
+                try encodeJSON(application.formation), application.sealedConfig, application.automaticCertificates,
+                application.enforcesHTTPS, application.hstsSeconds,
             ])
     }
 
@@ -123,6 +126,11 @@ struct SQLiteRecords: PlatformRecordsWriting {
         ).map { DomainRecord(host: $0["host"], applicationID: $0["applicationID"]) }
     }
 
+    func domains() throws -> [DomainRecord] {
+        try Row.fetchAll(self.database, sql: "SELECT * FROM domain ORDER BY host")
+            .map { DomainRecord(host: $0["host"], applicationID: $0["applicationID"]) }
+    }
+
     func domain(host: String) throws -> DomainRecord? {
         try Row.fetchOne(self.database, sql: "SELECT * FROM domain WHERE host = ?", arguments: [host])
             .map { DomainRecord(host: $0["host"], applicationID: $0["applicationID"]) }
@@ -136,6 +144,27 @@ struct SQLiteRecords: PlatformRecordsWriting {
 
     func deleteDomain(host: String) throws {
         try self.database.execute(sql: "DELETE FROM domain WHERE host = ?", arguments: [host])
+    }
+
+    func certificates() throws -> [CertificateRecord] {
+        try Row.fetchAll(self.database, sql: "SELECT * FROM certificate ORDER BY createdAt, id")
+            .map(CertificateRecord.init(row:))
+    }
+
+    func insert(_ certificate: CertificateRecord) throws {
+        try self.database.execute(
+            sql: """
+                INSERT INTO certificate (id, applicationID, hosts, chain, sealedKey, createdAt, author)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                certificate.id, certificate.applicationID, try encodeJSON(certificate.hosts), certificate.chain,
+                certificate.sealedKey, certificate.createdAt.timeIntervalSince1970, certificate.author,
+            ])
+    }
+
+    func deleteCertificate(id: String) throws {
+        try self.database.execute(sql: "DELETE FROM certificate WHERE id = ?", arguments: [id])
     }
 
     func token(digest: String) throws -> TokenRecord? {
@@ -185,6 +214,18 @@ extension ApplicationRecord {
         self.lastOneOff = row["lastOneOff"]
         self.formation = try decodeJSON(row["formation"])
         self.sealedConfig = row["sealedConfig"]
+        self.automaticCertificates = row["automaticCertificates"]
+        self.enforcesHTTPS = row["enforcesHTTPS"]
+        self.hstsSeconds = row["hstsSeconds"]
+    }
+}
+
+extension CertificateRecord {
+    fileprivate init(row: Row) throws {
+        self.init(
+            id: row["id"], applicationID: row["applicationID"], hosts: try decodeJSON(row["hosts"]),
+            chain: row["chain"], sealedKey: row["sealedKey"],
+            createdAt: Date(timeIntervalSince1970: row["createdAt"]), author: row["author"])
     }
 }
 
