@@ -11,7 +11,7 @@ public protocol ControlPlane: Sendable {
     /// Whether operations that change something are possible yet.
     var isReady: Bool { get }
     /// Every metric in the Prometheus text format.
-    func metricsText() -> String
+    func metricsText() async -> String
     /// Who has this token; throws `unauthorised` when nobody has.
     func authenticate(token: String) async throws(PlatformError) -> Principal
     /// Answers a request of a git client.
@@ -98,6 +98,22 @@ public protocol ControlPlane: Sendable {
     func removeDomain(
         _ host: String, from name: String, by principal: Principal
     ) async throws(PlatformError) -> [String]
+    /// Adds a certificate with its key, for an application or for the platform itself.
+    func addCertificate(
+        _ upload: CertificateUpload, to name: String?, by principal: Principal
+    ) async throws(PlatformError) -> CertificateInfo
+    /// Removes an added certificate.
+    func removeCertificate(
+        host: String, of name: String?, by principal: Principal
+    ) async throws(PlatformError) -> CertificateInfo
+    /// The certificates of an application, or all.
+    func certificates(of name: String?) async throws(PlatformError) -> [CertificateInfo]
+    /// How an application is reached over HTTPS.
+    func https(of name: String) async throws(PlatformError) -> HTTPSInfo
+    /// Changes how an application is reached over HTTPS.
+    func setHTTPS(
+        _ change: HTTPSChange, of name: String, by principal: Principal
+    ) async throws(PlatformError) -> HTTPSInfo
     /// The last changes, newest first.
     func audit(limit: Int) async throws(PlatformError) -> [AuditEntry]
 }

@@ -1,11 +1,7 @@
 public import GitReceiver
-internal import MetricsCore
 public import PlatformKit
 
 extension Platform: ControlPlane {
-    /// Every metric in the Prometheus text format.
-    public func metricsText() -> String { self.registry.prometheusText() }
-
     /// Hands a request to the git server.
     public func respond<Body: AsyncSequence & Sendable>(
         toGit request: GitRequest, body: Body

@@ -3,6 +3,7 @@ internal import GitReceiver
 internal import Logging
 internal import MetricsCore
 public import PlatformWire
+internal import RouterCore
 internal import SlugStore
 internal import Synchronization
 internal import SystemPackage
@@ -50,7 +51,8 @@ extension Platform {
         }
         self.names.set(name, of: application.id)
         try await self.audit("app.create", application, "", by: principal)
-        await self.controller(of: application.id).load(hosts: [host], maintenance: false, live: nil, formation: [:])
+        await self.controller(of: application.id).load(
+            try await self.routeSettings(of: application), live: nil, formation: [:])
         return try await self.application(named: name)
     }
 
@@ -97,6 +99,7 @@ extension Platform {
         self.registry.removeSeries(where: "app", equals: name)
         try await self.audit("app.rename", application, "to \(newName)", by: principal)
         try await self.refreshRoute(try await self.find(newName))
+        try await self.refreshCertificates()
         return try await self.application(named: newName)
     }
 
@@ -124,6 +127,7 @@ extension Platform {
             atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
         self.removeDeploymentLogs(of: application.id)
         await self.removeUnused(slugs)
+        try await self.refreshCertificates()
     }
 
     /// Deletes the records, once what was under way has noticed and ended; answers with the slugs they referred to.
@@ -212,6 +216,7 @@ extension Platform {
         }
         try await self.audit("domain.add", application, host, by: principal)
         try await self.refreshRoute(application)
+        try await self.refreshCertificates()
         return try await self.domains(of: name)
     }
 
@@ -229,6 +234,7 @@ extension Platform {
         }
         try await self.audit("domain.remove", application, host, by: principal)
         try await self.refreshRoute(application)
+        try await self.refreshCertificates()
         return try await self.domains(of: name)
     }
 
@@ -249,11 +255,15 @@ extension Platform {
         return current
     }
 
-    /// Where visitors reach an application.
+    /// Where visitors reach an application: over HTTPS when there is a certificate for its host.
     func url(of name: String) -> String {
-        let address = self.state.withLock { $0.httpAddress }
-        let port = address.split(separator: ":").last.flatMap { Int($0) } ?? 80
-        return "http://\(name).\(self.configuration.domain)" + (port == 80 ? "/" : ":\(port)/")
+        let host = "\(name).\(self.configuration.domain)"
+        let (http, https) = self.state.withLock { ($0.httpAddress, $0.httpsAddress) }
+        if let port = https.flatMap(Self.port), self.desk.certificates.certificate(host: host) != nil {
+            return "https://\(host)" + (port == 443 ? "/" : ":\(port)/")
+        }
+        let port = Self.port(of: http) ?? 80
+        return "http://\(host)" + (port == 80 ? "/" : ":\(port)/")
     }
 
     private func info(_ application: ApplicationRecord) async throws(PlatformError) -> ApplicationInfo {
@@ -265,9 +275,8 @@ extension Platform {
             domains: try await self.hosts(of: application), formation: application.formation)
     }
 
-    private func refreshRoute(_ application: ApplicationRecord) async throws(PlatformError) {
-        await self.controller(of: application.id).setHosts(
-            try await self.hosts(of: application), maintenance: application.maintenance)
+    func refreshRoute(_ application: ApplicationRecord) async throws(PlatformError) {
+        await self.controller(of: application.id).set(try await self.routeSettings(of: application))
     }
 
     private static func check(name: String) throws(PlatformError) {

@@ -19,7 +19,9 @@ extension Platform {
     ///
     /// - Throws: `CancellationError` when the task is cancelled, ``PlatformError`` with the code `unavailable` when the
     ///   platform ends.
-    public func waitUntilReady() async throws {
+    public func waitUntilReady() async throws { try await self.wait { $0.isReady } }
+
+    private func wait(until isReached: @escaping @Sendable (State) -> Bool) async throws {
         let id = self.state.withLock { state in
             state.lastReadiness += 1
             return state.lastReadiness
@@ -28,26 +30,42 @@ extension Platform {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let outcome: Result<Void, any Error>? = self.state.withLock { state in
                     if state.isStopping { return .failure(Self.stopped) }
-                    if state.isReady { return .success(()) }
+                    if isReached(state) { return .success(()) }
                     if Task.isCancelled { return .failure(CancellationError()) }
-                    state.readiness[id] = continuation
+                    state.readiness[id] = (isReached, continuation)
                     return nil
                 }
                 if let outcome { continuation.resume(with: outcome) }
             }
         } onCancel: {
-            self.state.withLock { $0.readiness.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+            self.state.withLock { $0.readiness.removeValue(forKey: id) }?.continuation.resume(
+                throwing: CancellationError())
         }
         try Task.checkCancellation()
     }
 
     private static var stopped: PlatformError { PlatformError(.unavailable, "the platform has stopped") }
 
-    /// Says under which addresses visitors and clients reach the platform; used in what it prints.
-    public func setAddresses(http: String, admin: String) {
+    /// Returns when the routes of all applications are set, so that whoever asks for one is not told that it does not
+    /// exist: a router should listen from then on. Their instances may still be starting.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled, ``PlatformError`` with the code `unavailable` when the
+    ///   platform ends.
+    public func waitUntilRouted() async throws { try await self.wait { $0.isRouted } }
+
+    /// Says under which addresses visitors and clients reach the platform; used in what it prints, and to send visitors
+    /// from HTTP to HTTPS.
+    ///
+    /// - Parameter https: where applications are served over HTTPS; `nil` when they are not.
+    public func setAddresses(http: String, https: String? = nil, admin: String) async {
         self.state.withLock {
             $0.httpAddress = http
+            $0.httpsAddress = https
             $0.adminAddress = admin
+        }
+        guard https != nil else { return }
+        for application in (try? await self.reading { try $0.applications() }) ?? [] {
+            try? await self.refreshRoute(application)
         }
     }
 
@@ -61,6 +79,7 @@ extension Platform {
                 // Subscribed before the first look, so that no change falls between the two.
                 let events = self.runtime.events()
                 group.addTask { await self.follow(events) }
+                group.addTask { await self.followOrders() }
                 group.addTask {
                     do {
                         try await self.boot()
@@ -84,7 +103,9 @@ extension Platform {
         let (running, waiting) = self.state.withLock { state in
             state.isStopping = true
             defer { state.readiness = [:] }
-            return (Array(state.running.values) + Array(state.oneOffs.values), Array(state.readiness.values))
+            return (
+                Array(state.running.values) + Array(state.oneOffs.values), state.readiness.values.map(\.continuation)
+            )
         }
         for continuation in waiting { continuation.resume(throwing: Self.stopped) }
         for work in running { work.trip("the platform is stopping") }
@@ -101,7 +122,7 @@ extension Platform {
                 self.names.set(application.name, of: application.id)
                 group.addTask {
                     do {
-                        try await self.load(application)
+                        try await self.load(application, reconciling: false)
                     } catch {
                         // One application that cannot be loaded must not keep the others down.
                         self.logger.error(
@@ -112,15 +133,31 @@ extension Platform {
                 }
             }
         }
+        do {
+            try await self.refreshCertificates()
+        } catch {
+            self.logger.error("cannot load certificates", metadata: ["error": "\(error)"])
+        }
+        self.reach { $0.isRouted = true }
+        let controllers = self.state.withLock { Array($0.controllers.values) }
+        await withDiscardingTaskGroup { group in
+            for controller in controllers { group.addTask { await controller.reconcile() } }
+        }
         let known = Set(applications.map(\.id))
         for stray in self.runtime.applicationIDs().subtracting(known) {
             self.jobs.add { await self.makeController(stray).retire() }
         }
         try await self.waitUntilSettled()
+        self.reach { $0.isReady = true }
+    }
+
+    /// Takes a step that others may wait for.
+    private func reach(_ change: (inout State) -> Void) {
         let waiting = self.state.withLock { state in
-            state.isReady = true
-            defer { state.readiness = [:] }
-            return Array(state.readiness.values)
+            change(&state)
+            let reached = state.readiness.filter { $0.value.isReached(state) }
+            for id in reached.keys { state.readiness[id] = nil }
+            return reached.values.map(\.continuation)
         }
         for continuation in waiting { continuation.resume() }
     }
@@ -165,14 +202,16 @@ extension Platform {
         }
     }
 
-    func load(_ application: ApplicationRecord) async throws {
+    /// - Parameter reconciling: whether what is missing is started at once; else the route alone is set.
+    func load(_ application: ApplicationRecord, reconciling: Bool = true) async throws {
         self.logs.setSecrets(try self.secrets(of: application), for: application.id)
         let release = try await self.store.read { records in
             try application.liveRelease.flatMap { try records.release($0, of: application.id) }
         }
         await self.controller(of: application.id).load(
-            hosts: try await self.hosts(of: application), maintenance: application.maintenance,
-            live: try release.map { try self.launchPlan($0, application) }, formation: application.formation)
+            try await self.routeSettings(of: application),
+            live: try release.map { try self.launchPlan($0, application) },
+            formation: application.formation, reconciling: reconciling)
     }
 
     /// Gives an application that could not be loaded at start another try. When its live release cannot be read for
@@ -187,8 +226,7 @@ extension Platform {
                 "the live release cannot be loaded",
                 metadata: ["application.name": "\(application.name)", "error": "\(error)"])
             await controller.load(
-                hosts: try await self.hosts(of: application), maintenance: application.maintenance, live: nil,
-                formation: application.formation)
+                try await self.routeSettings(of: application), live: nil, formation: application.formation)
         }
     }
 

@@ -39,6 +39,12 @@ extension Platform {
             errorsByCode: report.errorsByCode)
     }
 
+    /// Every metric of the platform in the Prometheus text format, and what went through the router.
+    public func metricsText() async -> String {
+        self.registry.prometheusText()
+            + TrafficText.make(await self.runtime.traffic(), name: { self.names.known($0) })
+    }
+
     /// Who did what, the newest first.
     public func audit(limit: Int) async throws(PlatformError) -> [AuditEntry] {
         try await self.reading { try $0.audit(limit: min(max(limit, 0), 10_000)) }.map {

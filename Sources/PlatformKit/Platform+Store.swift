@@ -21,10 +21,10 @@ extension Platform {
 
     /// Records who did what. Never give it a secret.
     func audit(
-        _ action: String, _ application: ApplicationRecord, _ detail: String, by principal: Principal
+        _ action: String, _ application: ApplicationRecord?, _ detail: String, by principal: Principal
     ) async throws(PlatformError) {
         let entry = AuditRecord(
-            at: self.now(), actor: principal.name, action: action, application: application.name, detail: detail)
+            at: self.now(), actor: principal.name, action: action, application: application?.name, detail: detail)
         let keeping = self.configuration.auditEntries
         try await self.writing { try $0.append(entry, keeping: keeping) }
     }

@@ -3,6 +3,7 @@ public import GitReceiver
 public import Logging
 public import MetricsCore
 public import PlatformWire
+public import RouterCore
 public import ServiceLifecycle
 public import SlugStore
 internal import Synchronization
@@ -38,6 +39,10 @@ public final class Platform: Service {
         public var bootTimeout: Duration = .seconds(60)
         /// How long an instance without a readiness check must run before it counts as started.
         public var settleTime: Duration = .milliseconds(1_000)
+        /// For how long requests to an application that should run and has no ready instance wait for one (a restart, a
+        /// crash, the platform's own start), counted from when it had the last; then they are answered 503 at once, as those
+        /// to an application that is not to run are. Zero: they never wait.
+        public var startHold: Duration = .seconds(30)
         /// How long a start of the platform waits for the applications, before it says that it is ready.
         public var startGrace: Duration = .seconds(30)
         /// How long a release command may take.
@@ -55,6 +60,10 @@ public final class Platform: Service {
         public var maxInstancesPerType = 100
         /// The size of an application's config, names and values together, in bytes.
         public var maxConfigBytes = 64 << 10
+        /// How large a certificate with its chain, and a key, may be, each, in bytes of PEM.
+        public var maxCertificateBytes = 64 << 10
+        /// How many added certificates an application, and the platform itself, may have.
+        public var maxCertificatesPerOwner = 100
         /// How many audit entries are kept.
         public var auditEntries = 100_000
         /// How often instances are measured.
@@ -68,6 +77,7 @@ public final class Platform: Service {
 
     struct State {
         var isReady = false
+        var isRouted = false
         var isStopping = false
         var controllers: [String: ApplicationController] = [:]
         var queues: [String: TurnQueue] = [:]
@@ -75,9 +85,11 @@ public final class Platform: Service {
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
         var oneOffs: [DeploymentKey: CancellationSwitch] = [:]
-        var readiness: [Int: CheckedContinuation<Void, any Error>] = [:]
+        var readiness:
+            [Int: (isReached: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, any Error>)] = [:]
         var lastReadiness = 0
         var httpAddress = "127.0.0.1:8080"
+        var httpsAddress: String?
         var adminAddress = "127.0.0.1:8081"
     }
 
@@ -96,6 +108,7 @@ public final class Platform: Service {
     let signals: SignalRecorder
     let names: ApplicationNames
     let sampler: any ResourceSampler
+    let desk: CertificateDesk
     let clock: any Clock<Duration>
     let now: @Sendable () -> Date
     let logger: Logger
@@ -109,12 +122,16 @@ public final class Platform: Service {
 
     /// Makes a platform of its parts. Nothing happens before ``run()``.
     ///
+    /// - Parameters:
+    ///   - certificates: where handshakes find the certificates that the platform serves; the router's own store.
+    ///   - issuer: orders certificates for applications that want it; it is run by the caller. `nil`: none are ordered.
     /// - Throws: ``PlatformError`` when the directory for repositories cannot be used.
     public init(
         configuration: Configuration, store: any PlatformStore, sealer: ConfigSealer, builder: Builder,
         slugs: any SlugRepository, runtime: any WorkloadRuntime, git: GitServer.Configuration, logs: LogHub,
         signals: SignalRecorder, registry: MetricsRegistry, names: ApplicationNames,
-        sampler: any ResourceSampler, clock: any Clock<Duration> = ContinuousClock(),
+        sampler: any ResourceSampler, certificates: CertificateStore = CertificateStore(),
+        issuer: (any CertificateIssuer)? = nil, clock: any Clock<Duration> = ContinuousClock(),
         now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
     ) throws(PlatformError) {
         self.configuration = configuration
@@ -128,6 +145,7 @@ public final class Platform: Service {
         self.registry = registry
         self.names = names
         self.sampler = sampler
+        self.desk = CertificateDesk(certificates: certificates, issuer: issuer, sealer: sealer, logger: logger)
         self.clock = clock
         self.now = now
         self.logger = logger
@@ -157,7 +175,7 @@ public final class Platform: Service {
             applicationID: applicationID, runtime: self.runtime,
             settings: .init(
                 drainGrace: self.configuration.drainGrace, stopGrace: self.configuration.stopGrace,
-                settleTime: self.configuration.settleTime),
+                settleTime: self.configuration.settleTime, startHold: self.configuration.startHold),
             clock: self.clock, jobs: self.jobs, logger: self.logger)
     }
 
@@ -189,6 +207,18 @@ public final class Platform: Service {
         let added = try await self.reading { try $0.domains(of: application.id) }.map(\.host)
         return ["\(application.name).\(self.configuration.domain)"] + added
     }
+
+    func routeSettings(of application: ApplicationRecord) async throws(PlatformError) -> RouteSettings {
+        var settings = RouteSettings(hosts: try await self.hosts(of: application), maintenance: application.maintenance)
+        if let port = self.state.withLock({ $0.httpsAddress }).flatMap(Self.port) {
+            settings.https = WorkloadRoute.HTTPS(
+                port: port, isEnforced: application.enforcesHTTPS,
+                strictFor: application.hstsSeconds.map { .seconds($0) })
+        }
+        return settings
+    }
+
+    static func port(of address: String) -> Int? { address.split(separator: ":").last.flatMap { Int($0) } }
 
     func launchPlan(_ release: ReleaseRecord, _ application: ApplicationRecord) throws(PlatformError) -> LaunchPlan {
         var environment = try self.sealer.open(release.sealedConfig, for: application.id)

@@ -65,7 +65,20 @@ import Testing
 
     @Test func `does not start again what its supervisor starts again itself`() {
         let observed = [instance("a", "web.1", release: 1, phase: .backingOff)]
-        #expect(ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed) == expected())
+        let plan = ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed)
+        #expect(plan == expected(isServed: true))
+    }
+
+    @Test(arguments: [
+        (["web.1"], WorkloadInstance.Phase.starting, true), (["web.1"], .unready, true), (["web.1"], .failed, false),
+        (["web.1", "web.2"], .failed, true), (["worker.1"], .ready, false), ([], .ready, false),
+    ])
+    func `is served when an instance for requests is there or may come`(
+        slots: [String], phase: WorkloadInstance.Phase, expected: Bool
+    ) {
+        let wanted = Target(release: 1, slots: Set(slots.map(slot)))
+        let observed = slots.first.map { [instance("a", $0, release: 1, phase: phase)] } ?? []
+        #expect(ReconcilePlan(desired: DesiredState(live: wanted), observed: observed).isServed == expected)
     }
 
     @Test func `leaves alone what is stopping already, and fills its place`() {
@@ -100,8 +113,11 @@ import Testing
             serial: serial, phase: phase, pid: 1, port: nil, startedAt: nil, restarts: 0, lastExit: nil, lastProbe: nil)
     }
 
-    private func expected(routed: [String] = [], retired: [String] = []) -> ReconcilePlan {
+    private func expected(
+        routed: [String] = [], retired: [String] = [], isServed: Bool? = nil
+    ) -> ReconcilePlan {
         var plan = ReconcilePlan(desired: DesiredState(), observed: [])
+        plan.isServed = isServed ?? !routed.isEmpty
         plan.routed = routed
         plan.retired = retired
         return plan

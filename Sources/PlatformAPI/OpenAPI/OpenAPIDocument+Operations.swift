@@ -90,6 +90,34 @@ extension OpenAPIDocument {
             method: "delete", path: "/apps/{app}/domains/{host}", summary: "Let a host lead nowhere again.",
             role: .deploy, answer: .value("Domains")),
         Operation(
+            method: "get", path: "/apps/{app}/certs",
+            summary: "The certificates of an application: its own, those ordered for it, the platform's that serve it.",
+            role: .read, answer: .list("CertificateInfo")),
+        Operation(
+            method: "post", path: "/apps/{app}/certs", summary: "Add a certificate for hosts of an application.",
+            role: .deploy, body: "CertificateUpload", answer: .value("CertificateInfo"), status: "201"),
+        Operation(
+            method: "delete", path: "/apps/{app}/certs/{host}",
+            summary: "Remove the added certificate that names a host, for all hosts that it names.",
+            role: .deploy, answer: .value("CertificateInfo")),
+        Operation(
+            method: "get", path: "/certs", summary: "All certificates of the platform and its applications.",
+            role: .read, answer: .list("CertificateInfo")),
+        Operation(
+            method: "post", path: "/certs", summary: "Add a certificate of the platform's own, such as a wildcard.",
+            role: .admin, body: "CertificateUpload", answer: .value("CertificateInfo"), status: "201"),
+        Operation(
+            method: "delete", path: "/certs/{host}",
+            summary: "Remove the platform's own certificate that names a host.",
+            role: .admin, answer: .value("CertificateInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/https", summary: "How an application is reached over HTTPS.",
+            role: .read, answer: .value("HTTPSInfo")),
+        Operation(
+            method: "patch", path: "/apps/{app}/https",
+            summary: "Change how an application is reached over HTTPS; what is missing stays as it is.",
+            role: .deploy, body: "HTTPSChange", answer: .value("HTTPSInfo")),
+        Operation(
             method: "get", path: "/audit", summary: "Who changed what, newest first.", role: .read,
             query: [("n", "How many entries, to 10,000; 100.")], answer: .list("AuditEntry")),
     ]

@@ -73,6 +73,19 @@ extension OpenAPIDocument {
             "p99Milliseconds": "number?", "cpuCores": "number", "memoryBytes": "integer", "instancesReady": "integer",
             "instancesWanted": "integer", "restarts": "integer", "errorsByCode": "numbers",
         ]),
+        "CertificateInfo": object([
+            "source": "string", "application": "string?", "hosts": "list", "servedHosts": "list", "state": "string",
+            "subject": "string?", "issuer": "string?", "notBefore": "date?", "notAfter": "date?",
+            "daysLeft": "integer?", "lastError": "string?", "nextOrder": "date?",
+        ]),
+        "CertificateUpload": object(["certificate": "string", "key": "string"]),
+        "HTTPSInfo": object([
+            "isServed": "boolean", "enforced": "boolean", "hstsSeconds": "integer?",
+            "automaticCertificates": "boolean", "securedHosts": "list", "unsecuredHosts": "list",
+        ]),
+        "HTTPSChange": object([
+            "enforced": "boolean?", "hstsSeconds": "integer?", "automaticCertificates": "boolean?",
+        ]),
         "AuditEntry": object([
             "at": "date", "actor": "string", "action": "string", "application": "string?", "detail": "string",
         ]),

@@ -48,5 +48,6 @@ struct APIRoutes {
         self.addReleases()
         self.addInstances()
         self.addObservation()
+        self.addCertificates()
     }
 }

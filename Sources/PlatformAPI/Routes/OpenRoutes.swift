@@ -17,7 +17,7 @@ struct OpenRoutes {
             return Response.text("ready\n")
         }
         router.get("/metrics") { _, _ in
-            Response.text(platform.metricsText(), type: "text/plain; version=0.0.4; charset=utf-8")
+            Response.text(await platform.metricsText(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         router.get("/api/openapi.json") { _, _ in Response.text(description, type: "application/json") }
     }

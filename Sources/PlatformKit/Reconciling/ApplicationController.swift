@@ -7,6 +7,13 @@ struct LaunchPlan: Sendable {
     var environment: [String: String]
 }
 
+/// What a route has beside its instances.
+struct RouteSettings: Sendable, Hashable {
+    var hosts: [String] = []
+    var maintenance = false
+    var https: WorkloadRoute.HTTPS?
+}
+
 /// Says one line of progress to whoever waits.
 typealias Progress = @Sendable (String) async -> Void
 
@@ -20,6 +27,21 @@ actor ApplicationController {
         var stopGrace: Duration
         /// How long an instance without a readiness check must have run before it counts as started.
         var settleTime: Duration
+        /// For how long requests wait for an instance, counted from when there was one.
+        var startHold: Duration
+    }
+
+    /// What a route leads to.
+    private struct Process: Equatable {
+        var id: String
+        var port: Int?
+        var restarts: Int
+
+        init(_ instance: WorkloadInstance) {
+            self.id = instance.id
+            self.port = instance.port
+            self.restarts = instance.restarts
+        }
     }
 
     nonisolated let applicationID: String
@@ -32,11 +54,13 @@ actor ApplicationController {
 
     private var desired = DesiredState()
     private var launchPlans: [Int: LaunchPlan] = [:]
-    private var hosts: [String] = []
-    private var maintenance = false
+    private var routeSettings = RouteSettings()
     private(set) var isLoaded = false
     private var isRetired = false
     private var currentRoute: WorkloadRoute?
+    /// The processes that the route led to when it was set: one that was started again may be at another port.
+    private var routedProcesses: [Process] = []
+    private var hold = HoldWindow()
     private var retiring: Set<String> = []
     private var lastSerial = 0
 
@@ -66,23 +90,31 @@ actor ApplicationController {
         await self.reconcile()
     }
 
-    func setHosts(_ hosts: [String], maintenance: Bool) async {
-        self.hosts = hosts
-        self.maintenance = maintenance
+    func set(_ routeSettings: RouteSettings) async {
+        self.routeSettings = routeSettings
         await self.reconcile()
     }
 
     /// Takes what the store says as what should be. Nothing is started or ended before this was called once: what is
     /// wanted is not known yet.
-    func load(hosts: [String], maintenance: Bool, live plan: LaunchPlan?, formation: [String: Int]) async {
-        self.hosts = hosts
-        self.maintenance = maintenance
+    ///
+    /// - Parameter reconciling: whether what is missing is started at once; else the route alone is set.
+    func load(
+        _ routeSettings: RouteSettings, live plan: LaunchPlan?, formation: [String: Int], reconciling: Bool = true
+    ) async {
+        self.routeSettings = routeSettings
         if let plan {
             self.launchPlans[plan.release.version] = plan
             self.desired.live = Self.target(plan.release, formation: formation)
         }
         self.isLoaded = true
-        await self.reconcile()
+        guard !reconciling else { return await self.reconcile() }
+        await shielded { _ = try? await self.gate.withTurn { await self.setFirstRoute() } }
+    }
+
+    private func setFirstRoute() {
+        guard !self.isRetired else { return }
+        self.setRoute(ReconcilePlan(desired: self.desired, observed: self.observed))
     }
 
     /// Brings up a release beside the live one, and makes it the live one once every instance is ready.
@@ -285,20 +317,49 @@ actor ApplicationController {
         }
         guard !self.isRetired else { return failures }
         plan = ReconcilePlan(desired: self.desired, observed: self.observed)
-        let route = WorkloadRoute(
-            applicationID: self.applicationID, hosts: self.hosts, instances: plan.routed, maintenance: self.maintenance)
-        if route != self.currentRoute {
-            do throws(PlatformError) {
-                try self.runtime.setRoute(route)
-                self.currentRoute = route
-            } catch {
-                self.logger.error(
-                    "cannot set a route", metadata: ["application.id": "\(self.applicationID)", "error": "\(error)"])
-                return failures
+        if self.setRoute(plan) { self.letGo(plan.retired) }
+        return failures
+    }
+
+    /// Leads requests to where the plan says; false when that failed.
+    @discardableResult
+    private func setRoute(_ plan: ReconcilePlan) -> Bool {
+        var route = WorkloadRoute(
+            applicationID: self.applicationID, hosts: self.routeSettings.hosts, instances: plan.routed,
+            maintenance: self.routeSettings.maintenance)
+        route.https = self.routeSettings.https
+        if self.isHolding(plan) { route.hold = self.settings.startHold }
+        let routed = Set(plan.routed)
+        let processes = self.observed.filter { routed.contains($0.id) }.map(Process.init).sorted { $0.id < $1.id }
+        guard route != self.currentRoute || processes != self.routedProcesses else { return true }
+        do throws(PlatformError) {
+            try self.runtime.setRoute(route)
+            self.currentRoute = route
+            self.routedProcesses = processes
+            return true
+        } catch {
+            self.logger.error(
+                "cannot set a route", metadata: ["application.id": "\(self.applicationID)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    /// Whether requests wait when there is no instance for them.
+    private func isHolding(_ plan: ReconcilePlan) -> Bool {
+        guard self.settings.startHold > .zero else { return false }
+        let (isHolding, timer) = self.hold.step(isServed: plan.isServed, isReady: !plan.routed.isEmpty)
+        if let timer {
+            self.jobs.add {
+                guard (try? await self.clock.sleep(for: self.settings.startHold)) != nil else { return }
+                await self.holdEnded(timer)
             }
         }
-        self.letGo(plan.retired)
-        return failures
+        return isHolding
+    }
+
+    private func holdEnded(_ timer: Int) async {
+        guard self.hold.end(timer) else { return }
+        await self.reconcile()
     }
 
     /// The routes have left these; now their requests may finish, and then they end.

@@ -37,6 +37,9 @@ struct ReconcilePlan: Sendable, Equatable {
     var starts: [Start] = []
     /// To get requests.
     var routed: [String] = []
+    /// Whether the live release is to get requests and some instance for them is there or may come: not when there is to
+    /// be none, nor when all have been given up.
+    var isServed = false
     /// To leave the routes, be drained and stopped.
     var retired: [String] = []
 
@@ -49,14 +52,17 @@ struct ReconcilePlan: Sendable, Equatable {
                     $0.release == target.release && $0.processType == slot.processType && $0.number == slot.number
                         && $0.phase != .stopping && $0.phase != .stopped
                 }.sorted { $0.serial > $1.serial }
+                let isForRequests = isLive && slot.processType == "web"
                 guard let newest = here.first else {
+                    if isForRequests { self.isServed = true }
                     self.starts.append(Start(release: target.release, slot: slot))
                     continue
                 }
                 let serving = here.first { $0.phase == .ready } ?? newest
                 kept.insert(serving.id)
+                if isForRequests, serving.phase != .failed { self.isServed = true }
                 if isLive, desired.replacing.contains(slot) { kept.insert(newest.id) }
-                if isLive, slot.processType == "web", serving.phase == .ready { self.routed.append(serving.id) }
+                if isForRequests, serving.phase == .ready { self.routed.append(serving.id) }
             }
         }
         self.retired = observed.filter { !kept.contains($0.id) && $0.phase != .stopping && $0.phase != .stopped }

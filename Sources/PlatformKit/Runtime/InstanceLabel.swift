@@ -18,6 +18,16 @@ enum InstanceLabel {
         ]
     }
 
+    /// Unique among all instances that there ever were: `APPLICATION/web.1@v3-12`.
+    static func id(for request: WorkloadRequest) -> String {
+        "\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)"
+    }
+
+    /// `web.1`, from such an identity.
+    static func name(of id: String) -> String {
+        String(id[(id.lastIndex(of: "/").map { id.index(after: $0) } ?? id.startIndex)...].prefix { $0 != "@" })
+    }
+
     /// `web.1`, if these are the labels of an instance.
     static func name(_ labels: [String: String]) -> String? {
         guard let type = labels[Self.processType], let number = labels[Self.number] else { return nil }

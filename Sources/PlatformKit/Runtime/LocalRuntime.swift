@@ -19,6 +19,10 @@ public final class LocalRuntime: WorkloadRuntime {
         public var searchPath: String
         /// A program with the subcommand `static-server`, which static sites are served by (`SLIPWAY_EXECUTABLE`).
         public var executable: String?
+        /// How many requests of one application wait at once for its first instance: 1,000. Further ones are answered 503.
+        public var maxHeldRequests = 1_000
+        /// How many bytes of them are kept: 16 MiB. Further ones are answered 503.
+        public var maxHeldBytes = 16 << 20
 
         /// Makes one from its parts.
         public init(searchPath: String, executable: String?) {
@@ -62,7 +66,7 @@ public final class LocalRuntime: WorkloadRuntime {
     /// - Throws: `refused` when the slug cannot be unpacked or the process cannot be started.
     public func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance {
         let process = try await self.process(for: request)
-        let id = InstanceID("\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)")
+        let id = InstanceID(InstanceLabel.id(for: request))
         var spec = InstanceSpec(id: id, process: process)
         spec.labels = InstanceLabel.labels(for: request)
         spec.port = request.needsPort ? .allocate : nil
@@ -121,13 +125,49 @@ public final class LocalRuntime: WorkloadRuntime {
             guard let port = self.supervisor.status(of: InstanceID(id))?.port else { return nil }
             return Backend(id: BackendID(id), address: .ip(host: "127.0.0.1", port: port))
         }
-        let mode: ApplicationRoute.Mode = route.maintenance ? .maintenance(html: nil) : .serving
+        var application = ApplicationRoute(
+            application: route.applicationID, hosts: route.hosts, backends: backends,
+            mode: route.maintenance ? .maintenance(html: nil) : .serving)
+        if let time = route.hold {
+            var hold = HoldPolicy()
+            hold.timeout = time
+            hold.maxRequests = self.configuration.maxHeldRequests
+            hold.maxBytes = self.configuration.maxHeldBytes
+            application.hold = hold
+        }
+        application.policy = route.https.flatMap(Self.policy)
         do {
-            try self.router.setRoute(
-                ApplicationRoute(
-                    application: route.applicationID, hosts: route.hosts, backends: backends, mode: mode))
+            try self.router.setRoute(application)
         } catch {
             throw PlatformError(.conflict, "\(error)", cause: error)
+        }
+    }
+
+    private static func policy(_ https: WorkloadRoute.HTTPS) -> RoutePolicy? {
+        guard https.isEnforced || https.strictFor != nil else { return nil }
+        var policy = RoutePolicy()
+        if https.isEnforced {
+            policy.https = HTTPSEnforcement()
+            policy.https?.port = UInt16(clamping: https.port)
+        }
+        if let time = https.strictFor {
+            policy.strictTransportSecurity = StrictTransportSecurity()
+            policy.strictTransportSecurity?.maxAge = time
+        }
+        return policy
+    }
+
+    /// What the router has counted.
+    public func traffic() async -> [WorkloadTraffic] {
+        await self.router.traffic().map { counted in
+            var instances: [String: Traffic] = [:]
+            for (id, traffic) in counted.instances {
+                instances[InstanceLabel.name(of: id.rawValue), default: Traffic()].add(traffic)
+            }
+            let application = counted.application
+            return WorkloadTraffic(
+                applicationID: application.isEmpty ? nil : application, all: counted.all, instances: instances,
+                inFlight: self.router.inFlight(application: application))
         }
     }
 
@@ -148,7 +188,7 @@ public final class LocalRuntime: WorkloadRuntime {
         _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
     ) async throws(PlatformError) -> WorkloadExit {
         let process = try await self.process(for: request)
-        let id = InstanceID("\(request.applicationID)/\(request.name)@v\(request.release)-\(request.serial)")
+        let id = InstanceID(InstanceLabel.id(for: request))
         do throws(SupervisorError) {
             // Without the labels of an instance: a one-off has no place in the formation.
             let exit = try await self.supervisor.runOneOff(

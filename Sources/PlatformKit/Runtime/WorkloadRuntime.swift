@@ -1,3 +1,5 @@
+public import RouterCore
+
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
 #else
@@ -43,6 +45,33 @@ public protocol WorkloadRuntime: Sendable {
     ) async throws(PlatformError) -> WorkloadExit
     /// Changes of instances, from the moment of the call.
     func events() -> AsyncStream<WorkloadEvent>
+    /// What has gone to each application and instance since the runtime began.
+    func traffic() async -> [WorkloadTraffic]
+}
+
+extension WorkloadRuntime {
+    /// Nothing: for a runtime that does not see requests.
+    public func traffic() async -> [WorkloadTraffic] { [] }
+}
+
+/// What has gone through the router for one application.
+public struct WorkloadTraffic: Sendable {
+    /// Whose requests; `nil` for those to hosts that no application has.
+    public var applicationID: String?
+    /// All of it, also what went to instances that are gone. It only grows.
+    public var all: Traffic
+    /// By the names of instances that are there (`web.1`); of two with one name, both.
+    public var instances: [String: Traffic]
+    /// Requests and upgraded connections that are in flight now.
+    public var inFlight: Int
+
+    /// Makes one from its parts.
+    public init(applicationID: String?, all: Traffic, instances: [String: Traffic], inFlight: Int) {
+        self.applicationID = applicationID
+        self.all = all
+        self.instances = instances
+        self.inFlight = inFlight
+    }
 }
 
 /// What is wanted of one instance.
@@ -170,6 +199,27 @@ public struct WorkloadRoute: Sendable, Hashable {
     public var instances: [String]
     /// Whether the maintenance page is served instead.
     public var maintenance: Bool
+    /// How long requests wait while there is no instance that takes them; `nil`: they are answered 503 at once.
+    public var hold: Duration?
+    /// What is said about HTTPS; `nil` when it is not served.
+    public var https: HTTPS?
+
+    /// How an application is reached over HTTPS.
+    public struct HTTPS: Sendable, Hashable {
+        /// The port that it is served at.
+        public var port: Int
+        /// Whether visitors who come without TLS are sent there.
+        public var isEnforced: Bool
+        /// For how long browsers are to come with TLS only; `nil` for not at all.
+        public var strictFor: Duration?
+
+        /// Makes one from its parts.
+        public init(port: Int, isEnforced: Bool, strictFor: Duration?) {
+            self.port = port
+            self.isEnforced = isEnforced
+            self.strictFor = strictFor
+        }
+    }
 
     /// Makes one from its parts.
     public init(applicationID: String, hosts: [String], instances: [String], maintenance: Bool) {

@@ -65,6 +65,10 @@ struct APIServerTests {
         ("GET", "/api/v1/apps/blog/deployments/0", "admin-token", 400),
         ("GET", "/api/v1/apps/blog/deployments/x", "admin-token", 400),
         ("GET", "/api/v1/apps/a%20b", "admin-token", 404), ("GET", "/api/v1/apps/blog/logs?n=-1", "admin-token", 400),
+        ("GET", "/api/v1/apps/blog/certs", "read-token", 200), ("GET", "/api/v1/certs", "read-token", 200),
+        ("POST", "/api/v1/apps/blog/certs", "read-token", 403), ("POST", "/api/v1/certs", "deploy-token", 403),
+        ("DELETE", "/api/v1/certs/*.example.com", "deploy-token", 403),
+        ("PATCH", "/api/v1/apps/blog/https", "read-token", 403), ("GET", "/api/v1/apps/blog/https", "read-token", 200),
         ("DELETE", "/api/v1/apps/blog", "admin-token", 400),
         ("DELETE", "/api/v1/apps/blog?confirm=shop", "admin-token", 400),
     ])

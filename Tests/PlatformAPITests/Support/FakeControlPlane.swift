@@ -76,7 +76,7 @@ final class FakeControlPlane: ControlPlane {
     }
 
     var isReady: Bool { self.state.withLock { $0.isReady } }
-    func metricsText() -> String { "up 1\n" }
+    func metricsText() async -> String { "up 1\n" }
 
     func authenticate(token: String) async throws(PlatformError) -> Principal {
         guard let principal = Self.tokens[token] else { throw PlatformError(.unauthorised, "the token is not known") }
@@ -195,6 +195,36 @@ final class FakeControlPlane: ControlPlane {
     func removeDomain(
         _ host: String, from name: String, by principal: Principal
     ) async throws(PlatformError) -> [String] { ["not \(host)"] }
+    static func certificate(_ application: String?, hosts: [String]) -> CertificateInfo {
+        CertificateInfo(
+            source: "added", application: application, hosts: hosts, servedHosts: hosts, state: "valid",
+            subject: "CN=blog.example.com", issuer: "CN=Test", notBefore: Self.date, notAfter: Self.date, daysLeft: 9)
+    }
+    func addCertificate(
+        _ upload: CertificateUpload, to name: String?, by principal: Principal
+    ) async throws(PlatformError) -> CertificateInfo {
+        if let name { try self.check(name) }
+        return Self.certificate(name, hosts: [upload.certificate])
+    }
+    func removeCertificate(
+        host: String, of name: String?, by principal: Principal
+    ) async throws(PlatformError) -> CertificateInfo { Self.certificate(name, hosts: [host]) }
+    func certificates(of name: String?) async throws(PlatformError) -> [CertificateInfo] {
+        [Self.certificate(name, hosts: ["blog.example.com"])]
+    }
+    func https(of name: String) async throws(PlatformError) -> HTTPSInfo {
+        HTTPSInfo(
+            isServed: true, enforced: false, hstsSeconds: nil, automaticCertificates: false,
+            securedHosts: ["blog.example.com"],
+            unsecuredHosts: ["blog.localhost"])
+    }
+    func setHTTPS(
+        _ change: HTTPSChange, of name: String, by principal: Principal
+    ) async throws(PlatformError) -> HTTPSInfo {
+        HTTPSInfo(
+            isServed: true, enforced: change.enforced ?? false, hstsSeconds: change.hstsSeconds,
+            automaticCertificates: change.automaticCertificates ?? false, securedHosts: [], unsecuredHosts: [])
+    }
     func audit(limit: Int) async throws(PlatformError) -> [AuditEntry] {
         [AuditEntry(at: Self.date, actor: "ada", action: "app.create", application: "blog", detail: "")]
     }

@@ -175,7 +175,8 @@ import Testing
             let host = try Harness(directory, runtime: runtime, store: store)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await host.platform.run() }
-                await host.clock.sleepers(atLeast: 1)
+                // The start, and the requests that wait for the instance.
+                await host.clock.sleepers(atLeast: 2)
                 #expect(!host.platform.isReady)
                 host.clock.advance(by: .seconds(30))
                 try await host.platform.waitUntilReady()

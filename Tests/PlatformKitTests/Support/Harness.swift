@@ -6,6 +6,7 @@ import Logging
 import MetricsCore
 import PlatformKitTesting
 import PlatformWire
+import RouterCore
 import SlugStore
 import SystemPackage
 import TestSupport
@@ -27,7 +28,8 @@ struct Harness: Sendable {
 
     init(
         _ directory: FilePath, runtime: ScriptedRuntime = ScriptedRuntime(), store: (any PlatformStore)? = nil,
-        key: Data = Self.key, configure: (inout Platform.Configuration) -> Void = { _ in }
+        key: Data = Self.key, certificates: CertificateStore = CertificateStore(),
+        issuer: (any CertificateIssuer)? = nil, configure: (inout Platform.Configuration) -> Void = { _ in }
     ) throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         var slugs = LocalSlugRepository.Configuration(directory: directory.appending("slugs"))
@@ -46,7 +48,7 @@ struct Harness: Sendable {
             builder: Builder(buildpacks: [InProcessBuildpack()], sandbox: ScriptedSandbox(), logger: logger),
             slugs: self.slugs, runtime: runtime, git: .init(root: directory.appending("repositories")),
             logs: self.logs, signals: SignalRecorder(), registry: MetricsRegistry(), names: ApplicationNames(),
-            sampler: NoSampler(), clock: self.clock, logger: logger)
+            sampler: NoSampler(), certificates: certificates, issuer: issuer, clock: self.clock, logger: logger)
     }
 
     /// Runs the platform while `body` runs.
