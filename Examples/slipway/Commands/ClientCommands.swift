@@ -4,7 +4,7 @@ import ArgumentParser
 enum ClientCommands {
     static let all: [any ParsableCommand.Type] = [
         AppsCommand.self, DeployCommand.self, BuildsCommand.self, ReleasesCommand.self, ConfigCommand.self,
-        ProcessesCommand.self, RunCommand.self, LogsCommand.self, DomainsCommand.self, MaintenanceCommand.self,
-        MetricsCommand.self, AuditCommand.self, GitCredentialCommand.self,
+        ProcessesCommand.self, RunCommand.self, LogsCommand.self, DomainsCommand.self, CertsCommand.self,
+        HTTPSCommand.self, MaintenanceCommand.self, MetricsCommand.self, AuditCommand.self, GitCredentialCommand.self,
     ]
 }

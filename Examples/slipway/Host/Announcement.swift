@@ -8,6 +8,8 @@ import SystemPackage
 struct HostAddresses: Sendable {
     /// Where applications are served: `127.0.0.1:8080`.
     var http: String
+    /// Where they are served over HTTPS; `nil` when they are not.
+    var https: String?
     /// Where the API, git and the dashboard are.
     var admin: String
     var domain: String
@@ -16,9 +18,12 @@ struct HostAddresses: Sendable {
     /// What the host prints when it is ready.
     var announcement: String {
         let port = self.http.split(separator: ":").last.map { ":\($0)" } ?? ""
+        let secure = self.https?.split(separator: ":").last.map {
+            "\n                https://NAME.\(self.domain):\($0)/"
+        }
         return """
             slipway is ready
-              applications  http://NAME.\(self.domain)\(port)/
+              applications  http://NAME.\(self.domain)\(port)/\(secure ?? "")
               dashboard     http://\(self.admin)/
               git           http://\(self.admin)/git/NAME.git
               token         \(self.tokenPath)
@@ -43,10 +48,13 @@ struct Announcement: Service {
     }
 
     private func announce() async throws {
-        guard let http = try await self.router.listening().first else { return }
+        let addresses = try await self.router.listening()
+        guard let http = addresses.first else { return }
+        let https = addresses.dropFirst().first
         let admin = try await self.api.listening()
-        self.platform.setAddresses(http: http, admin: admin)
+        await self.platform.setAddresses(http: http, https: https, admin: admin)
         try await self.platform.waitUntilReady()
-        self.onReady(HostAddresses(http: http, admin: admin, domain: self.domain, tokenPath: self.tokenPath))
+        self.onReady(
+            HostAddresses(http: http, https: https, admin: admin, domain: self.domain, tokenPath: self.tokenPath))
     }
 }

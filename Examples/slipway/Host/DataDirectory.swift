@@ -15,6 +15,8 @@ struct DataDirectory {
     /// Emptied by the platform at every start.
     var builds: FilePath { self.path.appending("builds") }
     var uploads: FilePath { self.path.appending("uploads") }
+    /// The account with the ACME authority, and the certificates that it issued.
+    var acme: FilePath { self.path.appending("acme") }
     var adminTokenPath: FilePath { self.path.appending("admin-token") }
 
     init(path: FilePath) throws {

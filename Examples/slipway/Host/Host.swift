@@ -7,6 +7,7 @@ import PlatformAPI
 import PlatformKit
 import PlatformWire
 import ProcessSupervisor
+import RouterACME
 import RouterCore
 import ServiceLifecycle
 import SlugStore
@@ -35,9 +36,25 @@ struct Host {
         let supervisor = Supervisor(
             configuration: self.supervisorConfiguration(data), launcher: HostLauncher(),
             output: InstanceLogBridge(hub: logs), logger: logger)
+        let certificates = CertificateStore(settings: self.tlsSettings)
+        let challenges = ACMEChallenges()
+        let issuer = try self.settings.https.map { _ in
+            try ACMEIssuer(
+                self.settings.acme, certificates: certificates, challenges: challenges,
+                storage: DirectoryACMEStorage(directory: data.acme), logger: logger)
+        }
+        let accessLog = try self.settings.accessLog.map { path in
+            try AccessLogFile(path: path == "-" ? nil : FilePath(path), registry: registry, logger: logger)
+        }
+        var observers: [any RequestObserver] = [
+            RequestBridge(hub: logs, signals: fiveSignals, registry: registry, names: names)
+        ]
+        if let accessLog {
+            observers.append(AccessLog(share: self.settings.accessLogShare, names: names, file: accessLog))
+        }
         let router = Router(
-            configuration: self.routerConfiguration,
-            observer: RequestBridge(hub: logs, signals: fiveSignals, registry: registry, names: names), logger: logger)
+            configuration: self.routerConfiguration, certificates: certificates, challenges: challenges,
+            observer: RequestObservers(observers), logger: logger)
         let runtime = LocalRuntime(
             configuration: .init(searchPath: self.settings.searchPath, executable: Self.executable),
             supervisor: supervisor, router: router, slugs: slugs)
@@ -47,7 +64,7 @@ struct Host {
             sealer: ConfigSealer(key: data.sealingKey()),
             builder: self.builder(data, logger), slugs: slugs, runtime: runtime,
             git: .init(root: data.repositories), logs: logs, signals: fiveSignals, registry: registry, names: names,
-            sampler: ProcfsSampler(), logger: logger)
+            sampler: ProcfsSampler(), certificates: certificates, issuer: issuer, logger: logger)
         try await platform.register(
             token: data.adminToken(), for: Principal(name: "admin", role: .admin))
         let api = APIServer(platform: platform, configuration: self.apiConfiguration(data), logger: logger)
@@ -56,13 +73,15 @@ struct Host {
             onReady: self.onReady)
 
         // Stopped in the reverse order: first no more deployments, then no more requests, then the instances.
+        var services: [any Service] = [LogWriting(hub: logs), supervisor]
+        if let accessLog { services.append(accessLog) }
+        services.append(RoutedRouter(router: router, platform: platform))
+        if let issuer { services.append(issuer) }
+        services += [api, platform] as [any Service]
         try await ServiceGroup(
             configuration: .init(
-                services: [
-                    .init(service: LogWriting(hub: logs)), .init(service: supervisor), .init(service: router),
-                    .init(service: api), .init(service: platform),
-                    .init(service: announcement, successTerminationBehavior: .ignore),
-                ],
+                services: services.map { .init(service: $0) }
+                    + [.init(service: announcement, successTerminationBehavior: .ignore)],
                 gracefulShutdownSignals: signals, logger: logger)
         ).run()
     }
@@ -81,7 +100,18 @@ struct Host {
     }
 
     private var routerConfiguration: Router.Configuration {
-        Router.Configuration(host: self.settings.http.host, port: self.settings.http.port)
+        var configuration = Router.Configuration(host: self.settings.http.host, port: self.settings.http.port)
+        if let https = self.settings.https {
+            configuration.listeners.append(.init(host: https.host, port: https.port, security: .tls))
+        }
+        return configuration
+    }
+
+    private var tlsSettings: TLSSettings {
+        var settings = TLSSettings()
+        // A certificate that is not for the host would help nobody, and look as if something was set up.
+        settings.unknownHost = .refuse
+        return settings
     }
 
     private func platformConfiguration(_ data: DataDirectory) -> Platform.Configuration {
@@ -90,6 +120,7 @@ struct Host {
         configuration.stopGrace = self.settings.stopGrace
         configuration.drainGrace = self.settings.stopGrace
         configuration.bootTimeout = self.settings.bootTimeout
+        configuration.startHold = self.settings.startHold
         if let killAt = self.settings.killAt {
             // For tests of what a crash leaves: the host ends at this step as if the power went.
             configuration.onJournal = { if $0.rawValue == killAt { kill(getpid(), SIGKILL) } }

@@ -43,6 +43,45 @@ struct ServeOptions: ParsableArguments {
     var http: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Where applications are served over HTTPS, such as 0.0.0.0:443.",
+            discussion: "Not at all without it. Certificates come by `slipway certs`.", valueName: "address"))
+    var https: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The directory of the ACME authority that issues certificates for applications that want it (`slipway certs auto`). "
+                + "(default: Let's Encrypt's)", valueName: "url"))
+    var acmeDirectory: String?
+
+    @Option(help: ArgumentHelp("Whom the ACME authority may write to.", valueName: "address"))
+    var acmeEmail: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The authority, as PEM, that signs the ACME server's own certificate, when this machine does not trust it.",
+            valueName: "file"), completion: .file())
+    var acmeCa: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a line is written for each request; - is standard output.",
+            discussion: "Not at all without it. A file that is moved away is begun anew.", valueName: "file"),
+        completion: .file())
+    var accessLog: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many of the requests that went well are written there, from 0 to 1. (default: 1)", valueName: "share"))
+    var accessLogShare: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long requests wait for an application that is being started or restarted; 0: not at all. (default: 30)",
+            valueName: "seconds"))
+    var startHold: Int?
+
+    @Option(
         help: ArgumentHelp("Where API, git, dashboard and metrics are. (default: 127.0.0.1:8081)", valueName: "address")
     )
     var admin: String?

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import RouterACME
 import SystemPackage
 import TOMLKit
 
@@ -19,8 +20,22 @@ struct ServeSettings {
         }
     }
 
+    /// Who issues certificates, and to whom.
+    struct ACME {
+        var directory: String
+        var email: String?
+        /// As PEM; `nil` for the authorities that this machine trusts.
+        var trustRoots: [UInt8]?
+    }
+
     var data: FilePath
     var http: Address
+    var https: Address?
+    var acme: ACME
+    /// A path, or `-` for standard output.
+    var accessLog: String?
+    var accessLogShare: Double
+    var startHold: Duration
     var admin: Address
     var domain: String
     var instancePorts: ClosedRange<Int>
@@ -39,6 +54,16 @@ struct ServeSettings {
         let data = try lookup.text(options.data, "data") ?? "slipway-data"
         self.data = FilePath(current).pushing(FilePath(data)).lexicallyNormalized()
         self.http = try Address(lookup.text(options.http, "http") ?? "127.0.0.1:8080", option: "http")
+        self.https = try lookup.text(options.https, "https").map { try Address($0, option: "https") }
+        self.acme = try Self.acme(options, lookup)
+        let accessLog = try lookup.text(options.accessLog, "access-log")
+        self.accessLog = accessLog
+        let share = try lookup.share(options.accessLogShare, "access-log-share")
+        guard share == nil || accessLog != nil else {
+            throw ValidationError("--access-log-share says how much of --access-log is written, which is not given")
+        }
+        self.accessLogShare = share ?? 1
+        self.startHold = try .seconds(lookup.number(options.startHold, "start-hold") ?? 30)
         self.admin = try Address(lookup.text(options.admin, "admin") ?? "127.0.0.1:8081", option: "admin")
         self.domain = try lookup.text(options.domain, "domain") ?? "localhost"
         let ports = try lookup.text(options.instancePorts, "instance-ports") ?? "20000-29999"
@@ -60,6 +85,27 @@ struct ServeSettings {
         self.logLevel = logLevel
         self.killAt = options.killAt
         self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+    }
+
+    private static func acme(_ options: ServeOptions, _ lookup: Lookup) throws -> ACME {
+        let directory =
+            try lookup.text(options.acmeDirectory, "acme-directory") ?? ACMEManager.Configuration.Authority.letsEncrypt
+        guard directory.lowercased().hasPrefix("https://") else {
+            throw ValidationError("--acme-directory takes an https URL; \(directory) is none")
+        }
+        let email = try lookup.text(options.acmeEmail, "acme-email")
+        if let email, email.split(separator: "@").count != 2 || email.contains(where: \.isWhitespace) {
+            throw ValidationError("--acme-email takes an address, such as admin@example.com; \(email) is none")
+        }
+        var roots: [UInt8]?
+        if let file = try lookup.text(options.acmeCa, "acme-ca") {
+            do {
+                roots = try SmallFile.read(file)
+            } catch {
+                throw ValidationError("--acme-ca: cannot read \(file): \(error)")
+            }
+        }
+        return ACME(directory: directory, email: email, trustRoots: roots)
     }
 }
 
@@ -88,6 +134,7 @@ private struct Lookup {
         guard let value = self.table?[name] else { return nil }
         if let text = value.string { return text }
         if let number = value.int { return "\(number)" }
+        if let number = value.double { return "\(number)" }
         if let flag = value.bool { return "\(flag)" }
         throw ValidationError("`\(name)` in the options file is neither text nor a number")
     }
@@ -97,6 +144,15 @@ private struct Lookup {
         guard let text = try self.text(nil, name) else { return nil }
         guard let number = Int(text), number >= 0 else { throw ValidationError("\(name) takes a number, not \(text)") }
         return number
+    }
+
+    func share(_ option: Double?, _ name: String) throws -> Double? {
+        let text = try option.map { "\($0)" } ?? self.text(nil, name)
+        guard let text else { return nil }
+        guard let share = Double(text), (0...1).contains(share) else {
+            throw ValidationError("\(name) takes a number from 0 to 1, not \(text)")
+        }
+        return share
     }
 
     func list(_ name: String) throws -> [String] {

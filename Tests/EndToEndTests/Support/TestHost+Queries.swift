@@ -24,7 +24,7 @@ extension TestHost {
         return String(buffer: try await response.body.collect(upTo: 16 << 20))
     }
 
-    private func list<T: Decodable>(_ arguments: String...) async throws -> [T] {
+    func list<T: Decodable>(_ arguments: String...) async throws -> [T] {
         let result = try await self.slipway(arguments + ["--json"])
         try #require(result.status == 0, "\(result)")
         let decoder = JSONDecoder()

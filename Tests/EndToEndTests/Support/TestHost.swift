@@ -20,6 +20,8 @@ struct TestHost: Sendable {
     let data: FilePath
     let pid: Int32
     let token: String
+    /// Where applications are served over HTTPS, when they are: `127.0.0.1:PORT`.
+    var https: String?
 
     /// Runs a client command against this host.
     func slipway(_ arguments: String..., in directory: FilePath? = nil) async throws -> CommandResult {
@@ -192,6 +194,10 @@ struct HostDidNotStart: Error {
 }
 
 extension TestHost {
+    private static func port(of line: String) -> Int? {
+        line.split(separator: " ").last.flatMap { URL(string: String($0))?.port }
+    }
+
     fileprivate init?(announcement lines: [String], data: FilePath, pid: Int32) {
         func address(after word: String) -> String? {
             lines.first { $0.contains("  \(word) ") }?.split(separator: " ").last
@@ -203,6 +209,7 @@ extension TestHost {
         else { return nil }
         self.init(
             http: http, admin: admin, data: data, pid: pid,
-            token: token.trimmingCharacters(in: .whitespacesAndNewlines))
+            token: token.trimmingCharacters(in: .whitespacesAndNewlines),
+            https: lines.first { $0.contains(" https://NAME.") }.flatMap(Self.port(of:)).map { "127.0.0.1:\($0)" })
     }
 }
