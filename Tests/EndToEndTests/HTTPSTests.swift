@@ -73,11 +73,15 @@ extension EndToEnd {
             }
         }
 
-        @Test(.enabled(if: Pebble.isInstalled, "pebble is not installed (apt install pebble)"))
-        func `certificates are ordered for the domains of an application that wants it`() async throws {
+        @Test(
+            .enabled(if: Pebble.isInstalled, "pebble is not installed (apt install pebble)"), arguments: [true, false])
+        func `certificates are ordered for the domains of an application that wants it`(reachesHTTP: Bool) async throws
+        {
             try await withTemporaryDirectory { directory in
-                let ports = try FreePorts.find(2)
-                try await Pebble.with(httpPort: ports[0], tlsPort: ports[1], in: directory) { pebble in
+                let ports = try FreePorts.find(3)
+                // Nothing listens at the third: the authority gets its answer at the port of TLS.
+                try await Pebble.with(httpPort: ports[reachesHTTP ? 0 : 2], tlsPort: ports[1], in: directory) {
+                    pebble in
                     let arguments = [
                         "--http", "127.0.0.1:\(ports[0])", "--https", "127.0.0.1:\(ports[1])", "--acme-directory",
                         pebble.url, "--acme-ca", pebble.authority.string, "--acme-email", "admin@example.com",

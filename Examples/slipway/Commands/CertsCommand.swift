@@ -118,6 +118,7 @@ struct CertsCommand: AsyncParsableCommand {
                 let removed = try await session.api.removeCertificate(host: self.domain, of: application)
                 try session.terminal.printLine(
                     "Removed the certificate for \(removed.hosts.joined(separator: ", ")) by \(removed.issuer ?? "-").")
+                if let application { try await CertsCommand.remark(application, session) }
             }
         }
     }
@@ -153,7 +154,10 @@ struct CertsCommand: AsyncParsableCommand {
         if !https.isServed {
             session.terminal.note("This platform does not serve HTTPS; start it with: slipway serve --https ADDRESS")
         } else if !https.unsecuredHosts.isEmpty {
-            session.terminal.note("Still without a certificate: \(https.unsecuredHosts.joined(separator: ", "))")
+            session.terminal.note("Without a certificate: \(https.unsecuredHosts.joined(separator: ", "))")
+            guard https.enforced else { return }
+            session.terminal.note(
+                "Visitors there are sent to https, where nothing answers; to let them come without: slipway https off")
         }
     }
 }
