@@ -133,11 +133,7 @@ extension Platform {
                 }
             }
         }
-        do {
-            try await self.refreshCertificates()
-        } catch {
-            self.logger.error("cannot load certificates", metadata: ["error": "\(error)"])
-        }
+        await self.loadCertificates()
         self.reach { $0.isRouted = true }
         let controllers = self.state.withLock { Array($0.controllers.values) }
         await withDiscardingTaskGroup { group in
@@ -149,6 +145,26 @@ extension Platform {
         }
         try await self.waitUntilSettled()
         self.reach { $0.isReady = true }
+    }
+
+    private func loadCertificates() async {
+        do {
+            try await self.refreshCertificates()
+        } catch {
+            self.logger.error("cannot load certificates", metadata: ["error": "\(error)"])
+        }
+        guard let issuer = self.desk.issuer else { return }
+        await self.atMost(self.configuration.startGrace) { await issuer.waitUntilLoaded() }
+    }
+
+    /// Goes on after a time, whether the work is done or not.
+    private func atMost(_ time: Duration, _ body: @escaping @Sendable () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await self.clock.sleep(for: time) }
+            group.addTask { await body() }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     /// Takes a step that others may wait for.
@@ -165,16 +181,10 @@ extension Platform {
     /// Whoever is told that the platform is ready expects the applications to answer: waits for them, for a while.
     private func waitUntilSettled() async throws {
         let controllers = self.state.withLock { Array($0.controllers.values) }
-        let grace = self.configuration.startGrace
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await self.clock.sleep(for: grace) }
-            group.addTask {
-                await withDiscardingTaskGroup { group in
-                    for controller in controllers { group.addTask { await controller.waitUntilSettled() } }
-                }
+        await self.atMost(self.configuration.startGrace) {
+            await withDiscardingTaskGroup { group in
+                for controller in controllers { group.addTask { await controller.waitUntilSettled() } }
             }
-            await group.next()
-            group.cancelAll()
         }
         try Task.checkCancellation()
     }

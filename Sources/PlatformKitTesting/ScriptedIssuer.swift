@@ -28,6 +28,9 @@ public final class ScriptedIssuer: CertificateIssuer {
     /// Records the hosts.
     public func setHosts(_ hosts: Set<String>) { self.state.withLock { $0.hosts = hosts } }
 
+    /// Returns at once: it keeps none.
+    public func waitUntilLoaded() async {}
+
     /// One for each host: waiting, or failing when the test said so.
     public var orders: [CertificateOrder] {
         self.state.withLock { state in state.hosts.sorted().map { Self.order($0, state.problems[$0]) } }

@@ -28,6 +28,7 @@ struct ACMEIssuer: CertificateIssuer, Service {
 
     var orders: [CertificateOrder] { self.manager.status.map(CertificateOrder.init) }
     func setHosts(_ hosts: Set<String>) throws { try self.manager.setHosts(hosts) }
+    func waitUntilLoaded() async { await self.manager.waitUntilLoaded() }
     func run() async throws { try await self.manager.run() }
 }
 

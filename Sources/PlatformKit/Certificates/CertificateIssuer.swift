@@ -15,6 +15,8 @@ public protocol CertificateIssuer: Sendable {
     ///
     /// - Throws: when one of them is none that it could have a certificate for; nothing has changed then.
     func setHosts(_ hosts: Set<String>) throws
+    /// Returns when the certificates that it has kept for these hosts are in use, or the task is cancelled.
+    func waitUntilLoaded() async
     /// How things stand with each host.
     var orders: [CertificateOrder] { get }
     /// Orders that have ended, well or badly, from the first call on. For one reader.

@@ -35,6 +35,7 @@ public final class ACMEManager: Service, Sendable {
     let chance: @Sendable () -> Double
     let logger: Logger
     let bell = Bell()
+    let loading = Latch()
     let state: Mutex<State>
 
     struct State {
@@ -134,6 +135,10 @@ public final class ACMEManager: Service, Sendable {
 
     // MARK: Running
 
+    /// Returns when the certificates that were kept are in use, as far as their hosts have been set; when ``run()`` has
+    /// ended; or when the task is cancelled. Have the router listen only then, and a restart refuses no handshake.
+    public func waitUntilLoaded() async { await self.loading.wait() }
+
     /// Orders and renews until the task is cancelled or a graceful shutdown begins. Orders that are being made are then
     /// given up; they are made again after the next start.
     ///
@@ -147,6 +152,7 @@ public final class ACMEManager: Service, Sendable {
             }
             state.isRunning = true
         }
+        defer { self.loading.open() }
         do {
             try await cancelWhenGracefulShutdown { try await self.work() }
         } catch is CancellationError {
@@ -161,6 +167,7 @@ public final class ACMEManager: Service, Sendable {
     private func work() async throws {
         let client = try await self.openAccount()
         try await self.load()
+        self.loading.open()
         if self.policy != nil { self.certificates.onMissingHost { [weak self] host in self?.demanded(host) } }
         defer { if self.policy != nil { self.certificates.onMissingHost(nil) } }
         await withDiscardingTaskGroup { group in

@@ -35,7 +35,8 @@ import Testing
         let second = ManagedHosts(storage: first.storage)
         try second.manager.setHosts(["a.example"])
         try await second.running {
-            while second.status("a.example")?.state != .valid { await Task.yield() }
+            await second.manager.waitUntilLoaded()
+            #expect(second.status("a.example")?.state == .valid)
             await second.clock.sleepers(atLeast: 1)
         }
         #expect(second.authority.state.withLock { $0.log.isEmpty })
