@@ -83,23 +83,6 @@ int slipway_io_accept(int listener, void *address, uint32_t *length) {
 
 int slipway_io_socket(int family) { return result(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
 
-int slipway_io_listen(const void *address, uint32_t length, int backlog) {
-    int descriptor = slipway_io_socket(((const struct sockaddr *)address)->sa_family);
-    if (descriptor < 0) return descriptor;
-    int on = 1;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0
-        || bind(descriptor, address, length) < 0 || listen(descriptor, backlog) < 0) {
-        int error = errno;
-        close(descriptor);
-        return -error;
-    }
-    return descriptor;
-}
-
-int slipway_io_local_address(int descriptor, void *address, uint32_t *length) {
-    return result(getsockname(descriptor, address, length));
-}
-
 int slipway_io_connect(int descriptor, const void *address, uint32_t length) {
     return connect(descriptor, address, length) < 0 ? errno : 0;
 }
@@ -115,8 +98,6 @@ int slipway_io_no_delay(int descriptor) {
     int on = 1;
     return result(setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
-
-void slipway_io_close(int descriptor) { close(descriptor); }
 
 void slipway_io_shut_down_output(int descriptor) { shutdown(descriptor, SHUT_WR); }
 

@@ -15,6 +15,10 @@ public struct RouterError: Error, Sendable, CustomStringConvertible {
         public static let invalidConfiguration = Self("invalidConfiguration")
         /// The address to listen on cannot be had.
         public static let cannotListen = Self("cannotListen")
+        /// The router that is to hand over its sockets does not: another one is taking over, or it took too long.
+        public static let handoverRefused = Self("handoverRefused")
+        /// The path of the hand-over cannot be used, or what listens there does not answer as a router does.
+        public static let handoverFailed = Self("handoverFailed")
         /// `run()` was called twice.
         public static let alreadyRunning = Self("alreadyRunning")
         /// The router stopped before it listened.

@@ -1,6 +1,7 @@
 #pragma once
 
-// What a loop of the router asks of Linux and Swift's Glibc module does not offer: epoll, eventfd and accept4.
+// What a loop of the router asks of Linux and Swift's Glibc module does not offer: epoll, eventfd and accept4; and what
+// it takes to listen, and to hand a listening socket over to another process.
 // Every function answers as the system call does, but with the negated errno instead of -1.
 
 #include <stdbool.h>
@@ -42,15 +43,11 @@ void slipway_io_eventfd_clear(int descriptor);
 int slipway_io_accept(int listener, void *address, uint32_t *length);
 /// A stream socket with the same properties.
 int slipway_io_socket(int family);
-/// A listening socket at this address, which may have been in use a moment ago.
-int slipway_io_listen(const void *address, uint32_t length, int backlog);
-int slipway_io_local_address(int descriptor, void *address, uint32_t *length);
 /// 0, EINPROGRESS or another errno.
 int slipway_io_connect(int descriptor, const void *address, uint32_t length);
 /// The error that a connection attempt ended with; 0 for none.
 int slipway_io_socket_error(int descriptor);
 int slipway_io_no_delay(int descriptor);
-void slipway_io_close(int descriptor);
 void slipway_io_shut_down_output(int descriptor);
 
 ssize_t slipway_io_receive(int descriptor, void *bytes, size_t count);
@@ -64,3 +61,29 @@ struct slipway_io_piece {
 };
 /// Several pieces in one call; at most 16 of them.
 ssize_t slipway_io_send_pieces(int descriptor, const struct slipway_io_piece *pieces, int count);
+
+// Listening, on every system.
+
+/// A listening socket at this address, which may have been in use a moment ago.
+int slipway_io_listen(const void *address, uint32_t length, int backlog);
+/// Makes a listening socket that came from elsewhere like one of ours; -ENOTSOCK or -EINVAL when it is none.
+int slipway_io_adopt_listener(int descriptor, int backlog);
+/// Another descriptor of the same socket.
+int slipway_io_duplicate(int descriptor);
+int slipway_io_local_address(int descriptor, void *address, uint32_t *length);
+void slipway_io_close(int descriptor);
+
+// A local socket over which descriptors go. Each message arrives whole or not at all.
+
+#define SLIPWAY_MAX_DESCRIPTORS 128
+
+/// Listens at a path that nobody has, for this user alone.
+int slipway_io_local_listen(const char *path, int backlog);
+int slipway_io_local_connect(const char *path);
+/// Who is at the other end, as the kernel knows it.
+int slipway_io_peer(int descriptor, uint32_t *user, int *process);
+/// Sends one message, with at most SLIPWAY_MAX_DESCRIPTORS descriptors.
+ssize_t slipway_io_send_message(int descriptor, const void *bytes, size_t size, const int *passed, int count);
+/// Receives one message. The descriptors are closed on exec; -EMSGSIZE when there were more bytes or more descriptors
+/// than there is room for, and then none of them is left open.
+ssize_t slipway_io_receive_message(int descriptor, void *bytes, size_t size, int *passed, int *count);

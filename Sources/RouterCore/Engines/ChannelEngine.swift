@@ -1,3 +1,4 @@
+import CRouterIO
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -48,30 +49,30 @@ final class ChannelEngine: Engine {
 
     var workers: [WorkerHandle] { self.places.map(\.worker) }
 
-    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
+    func accept(on socket: ListeningSocket) async throws(RouterError) {
         let places = Dictionary(
             uniqueKeysWithValues: self.places.map { (ObjectIdentifier($0.loop.eventLoop), $0) })
-        let acceptor = listener.security == .tls ? self.acceptor : nil
+        let acceptor = socket.listener.security == .tls ? self.acceptor : nil
+        let facts = ListenerFacts(socket.listener, port: socket.port)
+        // The channel closes the descriptor that it is given.
+        let descriptor = slipway_io_duplicate(socket.descriptor)
         do {
+            guard descriptor >= 0 else { throw IOError(errnoCode: -descriptor, reason: "dup") }
             let server = try await ServerBootstrap(group: self.group)
-                .serverChannelOption(.backlog, value: self.configuration.backlog)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         guard let place = places[ObjectIdentifier(channel.eventLoop)] else { return }
-                        let facts = ListenerFacts(listener, port: channel.localAddress?.port ?? listener.port)
                         try place.worker.withWorker { try Self.serve(channel, facts, acceptor, place.loop, $0) }
                     }
                 }
-                .bind(host: listener.host, port: listener.port).get()
+                .withBoundSocket(descriptor).get()
             self.servers.withLock { $0.append(server) }
-            return .ip(
-                host: server.localAddress?.ipAddress ?? listener.host,
-                port: server.localAddress?.port ?? listener.port)
+            // The channel listens again, with a backlog of its own.
+            _ = slipway_io_adopt_listener(socket.descriptor, self.configuration.backlog)
         } catch {
-            throw RouterError.cannotListen(listener, error)
+            throw RouterError.cannotListen(socket.listener, error)
         }
     }
 
@@ -92,11 +93,14 @@ final class ChannelEngine: Engine {
         worker.serve(stream, client: client, listener)
     }
 
-    func stopListening() async {
+    func stopAccepting() async {
         let servers = self.servers.withLock { servers in
             defer { servers = [] }
             return servers
         }
+        for server in servers { try? await server.setOption(.autoRead, value: false).get() }
+        // What was accepted is on its way to its loop and back; while it is, the end of the server's channel closes it.
+        for place in self.places { await place.worker.run { _ in } }
         for server in servers { try? await server.close().get() }
     }
 

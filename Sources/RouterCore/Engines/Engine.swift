@@ -2,12 +2,13 @@
 protocol Engine: Sendable {
     /// One per thread.
     var workers: [WorkerHandle] { get }
-    /// Listens, and returns the address as the kernel has it.
+    /// Begins to accept the connections that come to a socket, which stays open until the engine has stopped to.
     ///
-    /// - Throws: ``RouterError`` when the address cannot be had.
-    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress
-    /// Accepts no more connections.
-    func stopListening() async
+    /// - Throws: ``RouterError`` when the system has no descriptors left.
+    func accept(on socket: ListeningSocket) async throws(RouterError)
+    /// Accepts no more connections. The sockets stay open, and the kernel goes on taking connections for whoever has
+    /// them. What was accepted has been handed to its worker.
+    func stopAccepting() async
     /// Ends the threads. Whatever is still open is let go of.
     func stop() async
 }

@@ -40,12 +40,12 @@ struct Engines: Sendable {
 
     var workers: [WorkerHandle] { self.all.flatMap(\.workers) }
 
-    func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
-        try await (listener.security == .tls ? self.secure : self.clear).listen(listener)
+    func accept(on socket: ListeningSocket) async throws(RouterError) {
+        try await (socket.listener.security == .tls ? self.secure : self.clear).accept(on: socket)
     }
 
-    func stopListening() async {
-        for engine in self.all { await engine.stopListening() }
+    func stopAccepting() async {
+        for engine in self.all { await engine.stopAccepting() }
     }
 
     func stop() async {

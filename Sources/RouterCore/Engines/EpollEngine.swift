@@ -2,7 +2,6 @@
     import CRouterIO
     import NIOCore
     import NIOPosix
-    import Synchronization
 
     /// Clear text on Linux: loops of the router's own.
     final class EpollEngine: Engine {
@@ -13,14 +12,11 @@
 
         private let places: [Place]
         private let threads: NIOThreadPool
-        private let listening = Mutex<[Int32]>([])
-        private let configuration: Router.Configuration
 
         /// Starts the threads.
         ///
         /// - Parameter makeWorker: makes the worker that lives on a loop, before the loop runs.
         init(_ configuration: Router.Configuration, makeWorker: (any StreamLoop) -> Worker) throws(RouterError) {
-            self.configuration = configuration
             do {
                 self.places = try (0..<configuration.threads).map { _ in
                     let loop = try EpollLoop(
@@ -44,30 +40,14 @@
 
         var workers: [WorkerHandle] { self.places.map(\.worker) }
 
-        func listen(_ listener: Router.Listener) async throws(RouterError) -> BackendAddress {
-            let descriptor: Int32
-            let address: SocketAddress
-            do {
-                let wanted = try SocketAddress.makeAddressResolvingHost(listener.host, port: listener.port)
-                descriptor = wanted.withSockAddr { slipway_io_listen($0, UInt32($1), self.configuration.backlog) }
-                guard descriptor >= 0 else { throw IOError(errnoCode: -descriptor, reason: "listen") }
-                address = try Self.localAddress(descriptor) ?? wanted
-            } catch {
-                throw RouterError.cannotListen(listener, error)
-            }
-            self.listening.withLock { $0.append(descriptor) }
-            let port = address.port ?? listener.port
-            await self.accept(descriptor, ListenerFacts(listener, port: port))
-            return .ip(host: address.ipAddress ?? listener.host, port: port)
-        }
-
         /// The first loop accepts and hands round.
-        private func accept(_ descriptor: Int32, _ facts: ListenerFacts) async {
+        func accept(on socket: ListeningSocket) async {
+            let facts = ListenerFacts(socket.listener, port: socket.port)
             let places = self.places
             let first = places[0]
             await first.worker.run { worker in
                 var next = 0
-                let listener = EpollListener(descriptor, on: first.loop) { connection, address in
+                let listener = EpollListener(socket.descriptor, on: first.loop) { connection, address in
                     let place = places[next]
                     next = (next + 1) % places.count
                     let client = address.map { ClientAddress($0) } ?? .unknown
@@ -92,28 +72,16 @@
             worker.serve(stream, client: client, facts)
         }
 
-        func stopListening() async {
+        func stopAccepting() async {
             await self.places[0].worker.run { worker in
                 for listener in worker.listeners { listener.stop() }
                 worker.listeners = []
             }
-            let descriptors = self.listening.withLock { descriptors in
-                defer { descriptors = [] }
-                return descriptors
-            }
-            for descriptor in descriptors { slipway_io_close(descriptor) }
         }
 
         func stop() async {
             for place in self.places { place.loop.stop() }
             try? await self.threads.shutdownGracefully()
-        }
-
-        private static func localAddress(_ descriptor: Int32) throws -> SocketAddress? {
-            var storage = sockaddr_storage()
-            var length = UInt32(MemoryLayout<sockaddr_storage>.size)
-            let result = withUnsafeMutablePointer(to: &storage) { slipway_io_local_address(descriptor, $0, &length) }
-            return result == 0 ? SocketAddress(storage) : nil
         }
     }
 #endif

@@ -79,6 +79,8 @@ struct ExchangeMachine: ~Copyable {
     var seconds: UInt64 = 0
     /// Whether the connection is to be closed after this exchange, because the router stops.
     var isClosing = false
+    /// Whether that is so even without an exchange.
+    var closesIdle = false
 
     // The request.
     /// Counts the requests of the connection.
@@ -344,7 +346,13 @@ struct ExchangeMachine: ~Copyable {
     mutating func clientClosed() { self.clientVanished = true }
 
     /// The router stops: this exchange is the connection's last.
-    mutating func shutDown() { self.isClosing = true }
+    ///
+    /// - Parameter closesIdle: whether a connection without a request is of no use any more. If not, its next request
+    ///   is waited for and is the last.
+    mutating func shutDown(closesIdle: Bool = true) {
+        self.isClosing = true
+        if closesIdle { self.closesIdle = true }
+    }
 
     /// Connected; what follows goes to this instance.
     mutating func upstreamReady(reused: Bool) {

@@ -283,8 +283,8 @@ final class Exchange {
 
     // MARK: The end
 
-    func shutDown() {
-        self.machine.shutDown()
+    func shutDown(closesIdle: Bool) {
+        self.machine.shutDown(closesIdle: closesIdle)
         self.pump()
     }
 

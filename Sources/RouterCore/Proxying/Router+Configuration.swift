@@ -3,6 +3,8 @@ extension Router {
     public struct Configuration: Sendable {
         /// The addresses to listen on: `127.0.0.1:8080` in clear text.
         public var listeners = [Listener(host: "127.0.0.1", port: 8080)]
+        /// How to take over from a router before this one and to hand over to one after it: nil for neither.
+        public var handover: Handover?
         /// Threads, for clear text and for TLS each: 1, which carries tens of thousands of requests a second and leaves the other cores to the
         /// instances.
         public var threads = 1
@@ -136,6 +138,12 @@ extension Router.Configuration {
         }
         for port in self.listeners.map(\.port) {
             try require((0...65535).contains(port), "port \(port) is not between 0 and 65535")
+        }
+        try self.handover?.check()
+        if self.handover != nil {
+            try require(
+                self.listeners.count <= HandoverMessage.maxSockets,
+                "list of addresses is longer than the \(HandoverMessage.maxSockets) that can be handed over")
         }
         try require(!self.listeners.isEmpty, "list of addresses to listen on is empty")
         try require((1...10_000).contains(self.maxStreamsPerConnection), "limit of streams is not between 1 and 10,000")

@@ -26,6 +26,8 @@ public final class Router: Service, Sendable {
     let logger: Logger
     let clock: any Clock<Duration>
     let state: Mutex<State>
+    /// Says once that the routes are set, for a router that takes over from another one.
+    let readiness = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// Makes a router. It does nothing until ``run()``.
     ///
@@ -53,34 +55,7 @@ public final class Router: Service, Sendable {
         self.logger = logger
     }
 
-    /// Listens until the task is cancelled or a graceful shutdown begins. Then it stops accepting, lets requests end
-    /// within ``Configuration/shutdownGrace``, and closes. Cancellation closes at once.
-    ///
-    /// - Throws: ``RouterError`` when the configuration makes no sense or the address cannot be had.
-    public func run() async throws {
-        try self.configuration.check()
-        if self.certificates == nil, self.configuration.listeners.contains(where: { $0.security == .tls }) {
-            throw RouterError(
-                .invalidConfiguration, "A listener speaks TLS, but the router was given no store of certificates.")
-        }
-        try self.state.withLock { state throws(RouterError) in try state.begin() }
-        do {
-            let engines = try await Engines(self)
-            do {
-                try await self.serve(engines)
-            } catch {
-                await engines.stop()
-                throw error
-            }
-            self.stopped(nil)
-            await engines.stop()
-        } catch {
-            self.stopped(error)
-            throw error
-        }
-    }
-
-    /// Waits until it listens, and returns where, in the order of ``Configuration/listeners``: `["127.0.0.1:8080"]`.
+    /// Waits until it accepts connections, and returns where, in the order of ``Configuration/listeners``: `["127.0.0.1:8080"]`.
     ///
     /// - Throws: ``RouterError`` when it stopped before it listened; `CancellationError` when the task is cancelled.
     public func listening() async throws -> [String] {
@@ -92,57 +67,5 @@ public final class Router: Service, Sendable {
         } onCancel: {
             self.state.withLock { $0.cancelWaiter(id) }
         }
-    }
-
-    // MARK: Running
-
-    private func serve(_ engines: Engines) async throws {
-        let workers = engines.workers
-        self.state.withLock { $0.attach(workers) }
-        var addresses: [String] = []
-        for listener in self.configuration.listeners {
-            let address = try await engines.listen(listener)
-            self.logger.info(
-                "router listens",
-                metadata: ["router.address": "\(address)", "router.tls": "\(listener.security == .tls)"])
-            addresses.append(address.description)
-        }
-        self.state.withLock { $0.listens(at: addresses) }
-        do {
-            try await gracefulShutdown()
-        } catch {
-            // Cancelled: nothing is waited for.
-        }
-        await engines.stopListening()
-        for worker in workers { worker.execute { $0.shutDown() } }
-        if !Task.isCancelled { await self.waitUntilEmpty(workers, grace: self.configuration.shutdownGrace) }
-        for worker in workers {
-            await worker.run { worker in
-                worker.abort(nil, code: .shuttingDown)
-                worker.stop()
-            }
-        }
-    }
-
-    private func waitUntilEmpty(_ workers: [WorkerHandle], grace: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for worker in workers {
-                    await withCheckedContinuation { continuation in
-                        let isAccepted = worker.execute { $0.whenEmpty(continuation) }
-                        if !isAccepted { continuation.resume() }
-                    }
-                }
-            }
-            group.addTask { try? await self.clock.sleep(for: grace) }
-            await group.next()
-            // The wait cannot be cancelled: breaking off what is left lets it end.
-            for worker in workers { worker.execute { $0.abort(nil, code: .shuttingDown) } }
-            group.cancelAll()
-        }
-    }
-
-    private func stopped(_ error: (any Error)?) {
-        self.state.withLock { $0.stop(error) }
     }
 }

@@ -21,6 +21,8 @@ final class Worker {
     /// Connections by the instance's slot.
     private let ownedPools = Owned<[InstanceConnections?]>([])
     private(set) var isShuttingDown = false
+    /// Whether what connections do now is their last.
+    private var isLeaving = false
     private(set) var wallClockOffset: UInt64 = 0
     /// The time of day as of the last tick, in seconds since 1970.
     private(set) var seconds: UInt64 = 0
@@ -96,7 +98,7 @@ final class Worker {
         client.position = nil
         session.position = position
         self.clients[position] = session
-        if self.isShuttingDown { session.shutDown() }
+        if self.isLeaving { session.shutDown(closesIdle: self.isShuttingDown) }
     }
 
     func remove(_ client: any ClientSession) {
@@ -293,11 +295,17 @@ final class Worker {
 
     // MARK: The end
 
-    func shutDown() {
-        self.isShuttingDown = true
-        for case let connections? in self.pools { connections.closeAll() }
-        self.pools = []
-        for client in Array(self.clients) { client.shutDown() }
+    /// Lets what goes on end, and has no connection go on after that.
+    ///
+    /// - Parameter closesIdle: whether connections without a request are closed at once. If not, each may have one more.
+    func shutDown(closesIdle: Bool) {
+        self.isLeaving = true
+        if closesIdle {
+            self.isShuttingDown = true
+            for case let connections? in self.pools { connections.closeAll() }
+            self.pools = []
+        }
+        for client in Array(self.clients) { client.shutDown(closesIdle: closesIdle) }
     }
 
     /// Resumes when no client is left.

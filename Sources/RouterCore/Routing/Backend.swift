@@ -22,7 +22,7 @@ public struct BackendID: Hashable, Sendable, Codable, CustomStringConvertible {
 }
 
 /// Where an instance listens.
-public enum BackendAddress: Hashable, Sendable, CustomStringConvertible {
+public enum BackendAddress: Hashable, Sendable, LosslessStringConvertible {
     /// A TCP port. `host` is an IP address; a name is looked up for each connection.
     case ip(host: String, port: Int)
     /// A stream socket in the file system.
@@ -34,6 +34,19 @@ public enum BackendAddress: Hashable, Sendable, CustomStringConvertible {
         case .ip(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unix(let path): "unix:\(path)"
         }
+    }
+
+    /// Reads an address as it is usually written: `127.0.0.1:5000`, `[::1]:5000` or `unix:/run/shop/web.1.sock`.
+    public init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            self = .unix(path: String(text.dropFirst(5)))
+            return
+        }
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty else { return nil }
+        self = .ip(host: String(host), port: port)
     }
 }
 

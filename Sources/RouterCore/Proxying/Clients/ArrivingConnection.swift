@@ -87,7 +87,9 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
         if waited > (isSilent ? self.worker.limits.keepAlive : self.worker.limits.head) { self.stream.close() }
     }
 
-    func shutDown() { self.stream.close() }
+    func shutDown(closesIdle: Bool) {
+        if closesIdle { self.stream.close() }
+    }
 
     func abort(_ backends: Set<BackendID>?, _ answer: OwnAnswer) {
         if backends == nil { self.stream.close() }

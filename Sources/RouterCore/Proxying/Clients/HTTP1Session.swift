@@ -43,7 +43,7 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     // MARK: What the worker asks for
 
     func check(now: UInt64) { self.exchange.check(now: now) }
-    func shutDown() { self.exchange.shutDown() }
+    func shutDown(closesIdle: Bool) { self.exchange.shutDown(closesIdle: closesIdle) }
 
     func abort(_ backends: Set<BackendID>?, _ refusal: OwnAnswer) {
         if let backends {

@@ -149,7 +149,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         }
     }
 
-    func shutDown() {
+    func shutDown(closesIdle: Bool) {
         self.connection.goAway(gracefully: true)
         self.drive()
     }

@@ -65,22 +65,4 @@
             self.start()
         }
     }
-
-    extension SocketAddress {
-        /// The address that the kernel wrote; nil for one that is neither IP nor local.
-        init?(_ storage: sockaddr_storage) {
-            var storage = storage
-            switch Int32(storage.ss_family) {
-            case AF_INET:
-                self = withUnsafePointer(to: &storage) {
-                    $0.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
-                }
-            case AF_INET6:
-                self = withUnsafePointer(to: &storage) {
-                    $0.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
-                }
-            default: return nil
-            }
-        }
-    }
 #endif

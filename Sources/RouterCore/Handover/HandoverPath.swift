@@ -1,0 +1,78 @@
+#if os(Linux)
+    import CRouterIO
+    import NIOCore
+    import SystemPackage
+
+    #if canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
+    /// A local socket that listens at the path of a hand-over, for its user alone.
+    ///
+    /// It is made under another name and then renamed, so that the path is never without a router while it changes
+    /// hands, and what a router that crashed has left there is replaced.
+    final class HandoverPath: Sendable {
+        let descriptor: Int32
+        private let path: String
+        private let temporaryPath: String
+        /// Which file it is, so that another router's is not removed.
+        private let identity: Identity?
+
+        private struct Identity: Equatable {
+            var device: UInt64
+            var number: UInt64
+        }
+
+        /// Listens under the temporary name.
+        init(_ path: FilePath) throws(RouterError) {
+            self.path = path.string
+            self.temporaryPath = "\(path.string).\(getpid())"
+            if Self.status(self.path).map({ $0.st_mode & S_IFMT != S_IFSOCK }) == true {
+                throw RouterError(
+                    .handoverFailed,
+                    "The hand-over path '\(path)' is a file or directory, not a socket. Name another, or move it away.")
+            }
+            unlink(self.temporaryPath)
+            self.descriptor = slipway_io_local_listen(self.temporaryPath, 16)
+            guard self.descriptor >= 0 else {
+                throw RouterError(
+                    .handoverFailed,
+                    "The router cannot listen at the hand-over path '\(path)'. Is its directory there, and writable?",
+                    cause: IOError(errnoCode: -self.descriptor, reason: "bind"))
+            }
+            self.identity = Self.identity(self.temporaryPath)
+        }
+
+        deinit {
+            self.remove()
+            slipway_io_close(self.descriptor)
+        }
+
+        /// Takes the path, whoever had it.
+        func publish() throws(RouterError) {
+            guard rename(self.temporaryPath, self.path) == 0 else {
+                throw RouterError(
+                    .handoverFailed, "The router cannot take the hand-over path '\(self.path)'.",
+                    cause: IOError(errnoCode: errno, reason: "rename"))
+            }
+        }
+
+        /// Removes it, unless another router has taken the path.
+        func remove() {
+            for path in [self.path, self.temporaryPath] where Self.identity(path) == self.identity {
+                if self.identity != nil { unlink(path) }
+            }
+        }
+
+        private static func status(_ path: String) -> stat? {
+            var status = stat()
+            return lstat(path, &status) == 0 ? status : nil
+        }
+
+        private static func identity(_ path: String) -> Identity? {
+            self.status(path).map { Identity(device: UInt64($0.st_dev), number: UInt64($0.st_ino)) }
+        }
+    }
+#endif
