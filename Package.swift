@@ -184,8 +184,8 @@ let testing: [Target] = [
     .testTarget(
         name: "RouterCoreTests",
         dependencies: [
-            "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle,
-            .subprocess, .swiftASN1, .system, .x509,
+            "router-example", "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS,
+            .serviceLifecycle, .subprocess, .swiftASN1, .system, .x509,
         ],
         resources: [.copy("Conformance/Cases")],
         swiftSettings: settings),

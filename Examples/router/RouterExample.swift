@@ -12,11 +12,12 @@ struct RouterExample: AsyncParsableCommand {
         commandName: "router-example",
         discussion: "router-example --listen 127.0.0.1:8000 shop.localhost=127.0.0.1:3000 '*=unix:/run/app.sock'")
 
-    @Option(help: "Where to listen in clear text, IP:PORT.") var listen = "127.0.0.1:8000"
-    @Option(help: "Where to listen with TLS, IP:PORT.") var tls: String?
+    @Option(help: "Where to listen in clear text, IP:PORT or fd:NUMBER.") var listen = "127.0.0.1:8000"
+    @Option(help: "Where to listen with TLS, IP:PORT or fd:NUMBER.") var tls: String?
     @Option(help: "The certificate with its chain, PEM.") var certificate: String?
     @Option(help: "Its key, PEM.") var key: String?
     @Option(help: "Threads.") var threads = 1
+    @Option(help: "A socket path, where to take over from the router before this one.") var handover: String?
     @Flag(help: "Instances speak HTTP/2.") var http2 = false
     @Argument(help: "Instances: HOST=IP:PORT or HOST=unix:PATH.") var instances: [String]
 
@@ -24,43 +25,35 @@ struct RouterExample: AsyncParsableCommand {
         let logger = Logger(label: "router")
         var configuration = Router.Configuration()
         configuration.threads = self.threads
-        configuration.listeners = [try self.listener(self.listen)]
+        configuration.handover = self.handover.map { Router.Handover(path: FilePath($0)) }
+        configuration.listeners = [try self.read(self.listen) { Router.Listener($0) }]
         let certificates = CertificateStore()
         if let tls = self.tls {
-            configuration.listeners.append(try self.listener(tls, .tls))
-            guard let certificate = self.certificate, let key = self.key else {
-                throw ValidationError("--tls needs --certificate and --key")
-            }
+            configuration.listeners.append(try self.read(tls) { Router.Listener($0, security: .tls) })
+            guard let certificate, let key else { throw ValidationError("--tls needs --certificate and --key") }
             try certificates.setDefault(TLSCertificate(chainFile: FilePath(certificate), keyFile: FilePath(key)))
         }
         let router = Router(configuration: configuration, certificates: certificates, logger: logger)
-        let pairs = try self.instances.map { argument in
-            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw ValidationError("'\(argument)' is not HOST=ADDRESS") }
-            return (host: parts[0], address: try self.address(parts[1]))
-        }
-        for (host, pairs) in Dictionary(grouping: pairs, by: \.host) {
-            let backends = pairs.enumerated().map { Backend(id: BackendID("\(host)#\($0 + 1)"), address: $1.address) }
+        for (host, pairs) in Dictionary(grouping: self.instances, by: { String($0.prefix { $0 != "=" }) }) {
+            let backends = try pairs.enumerated().map { index, pair in
+                let address = try self.read(pair) { BackendAddress(String($0.dropFirst(host.count + 1))) }
+                return Backend(id: BackendID("\(host)#\(index + 1)"), address: address)
+            }
             var route = ApplicationRoute(application: host, hosts: [host], backends: backends)
-            if self.http2 { route.instanceProtocol = .http2 }
+            route.instanceProtocol = self.http2 ? .http2 : .http1
             try router.setRoute(route)
         }
-        // Ctrl-C and SIGTERM let requests end.
-        try await ServiceGroup(services: [router], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
+        router.takeOver()
+        // Ctrl-C, SIGTERM and the next router let requests end.
+        let service = ServiceGroupConfiguration.ServiceConfiguration(
+            service: router, successTerminationBehavior: .gracefullyShutdownGroup)
+        let group = ServiceGroup(
+            configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
     }
 
-    private func address(_ text: String) throws -> BackendAddress {
-        if text.hasPrefix("unix:") { return .unix(path: String(text.dropFirst(5))) }
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {
-            throw ValidationError("'\(text)' is neither IP:PORT nor unix:PATH")
-        }
-        return .ip(host: String(text[..<colon].trimmingPrefix("[").prefix { $0 != "]" }), port: port)
-    }
-
-    private func listener(_ text: String, _ security: Router.Listener.Security = .none) throws -> Router.Listener {
-        guard case .ip(let host, let port) = try self.address(text) else {
-            throw ValidationError("'\(text)' is not IP:PORT")
-        }
-        return Router.Listener(host: host, port: port, security: security)
+    private func read<T>(_ text: String, _ parse: (String) -> T?) throws -> T {
+        guard let value = parse(text) else { throw ValidationError("'\(text)' is not what --help asks for") }
+        return value
     }
 }

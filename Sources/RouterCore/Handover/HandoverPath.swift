@@ -61,9 +61,8 @@
 
         /// Removes it, unless another router has taken the path.
         func remove() {
-            for path in [self.path, self.temporaryPath] where Self.identity(path) == self.identity {
-                if self.identity != nil { unlink(path) }
-            }
+            guard let identity = self.identity else { return }
+            for path in [self.path, self.temporaryPath] where Self.identity(path) == identity { unlink(path) }
         }
 
         private static func status(_ path: String) -> stat? {

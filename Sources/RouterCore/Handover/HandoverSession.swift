@@ -65,20 +65,33 @@ import Synchronization
                     "the router before this one has not said that it stopped accepting",
                     metadata: ["router.handover": "\(self.settings.path)"])
             }
-            try self.path.publish()
-            let desk = try HandoverDesk(self.path, sockets, self.settings, logger: self.logger)
-            desk.start()
-            self.desk.withLock { $0 = desk }
+            do throws(RouterError) {
+                let desk = try HandoverDesk(self.path, sockets, self.settings, logger: self.logger)
+                try self.path.publish()
+                desk.start()
+                self.desk.withLock { $0 = desk }
+            } catch {
+                // Where the other router has let go, to accept is worth more than the next hand-over.
+                guard ending != nil else { throw error }
+                self.logger.error(
+                    "the router after this one cannot take over", metadata: ["router.error": "\(error)"])
+            }
         }
 
         /// Says once that another router has everything it needs, and waits for this one to stop accepting.
-        var claims: AsyncStream<Void> { self.desk.withLock { $0?.claims } ?? AsyncStream { $0.finish() } }
+        var claims: AsyncStream<Void>? { self.desk.withLock { $0?.claims } }
 
         /// This router has stopped accepting.
         func release() { self.desk.withLock { $0 }?.release() }
 
         /// Answers nobody any more.
-        func stop() async { await self.desk.withLock { $0 }?.stop() }
+        func stop() async {
+            let desk = self.desk.withLock { desk in
+                defer { desk = nil }
+                return desk
+            }
+            await desk?.stop()
+        }
 
         /// How long connections without a request are kept after this router has handed over.
         var idleGrace: Duration { self.settings.idleGrace }
@@ -93,7 +106,7 @@ import Synchronization
             switch self {}
         }
         func claim(_ sockets: [ListeningSocket]) async throws { switch self {} }
-        var claims: AsyncStream<Void> { switch self {} }
+        var claims: AsyncStream<Void>? { switch self {} }
         func release() { switch self {} }
         func stop() async { switch self {} }
         var idleGrace: Duration { switch self {} }

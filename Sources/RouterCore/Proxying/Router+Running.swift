@@ -69,6 +69,8 @@ extension Router {
         await engines.stopAccepting()
         handover?.release()
         for socket in sockets { socket.close() }
+        // Whoever comes now finds nobody, and binds afresh.
+        if !isHandedOver { await handover?.stop() }
         await self.leave(engines.workers, idleGrace: isHandedOver ? handover?.idleGrace : nil)
     }
 
