@@ -12,6 +12,7 @@ final class PoolAffinity: Sendable {
         var token: StickyCookie.Token
         var member: ApplicationPool.Member
         var release: Int?
+        var isHealthy: Bool
     }
 
     private let releases: ReleaseChoice?
@@ -22,7 +23,12 @@ final class PoolAffinity: Sendable {
     private let named: [Named]
 
     /// Nil when all clients are the same.
-    init?(_ route: ApplicationRoute, _ members: [ApplicationPool.Member], key: SecretKey) {
+    ///
+    /// - Parameter healthy: those of the members that requests may go to.
+    init?(
+        _ route: ApplicationRoute, _ members: [ApplicationPool.Member], healthy: [ApplicationPool.Member],
+        key: SecretKey
+    ) {
         let releases = Dictionary(
             route.backends.map { ($0.id, $0.release) }, uniquingKeysWith: { first, _ in first })
         func release(of member: ApplicationPool.Member) -> Int? {
@@ -31,14 +37,15 @@ final class PoolAffinity: Sendable {
         }
         self.releases = route.releases.isEmpty ? nil : ReleaseChoice(route, key: key)
         self.groups = route.releases.indices.map { index in
-            InstanceGroup(members.filter { release(of: $0) == index }, route)
+            InstanceGroup(healthy.filter { release(of: $0) == index }, route)
         }
         if case .sticky(let name, let maxAge) = route.selection {
             self.cookie = StickyCookie(name: name, maxAge: maxAge)
             self.named = members.map { member in
                 Named(
                     token: StickyCookie.token(member.instance.id, application: route.application, key: key),
-                    member: member, release: release(of: member))
+                    member: member, release: release(of: member),
+                    isHealthy: healthy.count == members.count || member.instance.isHealthy)
             }.sorted { $0.token < $1.token }
         } else {
             self.cookie = nil
@@ -57,7 +64,8 @@ final class PoolAffinity: Sendable {
     func select(
         _ preference: InstancePreference, tried: [ObjectIdentifier], now: UInt64, random: inout LoopRandom
     ) -> Instance? {
-        if let named = self.named(preference), !tried.contains(ObjectIdentifier(named.member.instance)),
+        if let named = self.named(preference), named.isHealthy,
+            !tried.contains(ObjectIdentifier(named.member.instance)),
             !named.member.instance.isEjected(now: now), named.member.instance.tryBegin(limit: named.member.limit)
         {
             return named.member.instance

@@ -21,11 +21,13 @@ final class ApplicationPool: Sendable {
     let timeouts: NanosecondTimeouts
     /// What requests meet before an instance; nil for nothing.
     let policy: PreparedPolicy?
+    /// The instances of the route, in its order; some of them may be unhealthy.
+    let members: [Member]
+    /// Those that requests may go to.
     private let all: InstanceGroup
     /// What few routes have.
     private let affinity: PoolAffinity?
-
-    var members: [Member] { self.all.members }
+    private let key: SecretKey
 
     /// - Parameters:
     ///   - members: the instances of the route's backends, in their order.
@@ -41,8 +43,33 @@ final class ApplicationPool: Sendable {
         self.policy = route.policy.map {
             PreparedPolicy($0, application: route.application, key: key, loops: loops)
         }
-        self.all = InstanceGroup(members, route)
-        self.affinity = PoolAffinity(route, members, key: key)
+        self.key = key
+        self.members = members
+        let healthy = Self.healthy(members, route)
+        self.all = InstanceGroup(healthy, route)
+        self.affinity = PoolAffinity(route, members, healthy: healthy, key: key)
+    }
+
+    private init(_ pool: ApplicationPool) {
+        self.route = pool.route
+        self.application = pool.application
+        self.timeouts = pool.timeouts
+        self.policy = pool.policy
+        self.key = pool.key
+        self.members = pool.members
+        let healthy = Self.healthy(pool.members, pool.route)
+        self.all = InstanceGroup(healthy, pool.route)
+        self.affinity = PoolAffinity(pool.route, pool.members, healthy: healthy, key: pool.key)
+    }
+
+    /// The same route, with its instances as healthy as they are now.
+    func withCurrentHealth() -> ApplicationPool { ApplicationPool(self) }
+
+    /// Whom requests may go to. When nearly all fail, it is perhaps the probe that is wrong.
+    private static func healthy(_ members: [Member], _ route: ApplicationRoute) -> [Member] {
+        if members.allSatisfy(\.instance.isHealthy) { return members }
+        let healthy = members.filter(\.instance.isHealthy)
+        return healthy.count * 100 < members.count * (route.probe?.panicPercent ?? 0) ? members : healthy
     }
 
     /// Whether some instance is below its limit.

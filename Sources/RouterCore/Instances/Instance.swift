@@ -11,8 +11,11 @@ final class Instance: Sendable {
     let address: BackendAddress
     /// The address ready for use; nil when it is a name.
     let socketAddress: SocketAddress?
-    /// Since when it is in a route, in nanoseconds of uptime.
-    let since: UInt64
+    /// Since when it gets requests, in nanoseconds of uptime.
+    var since: UInt64 { self.beginning.load(ordering: .relaxed) }
+
+    private let beginning: Atomic<UInt64>
+    private let health: Atomic<Bool>
 
     private let requests = Atomic<Int>(0)
     private let streams = Atomic<Int>(0)
@@ -23,9 +26,10 @@ final class Instance: Sendable {
     private let isWatched = Atomic<Bool>(false)
     private let watches = Mutex<[DrainWatch]>([])
 
-    init(_ backend: Backend, slot: Int, since: UInt64 = 0) {
+    init(_ backend: Backend, slot: Int, since: UInt64 = 0, isHealthy: Bool = true) {
         self.slot = slot
-        self.since = since
+        self.beginning = Atomic(since)
+        self.health = Atomic(isHealthy)
         self.id = backend.id
         self.address = backend.address
         switch backend.address {
@@ -91,6 +95,21 @@ final class Instance: Sendable {
             watches.removeAll { $0 === watch }
             if watches.isEmpty { self.isWatched.store(false, ordering: .sequentiallyConsistent) }
         }
+    }
+
+    // MARK: Health
+
+    /// Whether it may be given requests, as its probes say. A pool asks when it is made; no request does.
+    var isHealthy: Bool { self.health.load(ordering: .relaxed) }
+    func leaveOut() { self.health.store(false, ordering: .relaxed) }
+
+    /// It is like new: what it did before it was left out does not count.
+    func comeBack(now: UInt64) {
+        self.beginning.store(now, ordering: .relaxed)
+        self.failures.store(0, ordering: .relaxed)
+        self.ejectedUntil.store(0, ordering: .relaxed)
+        self.ejections.store(0, ordering: .relaxed)
+        self.health.store(true, ordering: .relaxed)
     }
 
     // MARK: Ejection

@@ -1,5 +1,8 @@
 /// When an instance is set aside for a while because requests fail there. It still gets those for which there is no
 /// other.
+///
+/// Probes (``HealthMonitor``) are another matter: an instance that fails them gets no requests, and when it passes again,
+/// it is no longer set aside.
 public struct EjectionPolicy: Sendable, Hashable {
     /// After so many failures in a row: 3. A failure is a connection that is refused or not accepted in time, and an
     /// exchange that the instance breaks off or does not begin to answer in time.

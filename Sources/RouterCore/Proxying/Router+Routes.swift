@@ -25,7 +25,9 @@ extension Router {
                     $0.instance.id == backend.id && $0.instance.address == backend.address
                 }
                 return ApplicationPool.Member(
-                    instance: known?.instance ?? Instance(backend, slot: state.takeSlot(), since: now),
+                    instance: known?.instance
+                        ?? Instance(
+                            backend, slot: state.takeSlot(), since: now, isHealthy: route.probe?.startsHealthy ?? true),
                     weight: backend.weight, limit: backend.maxInFlight ?? self.configuration.maxInFlightPerBackend)
             }
             let pool = ApplicationPool(

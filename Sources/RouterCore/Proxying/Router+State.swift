@@ -18,6 +18,8 @@ extension Router {
         var routes: RouteIndex<ApplicationPool>
         var workers: [WorkerHandle] = []
         var retired: [Retired] = []
+        /// Who is told which routes change.
+        var watches: [RouteWatch] = []
 
         /// - Parameter seed: a secret, so that nobody can choose hosts that collide in the table.
         init(seed: UInt64) { self.routes = RouteIndex(seed: seed) }
@@ -89,6 +91,7 @@ extension Router {
         /// - Parameter opens: whether those that wait for the application's first instance need wait no longer.
         mutating func publish(retiring instances: [Instance], application: ApplicationState, opens: Bool) {
             self.forgetIdle()
+            for watch in self.watches { watch.note(application.name) }
             let routes = self.routes
             let applied = LoopAcknowledgement(self.workers.count)
             for instance in instances {

@@ -45,9 +45,16 @@ public struct ApplicationRoute: Sendable, Hashable {
         set { self.boxedPolicy = newValue.map(Boxed.value) }
     }
 
+    /// How a ``HealthMonitor`` probes the instances; nil for not at all.
+    public var probe: ProbeSettings? {
+        get { self.boxedProbe?.value }
+        set { self.boxedProbe = newValue.map(Boxed.value) }
+    }
+
     // What few routes have takes a word of the others, of which there may be tens of thousands.
     private var boxedHold: Boxed<HoldPolicy>?
     private var boxedPolicy: Boxed<RoutePolicy>?
+    private var boxedProbe: Boxed<ProbeSettings>?
 
     /// The hosts of which it gets every request that no other match claims: those of the ``matches`` without conditions.
     /// Setting them leaves matches with conditions as they are.

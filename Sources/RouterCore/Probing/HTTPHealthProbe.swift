@@ -1,0 +1,58 @@
+import NIOCore
+
+/// Sends an instance an HTTP/1.1 request over a connection of its own, and looks at the answer.
+public struct HTTPHealthProbe: HealthProbe {
+    /// The path, with a query if need be.
+    public var path: String
+    /// The `Host` field; nil for the instance's address, or `localhost` at a Unix socket.
+    public var host: String?
+    /// More fields: none. `Connection: close` and `User-Agent` are sent in any case.
+    public var fields: [String: String] = [:]
+    /// Which statuses are right: 200 to 399.
+    public var accepts: [ClosedRange<Int>] = [200...399]
+    /// What the body must begin with: anything.
+    public var bodyPrefix = ""
+    /// How much of the answer is read at most, in bytes: 64 KiB. What is looked for must be found within that.
+    public var maxBytes = 65_536
+
+    /// Makes one.
+    public init(path: String = "/") { self.path = path }
+
+    /// Asks, and looks at the answer as far as needed.
+    public func check(_ backend: Backend) async -> HealthReport {
+        await ProbeConnection.ask(backend.address, (self.request(to: backend.address), ProbeAnswer(self)))
+    }
+
+    /// What would make a request malformed.
+    public var problem: String? {
+        guard self.path.utf8.first == UInt8(ascii: "/"), self.path.utf8.count <= 4096,
+            self.path.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { return "'\(self.path)' is not a path" }
+        let values = Array(self.fields) + [(key: "Host", value: self.host ?? "")]
+        for (name, value) in values {
+            guard !name.isEmpty, name.utf8.allSatisfy(ByteClass.isToken), value.utf8.count <= 4096,
+                value.utf8.allSatisfy(ByteClass.isFieldValue)
+            else { return "'\(name)' is not a field, or its value is malformed" }
+            guard !["connection", "content-length", "transfer-encoding"].contains(name.lowercased()) else {
+                return "the field '\(name)' is the probe's own"
+            }
+        }
+        guard !self.accepts.isEmpty else { return "no status is right" }
+        guard self.maxBytes >= 1024, self.bodyPrefix.utf8.count < self.maxBytes else {
+            return "its limit is below 1 KiB, or below what the body must begin with"
+        }
+        return nil
+    }
+
+    func request(to address: BackendAddress) -> ByteBuffer {
+        let host: String
+        switch address {
+        case .ip: host = self.host ?? address.description
+        case .unix: host = self.host ?? "localhost"
+        }
+        var fields = self.fields.filter { $0.key.lowercased() != "host" }
+        if !fields.keys.contains(where: { $0.lowercased() == "user-agent" }) { fields["User-Agent"] = "slipway-probe" }
+        let lines = fields.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }.joined()
+        return ByteBuffer(string: "GET \(self.path) HTTP/1.1\r\nHost: \(host)\r\n\(lines)Connection: close\r\n\r\n")
+    }
+}

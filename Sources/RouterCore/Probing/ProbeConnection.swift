@@ -1,0 +1,66 @@
+import NIOCore
+import NIOPosix
+
+/// A connection for one probe.
+enum ProbeConnection {
+    /// Connects, sends the request if there is one, and reads its answer until there is a report.
+    ///
+    /// When the task is cancelled, it returns at once.
+    static func ask(_ address: BackendAddress, _ exchange: (request: ByteBuffer, answer: ProbeAnswer)?) async
+        -> HealthReport
+    {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let report = loop.makePromise(of: HealthReport.self)
+        let bootstrap = ClientBootstrap(group: loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ProbeHandler(exchange?.request, exchange?.answer, report))
+                }
+            }
+        let connecting: EventLoopFuture<any Channel>
+        switch address {
+        case .ip(let host, let port): connecting = bootstrap.connect(host: host, port: port)
+        case .unix(let path): connecting = bootstrap.connect(unixDomainSocketPath: path)
+        }
+        connecting.whenFailure { report.succeed(.failed("did not accept a connection: \($0)")) }
+        report.futureResult.whenComplete { _ in connecting.whenSuccess { $0.close(promise: nil) } }
+        return await withTaskCancellationHandler {
+            (try? await report.futureResult.get()) ?? .failed("was not asked")
+        } onCancel: {
+            report.succeed(.failed("was given up"))
+        }
+    }
+}
+
+/// Of several reports the first one counts.
+private final class ProbeHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let request: ByteBuffer?
+    private var answer: ProbeAnswer?
+    private let report: EventLoopPromise<HealthReport>
+
+    init(_ request: ByteBuffer?, _ answer: ProbeAnswer?, _ report: EventLoopPromise<HealthReport>) {
+        self.request = request
+        self.answer = answer
+        self.report = report
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        guard let request = self.request else { return self.report.succeed(.passed) }
+        context.writeAndFlush(self.wrapOutboundOut(request), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if let report = self.answer?.receive(self.unwrapInboundIn(data)) { self.report.succeed(report) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.report.succeed(self.answer?.ended() ?? .passed) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.report.succeed(.failed("broke the connection: \(error)"))
+        context.close(promise: nil)
+    }
+}
