@@ -185,7 +185,7 @@ let testing: [Target] = [
         name: "RouterCoreTests",
         dependencies: [
             "router-example", "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS,
-            .serviceLifecycle, .subprocess, .swiftASN1, .system, .x509,
+            .serviceLifecycle, .subprocess, .swiftASN1, .system, .unixSignals, .x509,
         ],
         resources: [.copy("Conformance/Cases")],
         swiftSettings: settings),
