@@ -29,7 +29,11 @@ import Testing
         lines.joined().filter { !$0.isWhitespace }
     }
 
-    @Test(arguments: [("Deploy-without-losing-one.md", "DeployGuide.swift", 7)])
+    @Test(arguments: [
+        ("Deploy-without-losing-one.md", "DeployGuide.swift", 7),
+        ("Route-requests.md", "RoutingGuide.swift", 5),
+        ("Tuning.md", "RoutingGuide.swift", 2),
+    ])
     func `shows only code that compiles`(article: String, source: String, count: Int) throws {
         let blocks = Self.code(try Self.lines("../../../Sources/RouterCore/Documentation.docc/\(article)"))
         #expect(blocks.count == count)

@@ -111,6 +111,9 @@
                     if self.time >= self.soonDue { self.doSoon() }
                     self.flushUnsent()
                     let count = slipway_io_epoll_wait(self.epoll, events.baseAddress, self.waitMilliseconds)
+                    // First what other threads have sent, so that a request which is here sees a route that was set before;
+                    // and again at the end, because a signal may be cleared with the events.
+                    if self.doWork() { break }
                     for index in 0..<max(0, Int(count)) { self.dispatch(events[index]) }
                     self.serveLater()
                     if self.doWork() { break }
