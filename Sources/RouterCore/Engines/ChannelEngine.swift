@@ -84,7 +84,10 @@ final class ChannelEngine: Engine {
         let pipeline = channel.pipeline.syncOperations
         if let acceptor {
             if listener.expectsProxyHeader(from: client) {
-                try pipeline.addHandler(ProxyHeaderHandler { stream.proxiedClient = $0 })
+                try pipeline.addHandler(
+                    ProxyHeaderHandler { client in
+                        (stream.handler as? ArrivingConnection)?.isProxied(for: client) ?? false
+                    })
             }
             try acceptor.configure(pipeline)
         }

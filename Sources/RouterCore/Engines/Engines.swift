@@ -11,10 +11,11 @@ struct Engines: Sendable {
         let configuration = router.configuration
         let (routes, challenges, observer) = (router.state.withLock { $0.routes }, router.challenges, router.observer)
         let (wake, logger) = (router.wake, router.logger)
+        let census = ConnectionCensus(configuration)
         let makeWorker = { @Sendable (loop: any StreamLoop) in
             Worker(
-                loop: loop, configuration: configuration, routes: routes, challenges: challenges, wake: wake,
-                observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
+                loop: loop, configuration: configuration, census: census, routes: routes, challenges: challenges,
+                wake: wake, observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
         }
         let acceptor = router.certificates.map {
             TLSAcceptor(certificates: $0, challenges: challenges ?? ACMEChallenges())

@@ -8,8 +8,17 @@ extension Router {
         public var threads = 1
         /// Connections the kernel holds until they are accepted: 1,024.
         public var backlog: Int32 = 1024
-        /// Client connections at once: 20,000. Further ones are closed at once.
+        /// Client connections at once, over all threads: 20,000. A further one in clear text is answered 503; one with
+        /// TLS is closed before its handshake.
         public var maxConnections = 20_000
+        /// Client connections at once from one address, IPv6 by its first 64 bits: 1,000. A further one in clear text is
+        /// answered 429; one with TLS is closed before its handshake.
+        ///
+        /// A browser opens six connections at most, so that an office or a carrier's gateway with a few hundred people
+        /// at once stays below, and it takes twenty addresses to use up ``maxConnections``. Addresses of
+        /// ``trustedProxies`` are not limited. Where a listener expects the PROXY protocol
+        /// (``Listener/proxyProtocolFrom``), the client that its header names is.
+        public var maxConnectionsPerAddress = 1000
         /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
         /// kept and completed: none. From everybody else they are dropped.
         public var trustedProxies: [AddressRange] = []
@@ -140,6 +149,8 @@ extension Router.Configuration {
         try require(!self.listeners.isEmpty, "list of addresses to listen on is empty")
         try require((1...10_000).contains(self.maxStreamsPerConnection), "limit of streams is not between 1 and 10,000")
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
+        try require(self.maxConnections >= 1, "limit of connections is below 1")
+        try require(self.maxConnectionsPerAddress >= 1, "limit of connections per address is below 1")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
         try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")

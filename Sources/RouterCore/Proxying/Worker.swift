@@ -25,6 +25,14 @@ final class Worker {
     /// The time of day as of the last tick, in seconds since 1970.
     private(set) var seconds: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
+    /// What each of them is counted for, in the same places.
+    private var networks: [ClientAddress?] = []
+    /// Told that they are too many, and not gone yet.
+    private var refused: [RefusedConnection] = []
+    /// Connections that were not served since the last line about it in the log.
+    private var refusals = 0
+    private var lastRefusalLine: UInt64 = 0
+    let census: ConnectionCensus
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
@@ -36,11 +44,13 @@ final class Worker {
     weak var handle: WorkerHandle?
 
     init(
-        loop: any StreamLoop, configuration: Router.Configuration, routes: RouteIndex<ApplicationPool>,
-        challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void, observer: (any RequestObserver)?,
+        loop: any StreamLoop, configuration: Router.Configuration, census: ConnectionCensus,
+        routes: RouteIndex<ApplicationPool>, challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void,
+        observer: (any RequestObserver)?,
         logger: Logger, seed: UInt64
     ) {
         self.loop = loop
+        self.census = census
         self.challenges = challenges
         self.wake = wake
         self.configuration = configuration
@@ -76,18 +86,56 @@ final class Worker {
             pseudonym: self.configuration.pseudonym)
     }
 
-    /// Serves a connection that was accepted, or closes it when there are too many.
+    /// Serves a connection that was accepted, or sends it away when there are too many.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        guard !self.isShuttingDown,
-            self.clients.count < max(1, self.configuration.maxConnections / self.configuration.threads)
-        else {
-            stream.close()
-            return
+        guard !self.isShuttingDown else { return stream.close() }
+        let isNamed = !listener.expectsProxyHeader(from: client)
+        switch self.census.enter(isNamed ? client : nil) {
+        case .failure(let refusal): self.refuse(stream, refusal.code, listener)
+        case .success(let network):
+            let arriving = ArrivingConnection(stream, self, client: client, listener)
+            stream.handler = arriving
+            arriving.position = self.clients.count
+            self.clients.append(arriving)
+            self.networks.append(network)
         }
-        let arriving = ArrivingConnection(stream, self, client: client, listener)
-        stream.handler = arriving
-        arriving.position = self.clients.count
-        self.clients.append(arriving)
+    }
+
+    /// A proxy has said whose connection it is; false when that client has too many.
+    func identify(_ arriving: ArrivingConnection, _ client: ClientAddress) -> Bool {
+        guard let position = arriving.position else { return false }
+        do throws(ConnectionCensus.Refusal) {
+            self.networks[position] = try self.census.identify(client)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Says in clear text why a connection is not served; one that would begin with a handshake is closed before it.
+    func refuse(_ stream: any ByteStream, _ code: RouterErrorCode, _ listener: ListenerFacts) {
+        self.refusals += 1
+        guard !listener.isSecure, self.refused.count < Self.maxRefused else { return stream.close() }
+        let refused = RefusedConnection(stream, now: self.loop.now()) { [unowned self] gone in
+            self.refused.removeAll { $0 === gone }
+        }
+        stream.handler = refused
+        self.refused.append(refused)
+        let page = ErrorPage.response(
+            OwnAnswer(code, retryAfter: 5), id: RequestID(using: &self.random),
+            date: HTTPDate(seconds: self.seconds), connection: "Connection: close\r\n", withBody: true)
+        // SwiftNIO takes nothing before a connection's handlers are complete.
+        self.loop.callSoon { refused.answer(page) }
+    }
+
+    /// So many are waited for until they have read why, on each loop; more are closed at once.
+    private static var maxRefused: Int { 128 }
+
+    private func logRefusals(_ now: UInt64) {
+        guard self.refusals > 0, now &- self.lastRefusalLine > 10_000_000_000 else { return }
+        self.logger.info("connections refused: too many", metadata: ["router.refused": "\(self.refusals)"])
+        self.refusals = 0
+        self.lastRefusalLine = now
     }
 
     /// A connection has shown what it speaks.
@@ -102,9 +150,12 @@ final class Worker {
     func remove(_ client: any ClientSession) {
         guard let position = client.position else { return }
         client.position = nil
+        self.census.leave(self.networks[position])
         let last = self.clients.removeLast()
+        let lastNetwork = self.networks.removeLast()
         if last !== client {
             self.clients[position] = last
+            self.networks[position] = lastNetwork
             last.position = position
         }
         if self.clients.isEmpty { self.tellEmpty() }
@@ -279,6 +330,8 @@ final class Worker {
         self.traffic.retireGone()
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
+        for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
+        self.logRefusals(now)
         for (slot, connections) in self.pools.enumerated() {
             guard let connections else { continue }
             if connections.instance.isRetired {
@@ -308,6 +361,7 @@ final class Worker {
     /// Breaks off what goes to these instances, or everything.
     func abort(_ backends: Set<BackendID>?, code: RouterErrorCode) {
         for client in Array(self.clients) { client.abort(backends, OwnAnswer(code, retryAfter: 1)) }
+        if backends == nil { for refused in self.refused { refused.check(now: .max, limit: 0) } }
     }
 
     /// The last thing it does.

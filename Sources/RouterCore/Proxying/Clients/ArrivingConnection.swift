@@ -50,16 +50,23 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
         case .complete(let length, let client):
             bytes.moveReaderIndex(forwardBy: length)
             self.expectsProxyHeader = false
-            if let client { self.client = client }
-            return true
+            return self.isProxied(for: client)
         }
     }
 
+    /// A PROXY header has said whose connection it is, or nobody's but the proxy's; false when it is one too many.
+    func isProxied(for client: ClientAddress?) -> Bool {
+        guard let client else { return true }
+        self.client = client
+        if self.worker.identify(self, client) { return true }
+        self.input = ByteBuffer()
+        self.worker.remove(self)
+        self.worker.refuse(self.stream, .tooManyConnectionsFromAddress, self.listener)
+        return false
+    }
+
     /// The TLS handshake is over.
-    ///
-    /// - Parameter client: whose connection it is, if a PROXY header has said so.
-    func agreed(on handshake: TLSHandshakeFacts, client: ClientAddress?) {
-        if let client { self.client = client }
+    func agreed(on handshake: TLSHandshakeFacts) {
         switch handshake.applicationProtocol {
         case .http1: self.hand(ByteBuffer(), to: HTTP1Session(self.stream, self.worker, facts: self.facts))
         case .http2: self.hand(ByteBuffer(), to: HTTP2Session(self.stream, self.worker, facts: self.facts))

@@ -22,8 +22,6 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private static let deferredBytes = 16_384
 
     var handler: (any ByteStreamHandler)?
-    /// Whose connection it is, when a proxy in front has said so before TLS.
-    var proxiedClient: ClientAddress?
     private var context: ChannelHandlerContext?
     private var sawEnd = false
     private var wasActive = false
@@ -162,7 +160,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
             self.sawEnd = true
             self.tell(.ended)
         } else if let handshake = event as? TLSHandshakeFacts, let arriving = self.handler as? ArrivingConnection {
-            arriving.agreed(on: handshake, client: self.proxiedClient)
+            arriving.agreed(on: handshake)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
