@@ -208,9 +208,10 @@ struct ExchangeMachine: ~Copyable {
         return false
     }
 
-    /// What is kept of a request that waits.
+    /// What is kept of a request, of what comes behind it, and of its response.
     var heldBytes: Int {
         self.headBytes.readableBytes + self.input.readableBytes + self.replay.readableBytes
+            + self.upstreamInput.readableBytes
     }
 
     /// Whether a request is being worked on.
@@ -284,6 +285,8 @@ struct ExchangeMachine: ~Copyable {
         } else {
             self.upstreamInput = self.upstreamInput.compacted()
         }
+        // The head of a request that waits for its instance, or for a password to be checked.
+        if self.headBytes.readableBytes > 0 { self.headBytes = self.headBytes.compacted() }
     }
 
     /// What the connection waits for, which decides how long it may.

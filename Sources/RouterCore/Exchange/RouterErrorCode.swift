@@ -52,6 +52,8 @@ public struct RouterErrorCode: Hashable, Sendable, CustomStringConvertible {
     /// The client's address has as many connections as one may have.
     public static let tooManyConnectionsFromAddress = Self(
         "too-many-connections-from-address", 429, "There are too many connections from your address.")
+    /// The router holds as many bytes as it may; of a connection: it held the most of them.
+    public static let overloaded = Self("overloaded", 503, "There is too much to do right now. Try again later.")
     /// The method is not one the router passes on (CONNECT, TRACE).
     public static let methodNotAllowed = Self("method-not-allowed", 405, "This method is not passed on.")
     /// The client took too long to send its request.

@@ -88,6 +88,9 @@ struct HTTP2Connection: ~Copyable {
     var farewell = Farewell.none
     var peerSaidFarewell = false
 
+    /// What waits to be sent on all streams.
+    var pendingBytes = 0
+
     // Windows.
     var sendWindow = 65_535
     var receiveWindow = 65_535
@@ -189,6 +192,12 @@ struct HTTP2Connection: ~Copyable {
             return 0
         }
         return max(0, min(self.peerConcurrentStreams, self.limits.concurrentStreams) - self.openStreams)
+    }
+
+    /// What it keeps: input that is not complete, output that was not taken, and what waits on streams.
+    var heldBytes: Int {
+        self.pendingBytes + self.input.readableBytes + (self.outputIsTaken ? 0 : self.output.readableBytes)
+            + (self.partialBlock?.bytes.readableBytes ?? 0)
     }
 
     /// What waits to be sent on a stream.

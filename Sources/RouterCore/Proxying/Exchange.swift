@@ -20,6 +20,9 @@ final class Exchange {
     /// The client's side has more to read, and was told that it is not wanted yet.
     private var isReadHeld = false
 
+    /// What of the machine's bytes the loop's ledger knows.
+    private var counted = 0
+
     // Time limits.
     private var watch: Watch
 
@@ -35,6 +38,8 @@ final class Exchange {
                 settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()),
                 clientDialect: dialect))
     }
+
+    deinit { self.worker.ledger.change(by: -self.counted) }
 
     var machine: ExchangeMachine {
         @inline(__always) unsafeAddress { UnsafePointer(self.ownedMachine.pointer) }
@@ -101,8 +106,20 @@ final class Exchange {
             self.attempt.upstream?.flush()
         }
         self.watch.lastEvent = self.worker.loop.now()
+        self.count()
         self.resumeClient()
     }
+
+    /// Tells the ledger what is kept of the request, and of both sides' input.
+    @inline(__always)
+    private func count() {
+        let held = self.machine.heldBytes
+        self.worker.ledger.change(by: held &- self.counted)
+        self.counted = held
+    }
+
+    /// What it keeps, and what waits on the way to its instance.
+    var allHeldBytes: Int { self.counted + (self.attempt.upstream?.bufferedBytes ?? 0) }
 
     private func resumeClient() {
         guard self.isReadHeld, self.canReadMore else { return }

@@ -29,6 +29,8 @@ protocol InstanceSide: AnyObject {
     var owner: Exchange? { get set }
     /// False while the instance takes less than it is sent.
     var canTakeMore: Bool { get }
+    /// How much waits for the instance.
+    var bufferedBytes: Int { get }
 
     func send(_ bytes: ByteBuffer)
     /// Sends a head; `ends` when there is nothing behind it. Only where the instance speaks in frames.

@@ -7,6 +7,9 @@ final class Worker {
     let loop: any StreamLoop
     let configuration: Router.Configuration
     let limits: NanosecondLimits
+    /// What the connections of this loop hold.
+    let ledger: BufferLedger
+    let writeBufferBytes: Int
     let settings: ExchangeMachine.Settings
     let challenges: ACMEChallenges?
     /// Has an application started.
@@ -51,6 +54,8 @@ final class Worker {
     ) {
         self.loop = loop
         self.census = census
+        self.ledger = loop.ledger
+        self.writeBufferBytes = configuration.writeBufferBytes
         self.challenges = challenges
         self.wake = wake
         self.configuration = configuration
@@ -62,6 +67,7 @@ final class Worker {
         self.random = LoopRandom(seed: seed)
         self.wallClockOffset = WallClock.nanoseconds() &- loop.now()
         self.seconds = (loop.now() &+ self.wallClockOffset) / 1_000_000_000
+        self.ledger.relieve = { [unowned self] in self.relieve() }
     }
 
     private var pools: [InstanceConnections?] {
@@ -332,6 +338,8 @@ final class Worker {
         for client in Array(self.clients) { client.check(now: now) }
         for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
         self.logRefusals(now)
+        self.ledger.recount()
+        if self.ledger.isFull { self.relieve() }
         for (slot, connections) in self.pools.enumerated() {
             guard let connections else { continue }
             if connections.instance.isRetired {

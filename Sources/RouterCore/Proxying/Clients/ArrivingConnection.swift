@@ -88,6 +88,8 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
 
     // MARK: What the worker asks for
 
+    var heldBytes: Int { self.input.readableBytes }
+
     func check(now: UInt64) {
         let waited = now &- min(now, self.since)
         let isSilent = self.input.readableBytes == 0 && !self.listener.isSecure

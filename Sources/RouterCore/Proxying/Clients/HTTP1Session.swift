@@ -42,6 +42,8 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
 
     // MARK: What the worker asks for
 
+    var heldBytes: Int { self.stream.bufferedBytes + self.exchange.allHeldBytes }
+
     func check(now: UInt64) { self.exchange.check(now: now) }
     func shutDown() { self.exchange.shutDown() }
 

@@ -58,7 +58,10 @@ final class HTTP2Request: ClientSide {
     // MARK: What the exchange asks for
 
     var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
-    var canTakeMore: Bool { self.bufferedBytes < self.session.worker.configuration.writeBufferBytes }
+    var canTakeMore: Bool {
+        let (buffered, worker) = (self.bufferedBytes, self.session.worker)
+        return buffered == 0 || buffered < worker.writeBufferBytes && !worker.ledger.isTight
+    }
 
     func send(_ bytes: ByteBuffer) {
         guard !self.sentEnd else { return }

@@ -14,6 +14,8 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private var isClosing = false
     private var isGone = false
     private var lastProgress: UInt64
+    /// What of the machine's bytes the loop's ledger knows.
+    private var counted = 0
 
     init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
         self.stream = stream
@@ -21,6 +23,14 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         self.facts = facts.speaking("2.0")
         self.lastProgress = worker.loop.now()
         self.machine = Owned(HTTP2Connection(role: .server, limits: worker.configuration.http2Limits))
+    }
+
+    deinit { self.worker.ledger.change(by: -self.counted) }
+
+    private func count() {
+        let held = self.connection.heldBytes
+        self.worker.ledger.change(by: held - self.counted)
+        self.counted = held
     }
 
     var connection: HTTP2Connection {
@@ -65,6 +75,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             while let event = self.connection.nextEvent() { self.handle(event) }
         } while self.write()
         self.isDriving = false
+        self.count()
         if self.connection.wantsClose { self.leave() }
     }
 
@@ -137,6 +148,10 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     }
 
     // MARK: What the worker asks for
+
+    var heldBytes: Int {
+        self.requests.values.reduce(self.stream.bufferedBytes + self.counted) { $0 + $1.exchange.allHeldBytes }
+    }
 
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }

@@ -25,7 +25,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var context: ChannelHandlerContext?
     private var sawEnd = false
     private var wasActive = false
-    private var isClosed = false
+    private var isGone = false
     private var closedHere = false
     private var isReadHeld = false
     private var outputClosing: OutputClosing?
@@ -36,11 +36,20 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var unsentBytes = 0
     private var isUnsent = false
 
+    private let ledger: BufferLedger
+    /// What waits here, as the ledger has heard it last.
+    private var counted = 0
+    /// Written since the ledger heard of it.
+    private var uncounted = 0
+
     init(on loop: ChannelLoop) {
         self.loop = loop
+        self.ledger = loop.ledger
     }
 
-    var isWritable: Bool { self.context?.channel.isWritable ?? true }
+    var isWritable: Bool {
+        (self.context?.channel.isWritable ?? true) && (self.counted == 0 || !self.ledger.isTight)
+    }
     var isOpen: Bool { self.context?.channel.isActive == true && !self.sawEnd }
     var bufferedBytes: Int { (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 
@@ -62,6 +71,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func write(_ bytes: ByteBuffer) {
         self.unsentBytes += bytes.readableBytes
+        self.uncounted += bytes.readableBytes
         self.calling { $0.write(self.wrapOutboundOut(bytes), promise: nil) }
     }
 
@@ -69,6 +79,27 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
         self.isUnsent = false
         self.unsentBytes = 0
         self.calling { $0.flush() }
+        // To ask the channel costs more than a small answer, which its socket has taken. What it has not taken is found
+        // with the next larger flush, or when there is a lot of it.
+        if self.uncounted >= 4096 || self.counted > 0 { self.count() }
+    }
+
+    /// Tells the ledger what waits, and has it ask again until that is nothing.
+    private func count() {
+        let now = self.closedHere || self.isGone ? 0 : self.bufferedBytes
+        self.uncounted = 0
+        guard now != self.counted else { return }
+        if self.counted == 0 { self.ledger.watch(self) }
+        if now == 0 { self.ledger.unwatch(self) }
+        self.ledger.change(by: now - self.counted)
+        self.counted = now
+    }
+
+    /// Called with every tick while something waits.
+    func recount() {
+        let wasWritable = self.isWritable
+        self.count()
+        if !wasWritable, self.isWritable { self.tell(.becameWritable) }
     }
 
     func flushSoon() {
@@ -116,8 +147,10 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func close() {
         if self.isUnsent { self.flush() }
+        let isCutOff = self.bufferedBytes > 0
         self.closedHere = true
-        if self.bufferedBytes > 0, let channel = self.context?.channel as? any SocketOptionProvider {
+        self.count()
+        if isCutOff, let channel = self.context?.channel as? any SocketOptionProvider {
             // What is cut off must not look like an orderly end, which would not even arrive before what is not read.
             channel.setSoLinger(linger(l_onoff: 1, l_linger: 0)).assumeIsolated().whenComplete { _ in }
         }
@@ -149,10 +182,12 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.handler?.received(self.unwrapInboundIn(data))
+        if self.callDepth == 0 { self.ledger.settle() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.tell(.becameWritable) }
+        if self.counted > 0 { self.count() }
+        if self.isWritable { self.tell(.becameWritable) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -167,6 +202,8 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        self.isGone = true
+        self.count()
         self.tell(.closed(broke: !self.closedHere && !self.sawEnd))
     }
 

@@ -50,6 +50,7 @@
 
         /// Called on the thread, every so often.
         var onTick: (() -> Void)?
+        let ledger = BufferLedger()
         private var soon: [() -> Void] = []
         private var soonDue: UInt64 = .max
 
@@ -111,7 +112,10 @@
                     if self.time >= self.soonDue { self.doSoon() }
                     self.flushUnsent()
                     let count = slipway_io_epoll_wait(self.epoll, events.baseAddress, self.waitMilliseconds)
-                    for index in 0..<max(0, Int(count)) { self.dispatch(events[index]) }
+                    for index in 0..<max(0, Int(count)) {
+                        self.dispatch(events[index])
+                        if self.ledger.isDue { self.ledger.settle() }
+                    }
                     self.serveLater()
                     if self.doWork() { break }
                 }
@@ -121,6 +125,7 @@
             self.registrations = []
             self.onTick = nil
             self.soon = []
+            self.ledger.relieve = {}
         }
 
         private var waitMilliseconds: Int32 {
@@ -171,7 +176,10 @@
             guard !self.later.isEmpty else { return }
             let streams = self.later
             self.later = []
-            for stream in streams { stream.serveLater() }
+            for stream in streams {
+                stream.serveLater()
+                if self.ledger.isDue { self.ledger.settle() }
+            }
         }
 
         private func flushUnsent() {
