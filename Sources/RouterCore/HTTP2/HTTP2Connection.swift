@@ -200,6 +200,39 @@ struct HTTP2Connection: ~Copyable {
             + (self.partialBlock?.bytes.readableBytes ?? 0)
     }
 
+    /// What has arrived of a DATA frame that is not complete.
+    func arrivingBytes(stream: UInt32) -> Int {
+        guard let header = HTTP2FrameHeader.peek(self.input), header.type == HTTP2FrameType.data,
+            header.stream == stream
+        else { return 0 }
+        return self.input.readableBytes
+    }
+
+    /// What the peer has begun and not completed, other than DATA: the stream of a header block, or a frame of any kind.
+    var unfinished: Unfinished? {
+        if let partial = self.partialBlock { return .block(stream: partial.stream) }
+        guard self.input.readableBytes > 0 else { return nil }
+        if let header = HTTP2FrameHeader.peek(self.input), header.type == HTTP2FrameType.data { return nil }
+        return .frame
+    }
+
+    enum Unfinished: Equatable { case block(stream: UInt32), frame }
+
+    /// Whether the peer has still to begin, or to say that it has seen this end's settings.
+    var isOpening: Bool {
+        switch self.phase {
+        case .preface, .settings: true
+        case .open: self.awaitsSettingsAcknowledgement
+        case .closed: false
+        }
+    }
+
+    /// Ends the connection because the peer takes too long for what HTTP/2 asks of it.
+    mutating func giveUp(_ code: HTTP2ErrorCode) {
+        if case .closed = self.phase { return }
+        self.fail(HTTP2Failure(code, "This took too long."))
+    }
+
     /// What waits to be sent on a stream.
     func bufferedBytes(stream: UInt32) -> Int {
         guard stream != 0, let slot = self.streams.find(stream) else { return 0 }

@@ -188,6 +188,7 @@ final class Exchange {
 
     /// The client takes bytes again.
     func clientBecameWritable() {
+        self.watch.lastEvent = self.worker.loop.now()
         self.attempt.upstream?.resumeReading()
         self.resumeClient()
     }
@@ -224,7 +225,10 @@ final class Exchange {
         self.pump()
     }
 
-    func upstreamBecameWritable() { self.resumeClient() }
+    func upstreamBecameWritable() {
+        self.watch.lastEvent = self.worker.loop.now()
+        self.resumeClient()
+    }
 
     // MARK: Time
 
@@ -234,7 +238,7 @@ final class Exchange {
         let waited = self.watch.waited(
             now: now, waiting: self.isClosing ? nil : self.machine.waiting, number: self.machine.number)
         if self.isClosing {
-            if waited > limits.clientStall { self.client.close() }
+            if self.takesTooLong(now) { self.client.close() }
             return
         }
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
@@ -243,19 +247,21 @@ final class Exchange {
         case .nextRequest: if waited > limits.keepAlive { self.timeOut() }
         case .requestHead: if waited > limits.head { self.timeOut() }
         case .lingering: if waited > limits.linger { self.timeOut() }
-        case .tunnel: if waited > timeouts.upgradedIdle { self.timeOut() }
+        case .tunnel:
+            if self.takesTooLong(now) { self.dropClient() } else if waited > timeouts.upgradedIdle { self.timeOut() }
         case .firstByte: if waited > timeouts.firstByte { self.timeOut() }
         case .requestBody:
             if self.attempt.upstream?.canTakeMore == false {
                 // It is the instance that does not take the body.
+                self.watch.sending.rest()
                 if waited > timeouts.betweenBytes { self.answer(OwnAnswer(.upstreamTimeout)) }
-            } else if waited > limits.bodyIdle {
+            } else if self.sendsTooSlowly(now) {
                 self.timeOut()
             }
         case .response:
-            if !self.client.canTakeMore {
-                self.checkStall(waited)
-            } else if waited > timeouts.betweenBytes {
+            if self.takesTooLong(now) {
+                self.dropClient()
+            } else if self.client.canTakeMore, waited > timeouts.betweenBytes {
                 self.timeOut()
             }
         case .instance:
@@ -269,6 +275,25 @@ final class Exchange {
         }
     }
 
+    /// The body is waited for.
+    private func sendsTooSlowly(_ now: UInt64) -> Bool {
+        self.watch.sending.isTooSlow(
+            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes, isPaced: true,
+            self.worker.limits.sending)
+    }
+
+    /// What was sent may wait for the client. Small things that are on their way may take their time.
+    private func takesTooLong(_ now: UInt64) -> Bool {
+        let progress = self.client.progress
+        guard progress.isAwaited else {
+            self.watch.taking.rest()
+            return false
+        }
+        return self.watch.taking.isTooSlow(
+            now: now, moved: progress.taken, isPaced: self.isClosing || !self.client.canTakeMore,
+            self.worker.limits.taking)
+    }
+
     /// It may wait for the application's first instance.
     private func checkHolding(_ now: UInt64) {
         guard self.attempt.isQueued, self.timing.queuedSince > 0, let hold = self.attempt.pool?.route.hold,
@@ -278,14 +303,11 @@ final class Exchange {
         self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
     }
 
-    /// The response waits for the client. As long as it takes some of it, it may take its time.
-    private func checkStall(_ waited: UInt64) {
-        if self.watch.hasMoved(buffered: self.client.bufferedBytes, now: self.worker.loop.now()) { return }
-        if waited > self.worker.limits.clientStall {
-            self.machine.clientClosed()
-            self.pump()
-            self.client.close()
-        }
+    /// The client does not take what it has asked for.
+    private func dropClient() {
+        self.machine.clientClosed()
+        self.pump()
+        self.client.close()
     }
 
     private func timeOut() {
@@ -323,7 +345,9 @@ private struct Watch {
     private var since: UInt64
     private var waiting: ExchangeMachine.Waiting?
     private var number = 0
-    private var buffered = 0
+    /// The client's pace with its request's body, and with what it is sent.
+    var sending = ClientPace()
+    var taking = ClientPace()
 
     init(now: UInt64) {
         self.lastEvent = now
@@ -333,6 +357,7 @@ private struct Watch {
     /// Nanoseconds since it waits for this, or since the last bytes of it.
     mutating func waited(now: UInt64, waiting: ExchangeMachine.Waiting?, number: Int) -> UInt64 {
         if waiting != self.waiting || number != self.number {
+            if number != self.number { self.sending = ClientPace() }
             self.waiting = waiting
             self.number = number
             self.since = self.lastEvent
@@ -342,13 +367,5 @@ private struct Watch {
         default: break
         }
         return now &- min(now, self.since)
-    }
-
-    /// Whether the client has taken some of what waits for it since the last look.
-    mutating func hasMoved(buffered: Int, now: UInt64) -> Bool {
-        guard buffered != self.buffered else { return false }
-        self.buffered = buffered
-        self.lastEvent = now
-        return true
     }
 }

@@ -60,15 +60,32 @@ extension Router {
         /// The streams that an HTTP/2 client may have open: 100. Further ones are refused for the client to try again.
         public var maxStreamsPerConnection = 100
 
-        /// How long a request's head may take from its first byte: 10 s, then 408.
+        /// How long a request's head may take from its first byte: 10 s, then 408. An HTTP/2 client has as long to begin the
+        /// connection and to acknowledge the settings, and for each header block or frame that it has begun, then GOAWAY
+        /// (`SETTINGS_TIMEOUT`, `ENHANCE_YOUR_CALM`). For a TLS handshake, see ``TLSSettings/handshakeTimeout``.
         public var headTimeout: Duration = .seconds(10)
         /// How long the client may pause inside a body: 30 s, then 408.
         public var bodyIdleTimeout: Duration = .seconds(30)
+        /// How fast a client must send a body, in bytes a second: 240, then 408; 0 for no limit but ``bodyIdleTimeout``.
+        ///
+        /// It is a limit on the long run: what the client has sent pays for pauses, up to ``bodyIdleTimeout``. The time in
+        /// which the instance does not take the body is not the client's.
+        public var minimumBodyRate = 240
+        /// How fast a client must take a response that waits for it, in bytes a second: 240, then the connection (with
+        /// HTTP/2, the stream) is reset; 0 for no limit but ``clientStallTimeout``.
+        ///
+        /// It is a limit on the long run as well, and counts only while more than ``writeBufferBytes`` waits for the client:
+        /// event streams, long polls and WebSockets whose instance is the slow one have nothing to fear.
+        public var minimumResponseRate = 240
+        /// How long a client may be slower than ``minimumBodyRate`` and ``minimumResponseRate`` at first: 5 s.
+        public var rateGrace: Duration = .seconds(5)
         /// How long a kept client connection may be idle between requests: 60 s.
         public var keepAliveTimeout: Duration = .seconds(60)
-        /// How long the client may take nothing of a response that waits for it: 60 s, then the connection is closed.
+        /// How long the client may take nothing of what waits for it, a response or what comes through a WebSocket: 60 s,
+        /// then the connection is closed, or the stream when its own window is what it does not open.
         public var clientStallTimeout: Duration = .seconds(60)
-        /// How long to wait for the client's goodbye after refusing a request it is still sending: 2 s.
+        /// How long to wait for the client's goodbye after refusing a request it is still sending, and for the answer to
+        /// HTTP/2's announcement of the end: 2 s.
         public var lingerTimeout: Duration = .seconds(2)
         /// How long requests may take to end when the router stops: 30 s.
         public var shutdownGrace: Duration = .seconds(30)
@@ -180,6 +197,8 @@ extension Router.Configuration {
         try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")
         try require(self.writeBufferBytes >= 4096, "write buffer is below 4 KiB")
         try require(self.bufferShare >= 4 << 20, "limit of bytes held is below 4 MiB for each of its loops")
+        try require(self.minimumBodyRate >= 0, "least rate of request bodies is negative")
+        try require(self.minimumResponseRate >= 0, "least rate of responses is negative")
         try require(self.timerResolution > .zero, "timer resolution is not positive")
         try require(
             !self.pseudonym.isEmpty && self.pseudonym.utf8.allSatisfy(ByteClass.isToken),

@@ -15,6 +15,9 @@ protocol ByteStream: AnyObject {
     var isWritable: Bool { get }
     /// How much waits to be sent.
     var bufferedBytes: Int { get }
+    /// How much the peer has not confirmed, whether it waits here or in the kernel: about so much, and 0 only when that is
+    /// all. Costs a call into the kernel.
+    var unconfirmedBytes: Int { get }
     /// Whether both directions are open, as far as is known.
     var isOpen: Bool { get }
 

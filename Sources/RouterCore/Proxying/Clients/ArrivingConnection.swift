@@ -91,8 +91,10 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     var heldBytes: Int { self.input.readableBytes }
 
     func check(now: UInt64) {
+        // The handshake has a limit of its own.
+        guard !self.listener.isSecure else { return }
         let waited = now &- min(now, self.since)
-        let isSilent = self.input.readableBytes == 0 && !self.listener.isSecure
+        let isSilent = self.input.readableBytes == 0
         if waited > (isSilent ? self.worker.limits.keepAlive : self.worker.limits.head) { self.stream.close() }
     }
 

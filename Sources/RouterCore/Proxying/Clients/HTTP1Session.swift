@@ -5,6 +5,9 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     private let stream: any ByteStream
     private let worker: Worker
     private var exchange: Exchange!
+    /// How much was sent, and how much of it was taken at the last look.
+    private var sent = 0
+    private var taken = 0
     var position: Int?
 
     init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
@@ -29,10 +32,19 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     // MARK: What the exchange asks for
 
     var canTakeMore: Bool { self.stream.isWritable }
-    var bufferedBytes: Int { self.stream.bufferedBytes }
+    var progress: ClientProgress {
+        let progress = ClientProgress(sent: self.sent, known: self.taken, self.stream)
+        self.taken = progress.taken
+        return progress
+    }
+    var arrivingBytes: Int { 0 }
 
-    func send(_ bytes: ByteBuffer) { self.stream.write(bytes) }
-    func sendHead(_ head: ByteBuffer, ends: Bool) { self.stream.write(head) }
+    func send(_ bytes: ByteBuffer) {
+        self.sent &+= bytes.readableBytes
+        self.stream.write(bytes)
+    }
+
+    func sendHead(_ head: ByteBuffer, ends: Bool) { self.send(head) }
     func sendEnd(trailers: ByteBuffer) {}
     func flush() { self.stream.flush() }
     func endOutput() { self.stream.closeOutput() }

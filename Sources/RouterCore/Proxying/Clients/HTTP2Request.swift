@@ -8,6 +8,7 @@ final class HTTP2Request: ClientSide {
     private(set) lazy var exchange = Exchange(
         self.session.worker, client: self, facts: self.session.facts, dialect: .frames)
 
+    private var sent = 0
     private var sentEnd = false
     private var isOver = false
     /// Received, and not given back to the client's window yet.
@@ -57,7 +58,14 @@ final class HTTP2Request: ClientSide {
 
     // MARK: What the exchange asks for
 
-    var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
+    private var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
+    /// What the client's windows hold back. When it is the connection that is slow, its session takes care.
+    var progress: ClientProgress {
+        let buffered = self.bufferedBytes
+        return ClientProgress(
+            taken: self.sent - buffered, isAwaited: buffered > 0 && self.session.stream.isWritable)
+    }
+    var arrivingBytes: Int { self.session.connection.arrivingBytes(stream: self.id) }
     var canTakeMore: Bool {
         let (buffered, worker) = (self.bufferedBytes, self.session.worker)
         return buffered == 0 || buffered < worker.writeBufferBytes && !worker.ledger.isTight
@@ -65,6 +73,7 @@ final class HTTP2Request: ClientSide {
 
     func send(_ bytes: ByteBuffer) {
         guard !self.sentEnd else { return }
+        self.sent &+= bytes.readableBytes
         self.session.connection.sendData(stream: self.id, bytes, endsStream: false)
     }
 

@@ -14,6 +14,11 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private var isClosing = false
     private var isGone = false
     private var lastProgress: UInt64
+    private var watch: HTTP2Watch
+    private var taking = ClientPace()
+    /// How much was sent, and how much of it was taken at the last look.
+    private var sent = 0
+    private var taken = 0
     /// What of the machine's bytes the loop's ledger knows.
     private var counted = 0
 
@@ -22,6 +27,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         self.worker = worker
         self.facts = facts.speaking("2.0")
         self.lastProgress = worker.loop.now()
+        self.watch = HTTP2Watch(now: worker.loop.now())
         self.machine = Owned(HTTP2Connection(role: .server, limits: worker.configuration.http2Limits))
     }
 
@@ -83,6 +89,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private func write() -> Bool {
         var wrote = false
         while self.stream.isWritable, let output = self.connection.takeOutput() {
+            self.sent &+= output.readableBytes
             self.stream.write(output)
             self.stream.flushSoon()
             wrote = true
@@ -142,7 +149,6 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private func leave() {
         guard !self.isClosing else { return }
         self.isClosing = true
-        self.lastProgress = self.worker.loop.now()
         _ = self.write()
         self.stream.closeAfterWriting()
     }
@@ -155,13 +161,34 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
 
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }
-        let idle = now &- min(now, self.lastProgress)
-        if self.isClosing || self.connection.openStreams > 0 && !self.stream.isWritable {
-            if idle > self.worker.limits.clientStall { self.stream.close() }
-        } else if self.connection.openStreams == 0, idle > self.worker.limits.keepAlive {
-            self.connection.goAway(gracefully: false)
-            self.drive()
+        if self.takesTooLong(now) { return self.stream.close() }
+        guard !self.isClosing else { return }
+        let (limits, isRead) = (self.worker.limits, self.stream.isWritable)
+        switch self.watch.look(
+            self.connection, now: now, isRead: isRead, head: limits.head, farewell: limits.linger)
+        {
+        case .good: break
+        case .opensTooSlowly: self.connection.giveUp(.settingsTimeout)
+        case .isStuck: self.connection.giveUp(.enhanceYourCalm)
+        case .ignoresFarewell: self.connection.goAway(gracefully: false)
         }
+        if self.connection.openStreams == 0, now &- min(now, self.lastProgress) > limits.keepAlive {
+            self.connection.goAway(gracefully: false)
+        }
+        self.drive()
+    }
+
+    /// The client takes too little of what all its streams send.
+    private func takesTooLong(_ now: UInt64) -> Bool {
+        let progress = ClientProgress(sent: self.sent, known: self.taken, self.stream)
+        self.taken = progress.taken
+        guard progress.isAwaited else {
+            self.taking.rest()
+            return false
+        }
+        return self.taking.isTooSlow(
+            now: now, moved: progress.taken, isPaced: !self.stream.isWritable || self.isClosing,
+            self.worker.limits.taking)
     }
 
     func shutDown() {

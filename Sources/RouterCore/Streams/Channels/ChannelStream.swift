@@ -53,6 +53,20 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     var isOpen: Bool { self.context?.channel.isActive == true && !self.sawEnd }
     var bufferedBytes: Int { (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 
+    var unconfirmedBytes: Int {
+        var inKernel = 0
+        #if os(Linux)
+            // What the kernel's queue takes in memory: more than the bytes, but it moves with them and ends with them.
+            let option = NIOBSDSocket.Option(rawValue: SO_MEMINFO)
+            if let channel = self.context?.channel as? any SocketOptionProvider, self.isOpen {
+                channel.unsafeGetSocketOption(level: .socket, name: option).assumeIsolated().whenSuccess {
+                    (memory: MemoryOfSocket) in inKernel = Int(memory.queuedToSend)
+                }
+            }
+        #endif
+        return self.bufferedBytes + inKernel
+    }
+
     func isQuiet() -> Bool {
         guard self.isOpen else { return false }
         #if os(Linux)
@@ -228,4 +242,11 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
             }
         }
     }
+}
+
+/// What Linux says about the memory of a socket (`SO_MEMINFO`).
+private struct MemoryOfSocket {
+    var received, receiveLimit, sent, sendLimit, forward: UInt32
+    var queuedToSend: UInt32
+    var options, backlog, drops: UInt32
 }

@@ -78,6 +78,10 @@
             !self.isFull && (!self.isBlocked || self.bufferedBytes == 0 || !self.loop.ledger.isTight)
         }
 
+        var unconfirmedBytes: Int {
+            self.isDiscarded ? 0 : self.bufferedBytes + max(0, Int(slipway_io_unconfirmed(self.descriptor)))
+        }
+
         var isOpen: Bool { !self.isClosed && !self.hasBroken && !self.sawEnd && !self.sawHangUp }
 
         func isQuiet() -> Bool { self.isOpen && slipway_io_is_quiet(self.descriptor) == 1 }
