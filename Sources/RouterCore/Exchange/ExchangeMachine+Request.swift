@@ -9,7 +9,7 @@ extension ExchangeMachine {
             self.input.moveReaderIndex(forwardBy: 2)
         }
         if self.input.readableBytes == 0 {
-            guard self.clientEnded || self.isClosing else { return nil }
+            guard self.clientEnded else { return nil }
             self.phase = .closed
             return .closeClient
         }

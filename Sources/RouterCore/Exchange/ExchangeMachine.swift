@@ -346,7 +346,7 @@ struct ExchangeMachine: ~Copyable {
     /// The client's connection is gone.
     mutating func clientClosed() { self.clientVanished = true }
 
-    /// The router stops: this exchange is the connection's last.
+    /// The router stops: this exchange, or the next one, is the connection's last.
     mutating func shutDown() { self.isClosing = true }
 
     /// Connected; what follows goes to this instance.
@@ -418,7 +418,7 @@ struct ExchangeMachine: ~Copyable {
     mutating func timedOut() {
         switch self.waiting {
         case .nothing: break
-        case .nextRequest: self.phase = .closing
+        case .nextRequest: self.phase = self.clientDialect == .http1 ? .lingering(announced: false) : .closing
         case .requestHead:
             self.beginExchange(ByteBuffer())
             self.refuse(OwnAnswer(.requestTimeout))

@@ -25,6 +25,8 @@ final class Exchange {
 
     // Time limits.
     private var watch: Watch
+    /// From when on an idle connection is closed, because the router stops.
+    private var leaveBy = UInt64.max
 
     init(
         _ worker: Worker, client: any ClientSide, facts: ConnectionFacts,
@@ -244,7 +246,7 @@ final class Exchange {
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
         switch self.machine.waiting {
         case .nothing: self.checkHolding(now)
-        case .nextRequest: if waited > limits.keepAlive { self.timeOut() }
+        case .nextRequest: self.checkIdle(now, waited)
         case .requestHead: if waited > limits.head { self.timeOut() }
         case .lingering: if waited > limits.linger { self.timeOut() }
         case .tunnel:
@@ -273,6 +275,15 @@ final class Exchange {
                 self.connectTimedOut()
             }
         }
+    }
+
+    /// A kept connection that nobody needs is closed, unless a request is already here. One may be on its way all the
+    /// same; so the router ends its own side first, and the client, which must be ready for that, sees an orderly end and
+    /// no reset (RFC 9112, 9.5 and 9.6).
+    private func checkIdle(_ now: UInt64, _ waited: UInt64) {
+        let limits = self.worker.limits
+        guard waited > limits.keepAlive || now >= self.leaveBy && waited > limits.linger else { return }
+        if self.client.isQuiet() { self.timeOut() }
     }
 
     /// The body is waited for.
@@ -322,16 +333,27 @@ final class Exchange {
 
     // MARK: The end
 
+    /// The next answer is the last one. A client that is between two requests is given a moment to ask once more: its
+    /// request may be on its way.
     func shutDown() {
         self.machine.shutDown()
+        self.leaveBy = self.worker.loop.now() &+ self.worker.limits.linger
         self.pump()
     }
 
-    /// Answers if that is still possible, and closes without waiting.
-    func abort(_ refusal: OwnAnswer) {
+    /// Answers if that is still possible, else breaks off.
+    ///
+    /// - Parameter closes: whether the client's connection is closed at once, whatever may still be on its way.
+    func abort(_ refusal: OwnAnswer, closes: Bool) {
         if self.machine.isExchanging { self.machine.refuse(refusal) }
         self.pump()
-        self.client.close()
+        if closes { self.client.close() }
+    }
+
+    /// Whether it is an upgraded connection or an event stream, of one of these instances if any are named.
+    func isStream(to backends: Set<BackendID>?) -> Bool {
+        guard self.attempt.isStream, let id = self.instanceID else { return false }
+        return backends?.contains(id) ?? true
     }
 }
 

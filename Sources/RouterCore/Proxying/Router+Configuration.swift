@@ -84,8 +84,9 @@ extension Router {
         /// How long the client may take nothing of what waits for it, a response or what comes through a WebSocket: 60 s,
         /// then the connection is closed, or the stream when its own window is what it does not open.
         public var clientStallTimeout: Duration = .seconds(60)
-        /// How long to wait for the client's goodbye after refusing a request it is still sending, and for the answer to
-        /// HTTP/2's announcement of the end: 2 s.
+        /// How long to wait for the client's goodbye after refusing a request it is still sending, or closing its idle
+        /// connection; for the answer to HTTP/2's announcement of the end; and, when the router stops, for one more request
+        /// on an idle connection: 2 s.
         public var lingerTimeout: Duration = .seconds(2)
         /// How long requests may take to end when the router stops: 30 s.
         public var shutdownGrace: Duration = .seconds(30)

@@ -37,14 +37,16 @@ public final class Router: Service, Sendable {
     ///     (``ApplicationRoute/hold``); it is to return at once, and to have the application started.
     ///   - observer: is told about every request; none by default.
     ///   - clock: measures the grace of a drain and of the shutdown.
+    ///   - random: decides in which order streams are ended by these.
     ///   - logger: for what happens to the router itself.
     public init(
         configuration: Configuration, certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
         wake: @escaping @Sendable (_ application: String) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
-        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        clock: any Clock<Duration> = ContinuousClock(),
+        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(), logger: Logger
     ) {
         self.configuration = configuration
-        self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high))
+        self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high, random: random))
         self.certificates = certificates
         self.challenges = challenges
         self.wake = wake
@@ -55,6 +57,10 @@ public final class Router: Service, Sendable {
 
     /// Listens until the task is cancelled or a graceful shutdown begins. Then it stops accepting, lets requests end
     /// within ``Configuration/shutdownGrace``, and closes. Cancellation closes at once.
+    ///
+    /// An idle client connection is closed after ``Configuration/lingerTimeout``; a request that comes before is answered,
+    /// with `Connection: close`. Upgraded connections and event streams are ended one by one during the second half of the
+    /// grace, as in ``drain(_:grace:)``.
     ///
     /// - Throws: ``RouterError`` when the configuration makes no sense or the address cannot be had.
     public func run() async throws {
@@ -134,7 +140,10 @@ public final class Router: Service, Sendable {
                     }
                 }
             }
-            group.addTask { try? await self.clock.sleep(for: grace) }
+            group.addTask {
+                guard (try? await self.clock.sleep(for: grace - grace / 2)) != nil else { return }
+                _ = await self.endStreams(to: nil, code: .shuttingDown, over: grace / 2)
+            }
             await group.next()
             // The wait cannot be cancelled: breaking off what is left lets it end.
             for worker in workers { worker.execute { $0.abort(nil, code: .shuttingDown) } }

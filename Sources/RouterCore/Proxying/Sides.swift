@@ -24,6 +24,8 @@ protocol ClientSide: AnyObject {
     func close()
     /// More from the client can be used now.
     func resumeReading()
+    /// Whether nothing has come that was not read, as far as the kernel knows.
+    func isQuiet() -> Bool
 }
 
 /// What a client has taken of what it was sent.

@@ -38,6 +38,9 @@ final class Worker {
     let census: ConnectionCensus
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
+    /// Streams that are about to be ended, by their numbers.
+    private var numbered: [UInt64: WeakExchange] = [:]
+    private struct WeakExchange { weak var exchange: Exchange? }
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
     private let ownedTraffic = Owned(TrafficCounters())
@@ -94,7 +97,6 @@ final class Worker {
 
     /// Serves a connection that was accepted, or sends it away when there are too many.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        guard !self.isShuttingDown else { return stream.close() }
         let isNamed = !listener.expectsProxyHeader(from: client)
         switch self.census.enter(isNamed ? client : nil) {
         case .failure(let refusal): self.refuse(stream, refusal.code, listener)
@@ -104,6 +106,8 @@ final class Worker {
             arriving.position = self.clients.count
             self.clients.append(arriving)
             self.networks.append(network)
+            // It was accepted in time.
+            if self.isShuttingDown { arriving.shutDown() }
         }
     }
 
@@ -269,6 +273,17 @@ final class Worker {
     func displace(ticket: UInt64) {
         self.waiting.removeValue(forKey: ticket)?.displaced()
     }
+
+    /// Gives an exchange a number by which other threads can speak of it, until ``forgetStream(_:)``.
+    func number(_ exchange: Exchange) -> UInt64 {
+        self.lastTicket += 1
+        self.numbered[self.lastTicket] = WeakExchange(exchange: exchange)
+        return self.lastTicket
+    }
+
+    /// The exchange that had the number; nil when it is gone.
+    @discardableResult
+    func forgetStream(_ id: UInt64) -> Exchange? { self.numbered.removeValue(forKey: id)?.exchange }
 
     // MARK: Connections to instances
 

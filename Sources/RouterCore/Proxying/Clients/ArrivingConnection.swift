@@ -10,6 +10,8 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     private var expectsProxyHeader: Bool
     private var input = ByteBuffer()
     private let since: UInt64
+    /// When it is closed if nothing has come.
+    private var leaveBy = UInt64.max
     var position: Int?
 
     init(_ stream: any ByteStream, _ worker: Worker, client: ClientAddress, _ listener: ListenerFacts) {
@@ -88,9 +90,11 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
 
     // MARK: What the worker asks for
 
+    var exchanges: [Exchange] { [] }
     var heldBytes: Int { self.input.readableBytes }
 
     func check(now: UInt64) {
+        if now >= self.leaveBy, self.stream.isQuiet() { return self.stream.close() }
         // The handshake has a limit of its own.
         guard !self.listener.isSecure else { return }
         let waited = now &- min(now, self.since)
@@ -98,7 +102,8 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
         if waited > (isSilent ? self.worker.limits.keepAlive : self.worker.limits.head) { self.stream.close() }
     }
 
-    func shutDown() { self.stream.close() }
+    /// Its first request may be on its way, and is answered.
+    func shutDown() { self.leaveBy = self.worker.loop.now() &+ self.worker.limits.linger }
 
     func abort(_ backends: Set<BackendID>?, _ answer: OwnAnswer) {
         if backends == nil { self.stream.close() }

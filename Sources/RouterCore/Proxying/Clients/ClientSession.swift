@@ -2,6 +2,8 @@
 protocol ClientSession: AnyObject {
     /// Where the worker's list has it.
     var position: Int? { get set }
+    /// What it is working on, or ready for.
+    var exchanges: [Exchange] { get }
     /// About how much is held for it, on both sides.
     var heldBytes: Int { get }
     /// Looks whether what is waited for has taken too long.

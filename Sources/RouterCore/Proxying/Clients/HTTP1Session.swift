@@ -51,9 +51,11 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     func closeAfterWriting() { self.stream.closeAfterWriting() }
     func close() { self.stream.close() }
     func resumeReading() { self.stream.resumeReading() }
+    func isQuiet() -> Bool { self.stream.isQuiet() }
 
     // MARK: What the worker asks for
 
+    var exchanges: [Exchange] { [self.exchange] }
     var heldBytes: Int { self.stream.bufferedBytes + self.exchange.allHeldBytes }
 
     func check(now: UInt64) { self.exchange.check(now: now) }
@@ -63,6 +65,6 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
         if let backends {
             guard let id = self.exchange.instanceID, backends.contains(id) else { return }
         }
-        self.exchange.abort(refusal)
+        self.exchange.abort(refusal, closes: backends == nil)
     }
 }

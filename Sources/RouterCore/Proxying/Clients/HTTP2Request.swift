@@ -106,6 +106,7 @@ final class HTTP2Request: ClientSide {
 
     func endOutput() { self.sendEnd(trailers: ByteBuffer()) }
     func flush() { self.session.drive() }
+    func isQuiet() -> Bool { true }
     func resumeReading() {
         self.returnWindow()
         // This may be all that happens on the connection: the client waits for its window.

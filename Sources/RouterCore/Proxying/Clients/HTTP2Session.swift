@@ -155,6 +155,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
 
     // MARK: What the worker asks for
 
+    var exchanges: [Exchange] { self.requests.values.map(\.exchange) }
     var heldBytes: Int {
         self.requests.values.reduce(self.stream.bufferedBytes + self.counted) { $0 + $1.exchange.allHeldBytes }
     }
@@ -201,7 +202,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             if let backends {
                 guard let id = request.exchange.instanceID, backends.contains(id) else { continue }
             }
-            request.exchange.abort(refusal)
+            request.exchange.abort(refusal, closes: backends == nil)
         }
         guard backends == nil else { return }
         self.drive()

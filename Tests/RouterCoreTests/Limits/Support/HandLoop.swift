@@ -66,7 +66,9 @@ final class HandStream: ByteStream {
     var bufferedBytes: Int { self.pending.readableBytes }
     var unconfirmedBytes: Int { self.pending.readableBytes + self.inKernel }
     var isOpen: Bool { !self.isClosed }
-    func isQuiet() -> Bool { self.isOpen }
+    /// Whether something has come that the router has not read.
+    var hasUnread = false
+    func isQuiet() -> Bool { self.isOpen && !self.hasUnread }
     func resumeReading() {}
 
     var text: String { String(buffer: self.output) }
