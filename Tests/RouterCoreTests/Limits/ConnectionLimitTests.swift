@@ -137,6 +137,7 @@ import Testing
         try await withRouter(
             driver,
             configure: {
+                $0.threads = 1
                 $0.listeners = [.init(host: "127.0.0.1", port: 0, security: .tls)]
                 $0.maxConnections = 1
             }, certificates: store
