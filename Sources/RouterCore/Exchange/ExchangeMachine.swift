@@ -21,6 +21,8 @@ struct ExchangeMachine: ~Copyable {
         var retries: Int
         /// How much client input may wait (pipelined requests, a body that cannot be sent yet).
         var backlogBytes: Int
+        /// Whether a request without a trace begins one.
+        var startsTraces = false
     }
 
     enum Phase {
@@ -273,7 +275,7 @@ struct ExchangeMachine: ~Copyable {
         self.headBytes.withUnsafeReadableBytes { bytes in
             summary.set(
                 method: bytes[self.request.methodRange], host: bytes[self.request.host],
-                target: bytes[self.request.target])
+                target: bytes[self.request.target], trace: self.request.trace)
         }
     }
 

@@ -25,6 +25,14 @@ extension Router {
         /// The router's name in the `Via` field.
         public var pseudonym = "slipway"
 
+        /// Whether a request without a valid `traceparent` (W3C Trace Context) is given one: false.
+        ///
+        /// A valid one always passes unchanged, with its `tracestate`, and its trace is in ``RequestRecord/traceID``; an
+        /// invalid one is dropped with its `tracestate`. To begin traces is another matter: everything behind the router
+        /// goes by their flags and records each of them, in traces without the span that began them. Set it where the
+        /// traces are collected.
+        public var startsTraces = false
+
         /// The longest request line in bytes: 8 KiB, then 414.
         public var maxRequestLineBytes = 8192
         /// The largest request header section in bytes: 32 KiB, then 431.
@@ -165,7 +173,8 @@ extension Router.Configuration {
             responseHead: HeadScanner.Limits(
                 firstLine: 8192, firstLineCode: .upstreamInvalid, fields: self.maxResponseHeaderBytes,
                 fieldCount: 500, fieldsCode: .upstreamInvalid, malformedCode: .upstreamInvalid),
-            replayBytes: self.replayBytes, retries: self.maxRetries, backlogBytes: self.backlogBytes)
+            replayBytes: self.replayBytes, retries: self.maxRetries, backlogBytes: self.backlogBytes,
+            startsTraces: self.startsTraces)
     }
 
     /// Whether clear text and TLS have loops of their own.

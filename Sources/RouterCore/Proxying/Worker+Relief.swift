@@ -8,8 +8,8 @@ extension Worker {
     func relieve() {
         let goal = self.ledger.limit - self.ledger.limit / 4
         var closed = 0
-        for (client, _) in self.clients.map({ ($0, $0.heldBytes) }).sorted(by: { $0.1 > $1.1 }) {
-            guard self.ledger.held > goal else { break }
+        for (client, bytes) in self.clients.map({ ($0, $0.heldBytes) }).sorted(by: { $0.1 > $1.1 }) {
+            guard bytes > 0, self.ledger.held > goal else { break }
             client.abort(nil, OwnAnswer(.overloaded, retryAfter: 5))
             closed += 1
         }

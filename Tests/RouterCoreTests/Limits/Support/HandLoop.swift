@@ -88,6 +88,8 @@ final class HandStream: ByteStream {
         if self.bufferedBytes == 0, self.closesWhenEmpty { self.close() }
     }
 
+    func flushSoon() { self.flush() }
+
     func closeOutput() {
         self.flush()
         self.hasEndedOutput = true
