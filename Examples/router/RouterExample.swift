@@ -17,6 +17,7 @@ struct RouterExample: AsyncParsableCommand {
     @Option(help: "The certificate with its chain, PEM.") var certificate: String?
     @Option(help: "Its key, PEM.") var key: String?
     @Option(help: "Threads.") var threads = 1
+    @Option(help: "Connections of one address.") var connectionsPerAddress = 1000
     @Flag(help: "Instances speak HTTP/2.") var http2 = false
     @Argument(help: "Instances: HOST=IP:PORT or HOST=unix:PATH.") var instances: [String]
 
@@ -24,6 +25,7 @@ struct RouterExample: AsyncParsableCommand {
         let logger = Logger(label: "router")
         var configuration = Router.Configuration()
         configuration.threads = self.threads
+        configuration.maxConnectionsPerAddress = self.connectionsPerAddress
         configuration.listeners = [try self.listener(self.listen)]
         let certificates = CertificateStore()
         if let tls = self.tls {
