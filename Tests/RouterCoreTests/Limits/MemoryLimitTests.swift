@@ -135,6 +135,8 @@ private func ledgers(_ router: Router) async -> (held: Int, peak: Int) {
             }
             let seen = await ledgers(router)
             #expect(seen.peak <= Self.budget, "\(seen)")
+            // Their connections have gone with the thread's last word.
+            #expect(await self.held(by: router) { $0 == 0 } == 0)
         }
         await origin.stop()
     }
