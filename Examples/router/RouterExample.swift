@@ -9,7 +9,6 @@ import UnixSignals
 @main
 struct RouterExample: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "router-example",
         discussion: "router-example --listen 127.0.0.1:8000 shop.localhost=127.0.0.1:3000 '*=unix:/run/app.sock'")
 
     @Option(help: "Where to listen in clear text, IP:PORT or fd:NUMBER.") var listen = "127.0.0.1:8000"
@@ -18,6 +17,7 @@ struct RouterExample: AsyncParsableCommand {
     @Option(help: "Its key, PEM.") var key: String?
     @Option(help: "Threads.") var threads = 1
     @Option(help: "A socket path, where to take over from the router before this one.") var handover: String?
+    @Option(help: "Connections of one address.") var connectionsPerAddress = 1000
     @Flag(help: "Instances speak HTTP/2.") var http2 = false
     @Argument(help: "Instances: HOST=IP:PORT or HOST=unix:PATH.") var instances: [String]
 
@@ -25,6 +25,7 @@ struct RouterExample: AsyncParsableCommand {
         let logger = Logger(label: "router")
         var configuration = Router.Configuration()
         configuration.threads = self.threads
+        configuration.maxConnectionsPerAddress = self.connectionsPerAddress
         configuration.handover = self.handover.map { Router.Handover(path: FilePath($0)) }
         configuration.listeners = [try self.read(self.listen) { Router.Listener($0) }]
         let certificates = CertificateStore()
@@ -45,11 +46,10 @@ struct RouterExample: AsyncParsableCommand {
         }
         router.takeOver()
         // Ctrl-C, SIGTERM and the next router let requests end.
-        let service = ServiceGroupConfiguration.ServiceConfiguration(
-            service: router, successTerminationBehavior: .gracefullyShutdownGroup)
-        let group = ServiceGroup(
-            configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        let services = ServiceGroupConfiguration(
+            services: [.init(service: router, successTerminationBehavior: .gracefullyShutdownGroup)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        try await ServiceGroup(configuration: services).run()
     }
 
     private func read<T>(_ text: String, _ parse: (String) -> T?) throws -> T {

@@ -52,6 +52,8 @@ void slipway_io_shut_down_output(int descriptor);
 
 ssize_t slipway_io_receive(int descriptor, void *bytes, size_t count);
 ssize_t slipway_io_send(int descriptor, const void *bytes, size_t count);
+/// The bytes that were sent and that the peer has not confirmed.
+int slipway_io_unconfirmed(int descriptor);
 /// 1 when the peer has not closed and has sent nothing, 0 otherwise.
 int slipway_io_is_quiet(int descriptor);
 

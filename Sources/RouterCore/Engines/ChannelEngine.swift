@@ -14,6 +14,7 @@ final class ChannelEngine: Engine {
     private let group: MultiThreadedEventLoopGroup
     private let places: [Place]
     private let configuration: Router.Configuration
+    private let marks: WriteMarks
     private let acceptor: TLSAcceptor?
     private let servers = Mutex<[any Channel]>([])
 
@@ -29,11 +30,13 @@ final class ChannelEngine: Engine {
         self.configuration = configuration
         self.acceptor = acceptor
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+        let marks = WriteMarks(high: configuration.writeBufferBytes, low: configuration.writeBufferBytes / 2)
+        self.marks = marks
         var places: [Place] = []
         for eventLoop in self.group.makeIterator() {
             places.append(
                 try await eventLoop.submit {
-                    let loop = ChannelLoop(eventLoop)
+                    let loop = ChannelLoop(eventLoop, marks: marks)
                     let worker = makeWorker(loop)
                     let handle = WorkerHandle(worker, loop)
                     worker.handle = handle
@@ -61,6 +64,7 @@ final class ChannelEngine: Engine {
             let server = try await ServerBootstrap(group: self.group)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.writeBufferWaterMark, value: self.marks.waterMark)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         guard let place = places[ObjectIdentifier(channel.eventLoop)] else { return }
@@ -85,7 +89,10 @@ final class ChannelEngine: Engine {
         let pipeline = channel.pipeline.syncOperations
         if let acceptor {
             if listener.expectsProxyHeader(from: client) {
-                try pipeline.addHandler(ProxyHeaderHandler { stream.proxiedClient = $0 })
+                try pipeline.addHandler(
+                    ProxyHeaderHandler { client in
+                        (stream.handler as? ArrivingConnection)?.isProxied(for: client) ?? false
+                    })
             }
             try acceptor.configure(pipeline)
         }

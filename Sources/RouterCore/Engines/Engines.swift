@@ -11,10 +11,13 @@ struct Engines: Sendable {
         let configuration = router.configuration
         let (routes, challenges, observer) = (router.state.withLock { $0.routes }, router.challenges, router.observer)
         let (wake, logger) = (router.wake, router.logger)
+        let census = ConnectionCensus(configuration)
+        let share = configuration.bufferShare
         let makeWorker = { @Sendable (loop: any StreamLoop) in
-            Worker(
-                loop: loop, configuration: configuration, routes: routes, challenges: challenges, wake: wake,
-                observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
+            loop.ledger.limit = share
+            return Worker(
+                loop: loop, configuration: configuration, census: census, routes: routes, challenges: challenges,
+                wake: wake, observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
         }
         let acceptor = router.certificates.map {
             TLSAcceptor(certificates: $0, challenges: challenges ?? ACMEChallenges())
@@ -23,7 +26,7 @@ struct Engines: Sendable {
             if !configuration.prefersChannels {
                 let own = try EpollEngine(configuration, makeWorker: makeWorker)
                 self.clear = own
-                if configuration.listeners.contains(where: { $0.security == .tls }) {
+                if configuration.hasLoopsOfBothKinds {
                     self.secure = try await ChannelEngine(configuration, acceptor: acceptor, makeWorker: makeWorker)
                     self.all = [own, self.secure]
                 } else {

@@ -9,7 +9,7 @@ extension ExchangeMachine {
             self.input.moveReaderIndex(forwardBy: 2)
         }
         if self.input.readableBytes == 0 {
-            guard self.clientEnded || self.closesIdle else { return nil }
+            guard self.clientEnded else { return nil }
             self.phase = .closed
             return .closeClient
         }
@@ -32,6 +32,7 @@ extension ExchangeMachine {
 
     private mutating func beginRouting() -> ExchangeAction? {
         self.chooseID()
+        if self.settings.startsTraces, !self.request.trace.isKnown { self.request.trace.start(using: &self.random) }
         self.phase = .routing
         if self.request.maxForwards == 0 { return self.answer(.options) }
         return .route

@@ -21,6 +21,8 @@ struct ExchangeMachine: ~Copyable {
         var retries: Int
         /// How much client input may wait (pipelined requests, a body that cannot be sent yet).
         var backlogBytes: Int
+        /// Whether a request without a trace begins one.
+        var startsTraces = false
     }
 
     enum Phase {
@@ -79,8 +81,6 @@ struct ExchangeMachine: ~Copyable {
     var seconds: UInt64 = 0
     /// Whether the connection is to be closed after this exchange, because the router stops.
     var isClosing = false
-    /// Whether that is so even without an exchange.
-    var closesIdle = false
 
     // The request.
     /// Counts the requests of the connection.
@@ -210,9 +210,10 @@ struct ExchangeMachine: ~Copyable {
         return false
     }
 
-    /// What is kept of a request that waits.
+    /// What is kept of a request, of what comes behind it, and of its response.
     var heldBytes: Int {
         self.headBytes.readableBytes + self.input.readableBytes + self.replay.readableBytes
+            + self.upstreamInput.readableBytes
     }
 
     /// Whether a request is being worked on.
@@ -274,7 +275,7 @@ struct ExchangeMachine: ~Copyable {
         self.headBytes.withUnsafeReadableBytes { bytes in
             summary.set(
                 method: bytes[self.request.methodRange], host: bytes[self.request.host],
-                target: bytes[self.request.target])
+                target: bytes[self.request.target], trace: self.request.trace)
         }
     }
 
@@ -286,6 +287,8 @@ struct ExchangeMachine: ~Copyable {
         } else {
             self.upstreamInput = self.upstreamInput.compacted()
         }
+        // The head of a request that waits for its instance, or for a password to be checked.
+        if self.headBytes.readableBytes > 0 { self.headBytes = self.headBytes.compacted() }
     }
 
     /// What the connection waits for, which decides how long it may.
@@ -345,14 +348,8 @@ struct ExchangeMachine: ~Copyable {
     /// The client's connection is gone.
     mutating func clientClosed() { self.clientVanished = true }
 
-    /// The router stops: this exchange is the connection's last.
-    ///
-    /// - Parameter closesIdle: whether a connection without a request is of no use any more. If not, its next request
-    ///   is waited for and is the last.
-    mutating func shutDown(closesIdle: Bool = true) {
-        self.isClosing = true
-        if closesIdle { self.closesIdle = true }
-    }
+    /// The router stops: this exchange, or the next one, is the connection's last.
+    mutating func shutDown() { self.isClosing = true }
 
     /// Connected; what follows goes to this instance.
     mutating func upstreamReady(reused: Bool) {
@@ -423,7 +420,7 @@ struct ExchangeMachine: ~Copyable {
     mutating func timedOut() {
         switch self.waiting {
         case .nothing: break
-        case .nextRequest: self.phase = .closing
+        case .nextRequest: self.phase = self.clientDialect == .http1 ? .lingering(announced: false) : .closing
         case .requestHead:
             self.beginExchange(ByteBuffer())
             self.refuse(OwnAnswer(.requestTimeout))

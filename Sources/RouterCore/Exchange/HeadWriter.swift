@@ -34,6 +34,17 @@ struct HeadWriter {
         text.withUTF8 { self.append(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Sixteen digits in lower case.
+    mutating func append(hexadecimal number: UInt64) {
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { digits in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - index * 4)) & 0xF
+                digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
+            }
+            self.append(UnsafeRawBufferPointer(digits))
+        }
+    }
+
     /// A number without making a string of it.
     mutating func append(decimal number: UInt64) {
         withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in

@@ -1,9 +1,9 @@
 extension RequestHead {
     /// How long the head that the instance is sent can be at most, for a head of so many bytes.
     func forwardedLimit(_ count: Int, facts: ConnectionFacts) -> Int {
-        // The authority may come three times; fields of the router's own, with the longest identifier, in 512 bytes.
+        // The authority may come three times; fields of the router's own, with the longest identifier, in 640 bytes.
         count + 3 * self.authority.count + facts.untrustedFields.count + facts.viaField.count
-            + facts.clientAddress.utf8.count + 512
+            + facts.clientAddress.utf8.count + 640
     }
 
     /// Writes the head that the instance is sent: the client's own, without what was meant for the router, with what
@@ -55,6 +55,7 @@ extension RequestHead {
         out.append("\r\nX-Request-Start: ")
         out.append(decimal: startMilliseconds)
         out.append("\r\n")
+        self.trace.write(into: &out)
         out.append(self.minorVersion == 0 ? facts.oldViaField : facts.viaField)
         out.append("\r\n")
     }
@@ -78,6 +79,8 @@ extension RequestHead {
     ) -> Bool {
         switch field.kind {
         case .other, .contentType, .idempotencyKey, .date: break
+        case .traceParent, .traceState:
+            guard case .valid = self.trace.state else { return false }
         case .maxForwards where self.maxForwards != nil: return false
         case .maxForwards: break
         case .host: return !self.isAbsoluteForm

@@ -46,6 +46,14 @@ public struct RouterErrorCode: Hashable, Sendable, CustomStringConvertible {
     public static let forbidden = Self("forbidden", 403, "This application is not open to your address.")
     /// Requests come too fast, from this client or to this application.
     public static let rateLimited = Self("rate-limited", 429, "There are too many requests. Try again later.")
+    /// The router has as many connections as it takes.
+    public static let tooManyConnections = Self(
+        "too-many-connections", 503, "There are too many connections right now. Try again later.")
+    /// The client's address has as many connections as one may have.
+    public static let tooManyConnectionsFromAddress = Self(
+        "too-many-connections-from-address", 429, "There are too many connections from your address.")
+    /// The router holds as many bytes as it may; of a connection: it held the most of them.
+    public static let overloaded = Self("overloaded", 503, "There is too much to do right now. Try again later.")
     /// The method is not one the router passes on (CONNECT, TRACE).
     public static let methodNotAllowed = Self("method-not-allowed", 405, "This method is not passed on.")
     /// The client took too long to send its request.

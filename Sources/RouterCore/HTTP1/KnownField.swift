@@ -11,6 +11,8 @@ enum KnownField: UInt8 {
     case requestID, requestStart
     case routerError
     case maxForwards, date
+    /// W3C Trace Context: passed on when it is valid, and not at all when it is not.
+    case traceParent, traceState
     /// TE: for this hop, but whether the client takes trailers matters to the next one.
     case transferCodings
     /// A known name spelt with underscores: many servers cannot tell it from the real one, so it never passes.
@@ -25,6 +27,7 @@ enum KnownField: UInt8 {
         case 5: return name.spells("proxy") ? .hopByHop : .other
         case 6: return name.spells("expect") ? .expect : .other
         case 7: return name.spells("upgrade") ? .upgrade : .other
+        case 11: return name.spells("traceparent") ? .traceParent : .other
         case 9, 10, 12, 14, 15, 16, 17: return self.classifyLong(name)
         default: return .other
         }
@@ -46,6 +49,7 @@ enum KnownField: UInt8 {
             return name.spells("forwarded") || name.spells("x-real-ip") ? .clientAddress : .other
         case 10:
             if name.spells("connection") { return .connection }
+            if name.spells("tracestate") { return .traceState }
             return name.spells("keep-alive") ? .hopByHop : .other
         case 12:
             if name.spells("content-type") { return .contentType }

@@ -40,6 +40,8 @@ extension RequestHead {
                 self.hasIdempotencyKey = true
             case .transferCodings:
                 if bytes[field.value].spells("trailers") { self.acceptsTrailers = true }
+            case .traceParent:
+                self.trace.read(bytes[field.value])
             case .maxForwards:
                 // A value that is no number is left for who knows what it means.
                 if self.method == .options { self.maxForwards = parseLength(bytes[field.value]) }

@@ -88,6 +88,9 @@ struct HTTP2Connection: ~Copyable {
     var farewell = Farewell.none
     var peerSaidFarewell = false
 
+    /// What waits to be sent on all streams.
+    var pendingBytes = 0
+
     // Windows.
     var sendWindow = 65_535
     var receiveWindow = 65_535
@@ -189,6 +192,45 @@ struct HTTP2Connection: ~Copyable {
             return 0
         }
         return max(0, min(self.peerConcurrentStreams, self.limits.concurrentStreams) - self.openStreams)
+    }
+
+    /// What it keeps: input that is not complete, output that was not taken, and what waits on streams.
+    var heldBytes: Int {
+        self.pendingBytes + self.input.readableBytes + (self.outputIsTaken ? 0 : self.output.readableBytes)
+            + (self.partialBlock?.bytes.readableBytes ?? 0)
+    }
+
+    /// What has arrived of a DATA frame that is not complete.
+    func arrivingBytes(stream: UInt32) -> Int {
+        guard let header = HTTP2FrameHeader.peek(self.input), header.type == HTTP2FrameType.data,
+            header.stream == stream
+        else { return 0 }
+        return self.input.readableBytes
+    }
+
+    /// What the peer has begun and not completed, other than DATA: the stream of a header block, or a frame of any kind.
+    var unfinished: Unfinished? {
+        if let partial = self.partialBlock { return .block(stream: partial.stream) }
+        guard self.input.readableBytes > 0 else { return nil }
+        if let header = HTTP2FrameHeader.peek(self.input), header.type == HTTP2FrameType.data { return nil }
+        return .frame
+    }
+
+    enum Unfinished: Equatable { case block(stream: UInt32), frame }
+
+    /// Whether the peer has still to begin, or to say that it has seen this end's settings.
+    var isOpening: Bool {
+        switch self.phase {
+        case .preface, .settings: true
+        case .open: self.awaitsSettingsAcknowledgement
+        case .closed: false
+        }
+    }
+
+    /// Ends the connection because the peer takes too long for what HTTP/2 asks of it.
+    mutating func giveUp(_ code: HTTP2ErrorCode) {
+        if case .closed = self.phase { return }
+        self.fail(HTTP2Failure(code, "This took too long."))
     }
 
     /// What waits to be sent on a stream.

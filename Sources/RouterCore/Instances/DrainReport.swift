@@ -2,7 +2,7 @@
 public struct DrainReport: Sendable, Hashable {
     /// Whether everything in flight ended by itself within the grace.
     public var completed: Bool
-    /// How many requests and upgraded connections had not, and were closed.
+    /// How many requests, upgraded connections and event streams had not, and were ended.
     public var remaining: Int
 
     /// Makes a report.

@@ -2,7 +2,7 @@
 ///
 /// ```
 /// at=2026-03-01T12:00:00.123Z method=GET host=shop.example.com path=/cart status=200 app=shop instance=web.1 bytes=1532
-///     total=12.4ms queue=0ms connect=0ms first=11.9ms retries=0 id=6f1f… code=upstream-timeout
+///     total=12.4ms queue=0ms connect=0ms first=11.9ms retries=0 id=6f1f… trace=4bf9… code=upstream-timeout
 /// ```
 ///
 /// Lines are made on the router's loop and handed to `write` some at a time; it must return at once.
@@ -52,6 +52,7 @@ public struct AccessLog: RequestObserver {
         lines += " bytes=\(request.responseBytes) total=\(self.milliseconds(request.total))"
         lines += " queue=\(self.milliseconds(request.queue)) connect=\(self.milliseconds(request.connect))"
         lines += " first=\(self.milliseconds(request.firstByte)) retries=\(request.retries) id=\(request.requestID)"
+        if let trace = request.traceID { lines += " trace=\(trace)" }
         if let code = request.errorCode { lines += " code=\(code)" }
         lines += "\n"
     }

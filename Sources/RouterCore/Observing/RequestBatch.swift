@@ -21,6 +21,7 @@ public struct RequestBatch: Sendable, RandomAccessCollection {
         var connect: UInt64
         var firstByte: UInt64
         var id: RequestID
+        var trace: (high: UInt64, low: UInt64)
         var textStart: Int
         var textEnd: Int
         var methodLength: Int32
@@ -52,7 +53,16 @@ public struct RequestBatch: Sendable, RandomAccessCollection {
             total: .nanoseconds(Int64(clamping: entry.total)), queue: .nanoseconds(Int64(clamping: entry.queue)),
             connect: .nanoseconds(Int64(clamping: entry.connect)),
             firstByte: .nanoseconds(Int64(clamping: entry.firstByte)), requestID: entry.id.description,
-            retries: Int(entry.retries), upgraded: entry.upgraded)
+            traceID: Self.text(entry.trace), retries: Int(entry.retries), upgraded: entry.upgraded)
+    }
+
+    private static func text(_ trace: (high: UInt64, low: UInt64)) -> String? {
+        guard trace.high | trace.low != 0 else { return nil }
+        let digits = [trace.high, trace.low].map { word in
+            let text = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - text.utf8.count) + text
+        }
+        return digits[0] + digits[1]
     }
 
     mutating func append(
@@ -73,7 +83,7 @@ public struct RequestBatch: Sendable, RandomAccessCollection {
                 endedAt: now &+ wallClockOffset,
                 total: timing.start == 0 ? 0 : now &- timing.start, queue: timing.queued, connect: timing.connecting,
                 firstByte: timing.firstByte > timing.sent && timing.sent > 0 ? timing.firstByte - timing.sent : 0,
-                id: id, textStart: textStart, textEnd: self.text.count,
+                id: id, trace: summary.trace, textStart: textStart, textEnd: self.text.count,
                 methodLength: Int32(truncatingIfNeeded: summary.methodLength),
                 hostLength: Int32(truncatingIfNeeded: summary.hostLength)))
     }

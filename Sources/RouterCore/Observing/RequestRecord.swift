@@ -30,6 +30,8 @@ public struct RequestRecord: Sendable {
     public var firstByte: Duration
     /// The `X-Request-ID`.
     public var requestID: String
+    /// The trace it belongs to (W3C Trace Context): 32 hexadecimal digits in lower case; nil for none.
+    public var traceID: String?
     /// How often it was sent again, to this or another instance.
     public var retries: Int
     /// Whether it became a tunnel (a WebSocket).
@@ -40,7 +42,8 @@ public struct RequestRecord: Sendable {
         application: String?, backend: BackendID?, method: String, host: String, path: String, status: Int,
         errorCode: RouterErrorCode? = nil, requestBytes: Int = 0, responseBytes: Int = 0,
         endedAt: Duration = .zero, total: Duration = .zero, queue: Duration = .zero, connect: Duration = .zero,
-        firstByte: Duration = .zero, requestID: String, retries: Int = 0, upgraded: Bool = false
+        firstByte: Duration = .zero, requestID: String, traceID: String? = nil, retries: Int = 0,
+        upgraded: Bool = false
     ) {
         self.application = application
         self.backend = backend
@@ -57,6 +60,7 @@ public struct RequestRecord: Sendable {
         self.connect = connect
         self.firstByte = firstByte
         self.requestID = requestID
+        self.traceID = traceID
         self.retries = retries
         self.upgraded = upgraded
     }

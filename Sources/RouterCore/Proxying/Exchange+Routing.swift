@@ -8,6 +8,7 @@ extension Exchange {
         self.timing = RequestTiming(start: now)
         if self.worker.observer != nil { self.machine.summarize(into: &self.summary) }
         if self.answersChallenge() { return }
+        if self.worker.ledger.isFull { return self.machine.refuse(OwnAnswer(.overloaded, retryAfter: 5)) }
         switch self.machine.withRequest({ self.worker.routes.find($0) }) {
         case .none: self.machine.refuse(OwnAnswer(.noSuchHost))
         case .ambiguous:

@@ -20,8 +20,13 @@ final class Exchange {
     /// The client's side has more to read, and was told that it is not wanted yet.
     private var isReadHeld = false
 
+    /// What of the machine's bytes the loop's ledger knows.
+    private var counted = 0
+
     // Time limits.
     private var watch: Watch
+    /// From when on an idle connection is closed, because the router stops.
+    private var leaveBy = UInt64.max
 
     init(
         _ worker: Worker, client: any ClientSide, facts: ConnectionFacts,
@@ -35,6 +40,8 @@ final class Exchange {
                 settings: worker.settings, facts: facts, random: LoopRandom(seed: worker.random.next()),
                 clientDialect: dialect))
     }
+
+    deinit { self.worker.ledger.change(by: -self.counted) }
 
     var machine: ExchangeMachine {
         @inline(__always) unsafeAddress { UnsafePointer(self.ownedMachine.pointer) }
@@ -101,8 +108,20 @@ final class Exchange {
             self.attempt.upstream?.flush()
         }
         self.watch.lastEvent = self.worker.loop.now()
+        self.count()
         self.resumeClient()
     }
+
+    /// Tells the ledger what is kept of the request, and of both sides' input.
+    @inline(__always)
+    private func count() {
+        let held = self.machine.heldBytes
+        self.worker.ledger.change(by: held &- self.counted)
+        self.counted = held
+    }
+
+    /// What it keeps, and what waits on the way to its instance.
+    var allHeldBytes: Int { self.counted + (self.attempt.upstream?.bufferedBytes ?? 0) }
 
     private func resumeClient() {
         guard self.isReadHeld, self.canReadMore else { return }
@@ -171,6 +190,7 @@ final class Exchange {
 
     /// The client takes bytes again.
     func clientBecameWritable() {
+        self.watch.lastEvent = self.worker.loop.now()
         self.attempt.upstream?.resumeReading()
         self.resumeClient()
     }
@@ -207,7 +227,10 @@ final class Exchange {
         self.pump()
     }
 
-    func upstreamBecameWritable() { self.resumeClient() }
+    func upstreamBecameWritable() {
+        self.watch.lastEvent = self.worker.loop.now()
+        self.resumeClient()
+    }
 
     // MARK: Time
 
@@ -217,28 +240,30 @@ final class Exchange {
         let waited = self.watch.waited(
             now: now, waiting: self.isClosing ? nil : self.machine.waiting, number: self.machine.number)
         if self.isClosing {
-            if waited > limits.clientStall { self.client.close() }
+            if self.takesTooLong(now) { self.client.close() }
             return
         }
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
         switch self.machine.waiting {
         case .nothing: self.checkHolding(now)
-        case .nextRequest: if waited > limits.keepAlive { self.timeOut() }
+        case .nextRequest: self.checkIdle(now, waited)
         case .requestHead: if waited > limits.head { self.timeOut() }
         case .lingering: if waited > limits.linger { self.timeOut() }
-        case .tunnel: if waited > timeouts.upgradedIdle { self.timeOut() }
+        case .tunnel:
+            if self.takesTooLong(now) { self.dropClient() } else if waited > timeouts.upgradedIdle { self.timeOut() }
         case .firstByte: if waited > timeouts.firstByte { self.timeOut() }
         case .requestBody:
             if self.attempt.upstream?.canTakeMore == false {
                 // It is the instance that does not take the body.
+                self.watch.sending.rest()
                 if waited > timeouts.betweenBytes { self.answer(OwnAnswer(.upstreamTimeout)) }
-            } else if waited > limits.bodyIdle {
+            } else if self.sendsTooSlowly(now) {
                 self.timeOut()
             }
         case .response:
-            if !self.client.canTakeMore {
-                self.checkStall(waited)
-            } else if waited > timeouts.betweenBytes {
+            if self.takesTooLong(now) {
+                self.dropClient()
+            } else if self.client.canTakeMore, waited > timeouts.betweenBytes {
                 self.timeOut()
             }
         case .instance:
@@ -252,6 +277,34 @@ final class Exchange {
         }
     }
 
+    /// A kept connection that nobody needs is closed, unless a request is already here. One may be on its way all the
+    /// same; so the router ends its own side first, and the client, which must be ready for that, sees an orderly end and
+    /// no reset (RFC 9112, 9.5 and 9.6).
+    private func checkIdle(_ now: UInt64, _ waited: UInt64) {
+        let limits = self.worker.limits
+        guard waited > limits.keepAlive || now >= self.leaveBy && waited > limits.linger else { return }
+        if self.client.isQuiet() { self.timeOut() }
+    }
+
+    /// The body is waited for.
+    private func sendsTooSlowly(_ now: UInt64) -> Bool {
+        self.watch.sending.isTooSlow(
+            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes, isPaced: true,
+            self.worker.limits.sending)
+    }
+
+    /// What was sent may wait for the client. Small things that are on their way may take their time.
+    private func takesTooLong(_ now: UInt64) -> Bool {
+        let progress = self.client.progress
+        guard progress.isAwaited else {
+            self.watch.taking.rest()
+            return false
+        }
+        return self.watch.taking.isTooSlow(
+            now: now, moved: progress.taken, isPaced: self.isClosing || !self.client.canTakeMore,
+            self.worker.limits.taking)
+    }
+
     /// It may wait for the application's first instance.
     private func checkHolding(_ now: UInt64) {
         guard self.attempt.isQueued, self.timing.queuedSince > 0, let hold = self.attempt.pool?.route.hold,
@@ -261,14 +314,11 @@ final class Exchange {
         self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
     }
 
-    /// The response waits for the client. As long as it takes some of it, it may take its time.
-    private func checkStall(_ waited: UInt64) {
-        if self.watch.hasMoved(buffered: self.client.bufferedBytes, now: self.worker.loop.now()) { return }
-        if waited > self.worker.limits.clientStall {
-            self.machine.clientClosed()
-            self.pump()
-            self.client.close()
-        }
+    /// The client does not take what it has asked for.
+    private func dropClient() {
+        self.machine.clientClosed()
+        self.pump()
+        self.client.close()
     }
 
     private func timeOut() {
@@ -283,16 +333,27 @@ final class Exchange {
 
     // MARK: The end
 
-    func shutDown(closesIdle: Bool) {
-        self.machine.shutDown(closesIdle: closesIdle)
+    /// The next answer is the last one. A client that is between two requests is given so many nanoseconds to ask once
+    /// more: its request may be on its way.
+    func shutDown(idleGrace: UInt64) {
+        self.machine.shutDown()
+        self.leaveBy = self.worker.loop.now() &+ idleGrace
         self.pump()
     }
 
-    /// Answers if that is still possible, and closes without waiting.
-    func abort(_ refusal: OwnAnswer) {
+    /// Answers if that is still possible, else breaks off.
+    ///
+    /// - Parameter closes: whether the client's connection is closed at once, whatever may still be on its way.
+    func abort(_ refusal: OwnAnswer, closes: Bool) {
         if self.machine.isExchanging { self.machine.refuse(refusal) }
         self.pump()
-        self.client.close()
+        if closes { self.client.close() }
+    }
+
+    /// Whether it is an upgraded connection or an event stream, of one of these instances if any are named.
+    func isStream(to backends: Set<BackendID>?) -> Bool {
+        guard self.attempt.isStream, let id = self.instanceID else { return false }
+        return backends?.contains(id) ?? true
     }
 }
 
@@ -306,7 +367,9 @@ private struct Watch {
     private var since: UInt64
     private var waiting: ExchangeMachine.Waiting?
     private var number = 0
-    private var buffered = 0
+    /// The client's pace with its request's body, and with what it is sent.
+    var sending = ClientPace()
+    var taking = ClientPace()
 
     init(now: UInt64) {
         self.lastEvent = now
@@ -316,6 +379,7 @@ private struct Watch {
     /// Nanoseconds since it waits for this, or since the last bytes of it.
     mutating func waited(now: UInt64, waiting: ExchangeMachine.Waiting?, number: Int) -> UInt64 {
         if waiting != self.waiting || number != self.number {
+            if number != self.number { self.sending = ClientPace() }
             self.waiting = waiting
             self.number = number
             self.since = self.lastEvent
@@ -325,13 +389,5 @@ private struct Watch {
         default: break
         }
         return now &- min(now, self.since)
-    }
-
-    /// Whether the client has taken some of what waits for it since the last look.
-    mutating func hasMoved(buffered: Int, now: UInt64) -> Bool {
-        guard buffered != self.buffered else { return false }
-        self.buffered = buffered
-        self.lastEvent = now
-        return true
     }
 }

@@ -1,18 +1,23 @@
 /// The configuration's durations in the unit that deadlines are compared in.
 struct NanosecondLimits {
     let head: UInt64
-    let bodyIdle: UInt64
     let keepAlive: UInt64
-    let clientStall: UInt64
+    let sending: PaceLimit
+    let taking: PaceLimit
     let linger: UInt64
     let poolIdle: UInt64
     let poolIdleForUnsafe: UInt64
 
     init(_ configuration: Router.Configuration) {
         self.head = configuration.headTimeout.nanosecondsClamped
-        self.bodyIdle = configuration.bodyIdleTimeout.nanosecondsClamped
         self.keepAlive = configuration.keepAliveTimeout.nanosecondsClamped
-        self.clientStall = configuration.clientStallTimeout.nanosecondsClamped
+        let grace = configuration.rateGrace.nanosecondsClamped
+        self.sending = PaceLimit(
+            perSecond: configuration.minimumBodyRate, grace: grace,
+            stall: configuration.bodyIdleTimeout.nanosecondsClamped)
+        self.taking = PaceLimit(
+            perSecond: configuration.minimumResponseRate, grace: grace,
+            stall: configuration.clientStallTimeout.nanosecondsClamped)
         self.linger = configuration.lingerTimeout.nanosecondsClamped
         self.poolIdle = configuration.poolIdle.nanosecondsClamped
         self.poolIdleForUnsafe = configuration.poolIdleForUnsafe.nanosecondsClamped

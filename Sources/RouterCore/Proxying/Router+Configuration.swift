@@ -10,13 +10,30 @@ extension Router {
         public var threads = 1
         /// Connections the kernel holds until they are accepted: 1,024.
         public var backlog: Int32 = 1024
-        /// Client connections at once: 20,000. Further ones are closed at once.
+        /// Client connections at once, over all threads: 20,000. A further one in clear text is answered 503; one with
+        /// TLS is closed before its handshake.
         public var maxConnections = 20_000
+        /// Client connections at once from one address, IPv6 by its first 64 bits: 1,000. A further one in clear text is
+        /// answered 429; one with TLS is closed before its handshake.
+        ///
+        /// A browser opens six connections at most, so that an office or a carrier's gateway with a few hundred people
+        /// at once stays below, and it takes twenty addresses to use up ``maxConnections``. Addresses of
+        /// ``trustedProxies`` are not limited. Where a listener expects the PROXY protocol
+        /// (``Listener/proxyProtocolFrom``), the client that its header names is.
+        public var maxConnectionsPerAddress = 1000
         /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
         /// kept and completed: none. From everybody else they are dropped.
         public var trustedProxies: [AddressRange] = []
         /// The router's name in the `Via` field.
         public var pseudonym = "slipway"
+
+        /// Whether a request without a valid `traceparent` (W3C Trace Context) is given one: false.
+        ///
+        /// A valid one always passes unchanged, with its `tracestate`, and its trace is in ``RequestRecord/traceID``; an
+        /// invalid one is dropped with its `tracestate`. To begin traces is another matter: everything behind the router
+        /// goes by their flags and records each of them, in traces without the span that began them. Set it where the
+        /// traces are collected.
+        public var startsTraces = false
 
         /// The longest request line in bytes: 8 KiB, then 414.
         public var maxRequestLineBytes = 8192
@@ -38,18 +55,48 @@ extension Router {
         /// How much may wait to be sent on a connection before its source is no longer read: 64 KiB.
         public var writeBufferBytes = 65_536
 
+        /// How much all connections of the router may hold together, in bytes: 512 MiB. That is what waits to be sent, to
+        /// clients and instances, requests that wait or are kept to be sent again, and input that is not complete.
+        ///
+        /// Every loop has an equal share, of 4 MiB at least; there are ``threads`` loops for clear text, and as many for
+        /// TLS. From half of it on, nothing is read from whoever fills a buffer before that is empty. When an eighth is
+        /// left, the clients for whom the most is held are closed until a quarter is free, and a request that comes before
+        /// that is answered 503 (`overloaded`). Small pieces take up to twice their size in memory.
+        ///
+        /// With the default, 20,000 connections may hold 26 KiB each, ten times what they do when nobody is slow, and a
+        /// machine with 2 GiB of memory has room for it.
+        public var maxBufferedBytes = 512 << 20
+
         /// The streams that an HTTP/2 client may have open: 100. Further ones are refused for the client to try again.
         public var maxStreamsPerConnection = 100
 
-        /// How long a request's head may take from its first byte: 10 s, then 408.
+        /// How long a request's head may take from its first byte: 10 s, then 408. An HTTP/2 client has as long to begin the
+        /// connection and to acknowledge the settings, and for each header block or frame that it has begun, then GOAWAY
+        /// (`SETTINGS_TIMEOUT`, `ENHANCE_YOUR_CALM`). For a TLS handshake, see ``TLSSettings/handshakeTimeout``.
         public var headTimeout: Duration = .seconds(10)
         /// How long the client may pause inside a body: 30 s, then 408.
         public var bodyIdleTimeout: Duration = .seconds(30)
+        /// How fast a client must send a body, in bytes a second: 240, then 408; 0 for no limit but ``bodyIdleTimeout``.
+        ///
+        /// It is a limit on the long run: what the client has sent pays for pauses, up to ``bodyIdleTimeout``. The time in
+        /// which the instance does not take the body is not the client's.
+        public var minimumBodyRate = 240
+        /// How fast a client must take a response that waits for it, in bytes a second: 240, then the connection (with
+        /// HTTP/2, the stream) is reset; 0 for no limit but ``clientStallTimeout``.
+        ///
+        /// It is a limit on the long run as well, and counts only while more than ``writeBufferBytes`` waits for the client:
+        /// event streams, long polls and WebSockets whose instance is the slow one have nothing to fear.
+        public var minimumResponseRate = 240
+        /// How long a client may be slower than ``minimumBodyRate`` and ``minimumResponseRate`` at first: 5 s.
+        public var rateGrace: Duration = .seconds(5)
         /// How long a kept client connection may be idle between requests: 60 s.
         public var keepAliveTimeout: Duration = .seconds(60)
-        /// How long the client may take nothing of a response that waits for it: 60 s, then the connection is closed.
+        /// How long the client may take nothing of what waits for it, a response or what comes through a WebSocket: 60 s,
+        /// then the connection is closed, or the stream when its own window is what it does not open.
         public var clientStallTimeout: Duration = .seconds(60)
-        /// How long to wait for the client's goodbye after refusing a request it is still sending: 2 s.
+        /// How long to wait for the client's goodbye after refusing a request it is still sending, or closing its idle
+        /// connection; for the answer to HTTP/2's announcement of the end; and, when the router stops, for one more request
+        /// on an idle connection: 2 s.
         public var lingerTimeout: Duration = .seconds(2)
         /// How long requests may take to end when the router stops: 30 s.
         public var shutdownGrace: Duration = .seconds(30)
@@ -128,8 +175,21 @@ extension Router.Configuration {
             responseHead: HeadScanner.Limits(
                 firstLine: 8192, firstLineCode: .upstreamInvalid, fields: self.maxResponseHeaderBytes,
                 fieldCount: 500, fieldsCode: .upstreamInvalid, malformedCode: .upstreamInvalid),
-            replayBytes: self.replayBytes, retries: self.maxRetries, backlogBytes: self.backlogBytes)
+            replayBytes: self.replayBytes, retries: self.maxRetries, backlogBytes: self.backlogBytes,
+            startsTraces: self.startsTraces)
     }
+
+    /// Whether clear text and TLS have loops of their own.
+    var hasLoopsOfBothKinds: Bool {
+        #if os(Linux)
+            self.listeners.contains { $0.security == .tls } && !self.prefersChannels
+        #else
+            false
+        #endif
+    }
+
+    /// One loop's part of ``maxBufferedBytes``.
+    var bufferShare: Int { self.maxBufferedBytes / (self.threads * (self.hasLoopsOfBothKinds ? 2 : 1)) }
 
     /// Refuses what cannot work.
     func check() throws(RouterError) {
@@ -148,10 +208,15 @@ extension Router.Configuration {
         try require(!self.listeners.isEmpty, "list of addresses to listen on is empty")
         try require((1...10_000).contains(self.maxStreamsPerConnection), "limit of streams is not between 1 and 10,000")
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
+        try require(self.maxConnections >= 1, "limit of connections is below 1")
+        try require(self.maxConnectionsPerAddress >= 1, "limit of connections per address is below 1")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
         try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")
         try require(self.writeBufferBytes >= 4096, "write buffer is below 4 KiB")
+        try require(self.bufferShare >= 4 << 20, "limit of bytes held is below 4 MiB for each of its loops")
+        try require(self.minimumBodyRate >= 0, "least rate of request bodies is negative")
+        try require(self.minimumResponseRate >= 0, "least rate of responses is negative")
         try require(self.timerResolution > .zero, "timer resolution is not positive")
         try require(
             !self.pseudonym.isEmpty && self.pseudonym.utf8.allSatisfy(ByteClass.isToken),

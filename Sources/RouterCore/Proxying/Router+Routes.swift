@@ -88,8 +88,12 @@ extension Router {
     /// Waits until nothing is in flight to these instances, neither requests nor upgraded connections.
     ///
     /// Take them out of their route first: an instance that still gets requests may never be idle. Every request
-    /// that the old route sent to them is waited for. Idle connections to them are closed at once. What has not ended
-    /// after `grace` is answered 503 or broken off.
+    /// that the old route sent to them is waited for. Idle connections to them are closed at once.
+    ///
+    /// Upgraded connections and event streams hardly ever end by themselves, and their clients connect again as soon as
+    /// they are gone. So they are ended one by one, evenly over the second half of `grace` and in an order of chance: the
+    /// first half is for those that have an end, the second keeps thousands from coming back in the same moment. What has
+    /// not ended after `grace` is answered 503 or broken off. Kept client connections stay, unless an answer had begun.
     ///
     /// When the task is cancelled, it returns at once and breaks nothing off.
     public func drain(_ backends: Set<BackendID>, grace: Duration) async -> DrainReport {
@@ -97,19 +101,31 @@ extension Router {
         // A worker does its work in order: after this, every one chooses by the routes that were set before the call.
         for worker in workers { await worker.run { $0.closeIdle(backends) } }
         let watch = DrainWatch(instances)
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await watch.wait() }
-            group.addTask { try? await self.clock.sleep(for: grace) }
-            await group.next()
+        let ended = await withTaskGroup(of: Int.self) { group in
+            group.addTask {
+                await watch.wait()
+                return 0
+            }
+            group.addTask {
+                guard (try? await self.clock.sleep(for: grace - grace / 2)) != nil else { return 0 }
+                return await self.endStreams(to: backends, code: .drained, over: grace / 2)
+            }
+            let first = await group.next() ?? 0
             group.cancelAll()
+            return await group.reduce(first, +)
         }
         let remaining = watch.remaining
         if remaining > 0, !Task.isCancelled {
             for worker in workers { await worker.run { $0.abort(backends, code: .drained) } }
+        }
+        if remaining + ended > 0 {
             self.logger.info(
-                "drain gave up", metadata: ["router.remaining": "\(remaining)", "router.grace": "\(grace)"])
+                "drain ended what had not ended by itself",
+                metadata: [
+                    "router.streams": "\(ended)", "router.remaining": "\(remaining)", "router.grace": "\(grace)",
+                ])
         }
         self.state.withLock { $0.forgetIdle() }
-        return DrainReport(completed: remaining == 0, remaining: remaining)
+        return DrainReport(completed: remaining + ended == 0, remaining: remaining + ended)
     }
 }

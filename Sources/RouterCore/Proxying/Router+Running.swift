@@ -6,6 +6,10 @@ extension Router {
     /// Listens until the task is cancelled, a graceful shutdown begins or another router has taken over. Then it stops
     /// accepting, lets requests end within ``Configuration/shutdownGrace``, and closes. Cancellation closes at once.
     ///
+    /// An idle client connection is closed after ``Configuration/lingerTimeout``, or ``Handover/idleGrace`` when another
+    /// router has taken over; a request that comes before is answered, with `Connection: close`. Upgraded connections and
+    /// event streams are ended one by one during the second half of the grace, as in ``drain(_:grace:)``.
+    ///
     /// With a ``Configuration/handover`` it accepts nothing before ``takeOver()``.
     ///
     /// - Throws: ``RouterError`` when the configuration makes no sense, the address cannot be had, or the router before
@@ -71,7 +75,8 @@ extension Router {
         for socket in sockets { socket.close() }
         // Whoever comes now finds nobody, and binds afresh.
         if !isHandedOver { await handover?.stop() }
-        await self.leave(engines.workers, idleGrace: isHandedOver ? handover?.idleGrace : nil)
+        let idleGrace = isHandedOver ? handover?.idleGrace : nil
+        await self.leave(engines.workers, idleGrace: idleGrace ?? self.configuration.lingerTimeout)
     }
 
     /// Waits until the stream says something, or until the router is to stop; true for the first.
@@ -97,12 +102,11 @@ extension Router {
 
     /// Lets what goes on end, and breaks off what has not after the grace.
     ///
-    /// - Parameter idleGrace: how long connections without a request may have one more; nil to close them at once.
-    private func leave(_ workers: [WorkerHandle], idleGrace: Duration?) async {
-        for worker in workers { worker.execute { $0.shutDown(closesIdle: idleGrace == nil) } }
-        if !Task.isCancelled {
-            await self.waitUntilEmpty(workers, idleGrace: idleGrace, grace: self.configuration.shutdownGrace)
-        }
+    /// - Parameter idleGrace: how long connections without a request may have one more.
+    private func leave(_ workers: [WorkerHandle], idleGrace: Duration) async {
+        let nanoseconds = idleGrace.nanosecondsClamped
+        for worker in workers { worker.execute { $0.shutDown(idleGrace: nanoseconds) } }
+        if !Task.isCancelled { await self.waitUntilEmpty(workers, grace: self.configuration.shutdownGrace) }
         for worker in workers {
             await worker.run { worker in
                 worker.abort(nil, code: .shuttingDown)
@@ -111,7 +115,7 @@ extension Router {
         }
     }
 
-    private func waitUntilEmpty(_ workers: [WorkerHandle], idleGrace: Duration?, grace: Duration) async {
+    private func waitUntilEmpty(_ workers: [WorkerHandle], grace: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 for worker in workers {
@@ -122,12 +126,8 @@ extension Router {
                 }
             }
             group.addTask {
-                let first = min(idleGrace ?? .zero, grace)
-                if idleGrace != nil {
-                    try? await self.clock.sleep(for: first)
-                    for worker in workers { worker.execute { $0.shutDown(closesIdle: true) } }
-                }
-                try? await self.clock.sleep(for: grace - first)
+                guard (try? await self.clock.sleep(for: grace - grace / 2)) != nil else { return }
+                _ = await self.endStreams(to: nil, code: .shuttingDown, over: grace / 2)
             }
             await group.next()
             // The wait cannot be cancelled: breaking off what is left lets it end.

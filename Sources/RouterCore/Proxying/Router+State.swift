@@ -21,8 +21,18 @@ extension Router {
         /// Who is told which routes change.
         var watches: [RouteWatch] = []
 
-        /// - Parameter seed: a secret, so that nobody can choose hosts that collide in the table.
-        init(seed: UInt64) { self.routes = RouteIndex(seed: seed) }
+        private var random: any RandomNumberGenerator & Sendable
+
+        /// - Parameters:
+        ///   - seed: a secret, so that nobody can choose hosts that collide in the table.
+        ///   - random: decides orders.
+        init(seed: UInt64, random: any RandomNumberGenerator & Sendable) {
+            self.routes = RouteIndex(seed: seed)
+            self.random = random
+        }
+
+        /// The same in an order of chance.
+        mutating func shuffled<T>(_ values: [T]) -> [T] { values.shuffled(using: &self.random) }
 
         private var lastSlot = -1
         private var freeSlots: [Int] = []

@@ -39,14 +39,16 @@ public final class Router: Service, Sendable {
     ///     (``ApplicationRoute/hold``); it is to return at once, and to have the application started.
     ///   - observer: is told about every request; none by default.
     ///   - clock: measures the grace of a drain and of the shutdown.
+    ///   - random: decides in which order streams are ended by these.
     ///   - logger: for what happens to the router itself.
     public init(
         configuration: Configuration, certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
         wake: @escaping @Sendable (_ application: String) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
-        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        clock: any Clock<Duration> = ContinuousClock(),
+        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(), logger: Logger
     ) {
         self.configuration = configuration
-        self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high))
+        self.state = Mutex(State(seed: configuration.secretKey.low ^ configuration.secretKey.high, random: random))
         self.certificates = certificates
         self.challenges = challenges
         self.wake = wake

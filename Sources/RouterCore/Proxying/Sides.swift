@@ -4,8 +4,11 @@ import NIOCore
 protocol ClientSide: AnyObject {
     /// False while the client takes less than it is sent.
     var canTakeMore: Bool { get }
-    /// How much waits for the client.
-    var bufferedBytes: Int { get }
+    /// How much of what was sent it has taken, and whether it is to take more of that. Costs a call into the kernel:
+    /// once a tick.
+    var progress: ClientProgress { get }
+    /// What has arrived of a part that is not given out before it is whole.
+    var arrivingBytes: Int { get }
 
     func send(_ bytes: ByteBuffer)
     /// Sends a head, final or interim; `ends` when there is nothing behind it. Only where the client speaks in frames.
@@ -21,6 +24,28 @@ protocol ClientSide: AnyObject {
     func close()
     /// More from the client can be used now.
     func resumeReading()
+    /// Whether nothing has come that was not read, as far as the kernel knows.
+    func isQuiet() -> Bool
+}
+
+/// What a client has taken of what it was sent.
+struct ClientProgress {
+    /// In bytes, as far as is known.
+    var taken: Int
+    /// Whether something is left that only this client can take.
+    var isAwaited: Bool
+
+    /// Of so many bytes that were written to a stream, when `known` were taken at the last look. Asks the kernel only when
+    /// something is on its way.
+    init(sent: Int, known: Int, _ stream: any ByteStream) {
+        let taken = known < sent ? max(known, sent - stream.unconfirmedBytes) : known
+        self.init(taken: taken, isAwaited: taken < sent)
+    }
+
+    init(taken: Int, isAwaited: Bool) {
+        self.taken = taken
+        self.isAwaited = isAwaited
+    }
 }
 
 /// The side of an exchange that faces an instance: a connection for itself, or a stream within one.
@@ -29,6 +54,8 @@ protocol InstanceSide: AnyObject {
     var owner: Exchange? { get set }
     /// False while the instance takes less than it is sent.
     var canTakeMore: Bool { get }
+    /// How much waits for the instance.
+    var bufferedBytes: Int { get }
 
     func send(_ bytes: ByteBuffer)
     /// Sends a head; `ends` when there is nothing behind it. Only where the instance speaks in frames.

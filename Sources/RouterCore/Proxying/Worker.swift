@@ -7,6 +7,9 @@ final class Worker {
     let loop: any StreamLoop
     let configuration: Router.Configuration
     let limits: NanosecondLimits
+    /// What the connections of this loop hold.
+    let ledger: BufferLedger
+    let writeBufferBytes: Int
     let settings: ExchangeMachine.Settings
     let challenges: ACMEChallenges?
     /// Has an application started.
@@ -20,15 +23,26 @@ final class Worker {
     var policyState = PolicyState()
     /// Connections by the instance's slot.
     private let ownedPools = Owned<[InstanceConnections?]>([])
-    private(set) var isShuttingDown = false
-    /// Whether what connections do now is their last.
-    private var isLeaving = false
+    /// Set once the router stops: how many nanoseconds a connection without a request is given for one more.
+    private var idleGrace: UInt64?
+    var isShuttingDown: Bool { self.idleGrace != nil }
     private(set) var wallClockOffset: UInt64 = 0
     /// The time of day as of the last tick, in seconds since 1970.
     private(set) var seconds: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
+    /// What each of them is counted for, in the same places.
+    private var networks: [ClientAddress?] = []
+    /// Told that they are too many, and not gone yet.
+    private var refused: [RefusedConnection] = []
+    /// Connections that were not served since the last line about it in the log.
+    private var refusals = 0
+    private var lastRefusalLine: UInt64 = 0
+    let census: ConnectionCensus
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
+    /// Streams that are about to be ended, by their numbers.
+    private var numbered: [UInt64: WeakExchange] = [:]
+    private struct WeakExchange { weak var exchange: Exchange? }
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
     private let ownedTraffic = Owned(TrafficCounters())
@@ -38,11 +52,15 @@ final class Worker {
     weak var handle: WorkerHandle?
 
     init(
-        loop: any StreamLoop, configuration: Router.Configuration, routes: RouteIndex<ApplicationPool>,
-        challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void, observer: (any RequestObserver)?,
+        loop: any StreamLoop, configuration: Router.Configuration, census: ConnectionCensus,
+        routes: RouteIndex<ApplicationPool>, challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void,
+        observer: (any RequestObserver)?,
         logger: Logger, seed: UInt64
     ) {
         self.loop = loop
+        self.census = census
+        self.ledger = loop.ledger
+        self.writeBufferBytes = configuration.writeBufferBytes
         self.challenges = challenges
         self.wake = wake
         self.configuration = configuration
@@ -54,6 +72,7 @@ final class Worker {
         self.random = LoopRandom(seed: seed)
         self.wallClockOffset = WallClock.nanoseconds() &- loop.now()
         self.seconds = (loop.now() &+ self.wallClockOffset) / 1_000_000_000
+        self.ledger.relieve = { [unowned self] in self.relieve() }
     }
 
     private var pools: [InstanceConnections?] {
@@ -78,18 +97,57 @@ final class Worker {
             pseudonym: self.configuration.pseudonym)
     }
 
-    /// Serves a connection that was accepted, or closes it when there are too many.
+    /// Serves a connection that was accepted, or sends it away when there are too many.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        guard !self.isShuttingDown,
-            self.clients.count < max(1, self.configuration.maxConnections / self.configuration.threads)
-        else {
-            stream.close()
-            return
+        let isNamed = !listener.expectsProxyHeader(from: client)
+        switch self.census.enter(isNamed ? client : nil) {
+        case .failure(let refusal): self.refuse(stream, refusal.code, listener)
+        case .success(let network):
+            let arriving = ArrivingConnection(stream, self, client: client, listener)
+            stream.handler = arriving
+            arriving.position = self.clients.count
+            self.clients.append(arriving)
+            self.networks.append(network)
+            // It was accepted in time.
+            if let idleGrace { arriving.shutDown(idleGrace: idleGrace) }
         }
-        let arriving = ArrivingConnection(stream, self, client: client, listener)
-        stream.handler = arriving
-        arriving.position = self.clients.count
-        self.clients.append(arriving)
+    }
+
+    /// A proxy has said whose connection it is; false when that client has too many.
+    func identify(_ arriving: ArrivingConnection, _ client: ClientAddress) -> Bool {
+        guard let position = arriving.position else { return false }
+        do throws(ConnectionCensus.Refusal) {
+            self.networks[position] = try self.census.identify(client)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Says in clear text why a connection is not served; one that would begin with a handshake is closed before it.
+    func refuse(_ stream: any ByteStream, _ code: RouterErrorCode, _ listener: ListenerFacts) {
+        self.refusals += 1
+        guard !listener.isSecure, self.refused.count < Self.maxRefused else { return stream.close() }
+        let refused = RefusedConnection(stream, now: self.loop.now()) { [unowned self] gone in
+            self.refused.removeAll { $0 === gone }
+        }
+        stream.handler = refused
+        self.refused.append(refused)
+        let page = ErrorPage.response(
+            OwnAnswer(code, retryAfter: 5), id: RequestID(using: &self.random),
+            date: HTTPDate(seconds: self.seconds), connection: "Connection: close\r\n", withBody: true)
+        // SwiftNIO takes nothing before a connection's handlers are complete.
+        self.loop.callSoon { refused.answer(page) }
+    }
+
+    /// So many are waited for until they have read why, on each loop; more are closed at once.
+    private static var maxRefused: Int { 128 }
+
+    private func logRefusals(_ now: UInt64) {
+        guard self.refusals > 0, now &- self.lastRefusalLine > 10_000_000_000 else { return }
+        self.logger.info("connections refused: too many", metadata: ["router.refused": "\(self.refusals)"])
+        self.refusals = 0
+        self.lastRefusalLine = now
     }
 
     /// A connection has shown what it speaks.
@@ -98,15 +156,18 @@ final class Worker {
         client.position = nil
         session.position = position
         self.clients[position] = session
-        if self.isLeaving { session.shutDown(closesIdle: self.isShuttingDown) }
+        if let idleGrace { session.shutDown(idleGrace: idleGrace) }
     }
 
     func remove(_ client: any ClientSession) {
         guard let position = client.position else { return }
         client.position = nil
+        self.census.leave(self.networks[position])
         let last = self.clients.removeLast()
+        let lastNetwork = self.networks.removeLast()
         if last !== client {
             self.clients[position] = last
+            self.networks[position] = lastNetwork
             last.position = position
         }
         if self.clients.isEmpty { self.tellEmpty() }
@@ -215,6 +276,17 @@ final class Worker {
         self.waiting.removeValue(forKey: ticket)?.displaced()
     }
 
+    /// Gives an exchange a number by which other threads can speak of it, until ``forgetStream(_:)``.
+    func number(_ exchange: Exchange) -> UInt64 {
+        self.lastTicket += 1
+        self.numbered[self.lastTicket] = WeakExchange(exchange: exchange)
+        return self.lastTicket
+    }
+
+    /// The exchange that had the number; nil when it is gone.
+    @discardableResult
+    func forgetStream(_ id: UInt64) -> Exchange? { self.numbered.removeValue(forKey: id)?.exchange }
+
     // MARK: Connections to instances
 
     func connections(to instance: Instance) -> InstanceConnections {
@@ -281,6 +353,10 @@ final class Worker {
         self.traffic.retireGone()
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
+        for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
+        self.logRefusals(now)
+        self.ledger.recount()
+        if self.ledger.isFull { self.relieve() }
         for (slot, connections) in self.pools.enumerated() {
             guard let connections else { continue }
             if connections.instance.isRetired {
@@ -297,15 +373,12 @@ final class Worker {
 
     /// Lets what goes on end, and has no connection go on after that.
     ///
-    /// - Parameter closesIdle: whether connections without a request are closed at once. If not, each may have one more.
-    func shutDown(closesIdle: Bool) {
-        self.isLeaving = true
-        if closesIdle {
-            self.isShuttingDown = true
-            for case let connections? in self.pools { connections.closeAll() }
-            self.pools = []
-        }
-        for client in Array(self.clients) { client.shutDown(closesIdle: closesIdle) }
+    /// - Parameter idleGrace: how many nanoseconds connections without a request are given for one more.
+    func shutDown(idleGrace: UInt64) {
+        self.idleGrace = idleGrace
+        for case let connections? in self.pools { connections.closeAll() }
+        self.pools = []
+        for client in Array(self.clients) { client.shutDown(idleGrace: idleGrace) }
     }
 
     /// Resumes when no client is left.
@@ -316,6 +389,7 @@ final class Worker {
     /// Breaks off what goes to these instances, or everything.
     func abort(_ backends: Set<BackendID>?, code: RouterErrorCode) {
         for client in Array(self.clients) { client.abort(backends, OwnAnswer(code, retryAfter: 1)) }
+        if backends == nil { for refused in self.refused { refused.check(now: .max, limit: 0) } }
     }
 
     /// The last thing it does.

@@ -10,10 +10,14 @@ import NIOCore
 protocol ByteStream: AnyObject {
     /// Who is told what arrives. Keeps the handler alive until the stream is closed.
     var handler: (any ByteStreamHandler)? { get set }
-    /// False while more waits to be sent than it is good to hold.
+    /// False while more waits to be sent than it is good to hold; of nothing it is good to hold more while the loop's
+    /// ledger is tight.
     var isWritable: Bool { get }
     /// How much waits to be sent.
     var bufferedBytes: Int { get }
+    /// How much the peer has not confirmed, whether it waits here or in the kernel: about so much, and 0 only when that is
+    /// all. Costs a call into the kernel.
+    var unconfirmedBytes: Int { get }
     /// Whether both directions are open, as far as is known.
     var isOpen: Bool { get }
 
@@ -51,7 +55,7 @@ protocol ByteStreamHandler: AnyObject {
 }
 
 /// How much may wait to be sent on a stream before its source is told to wait, and when it may go on.
-struct WriteMarks {
+struct WriteMarks: Sendable {
     var high = 65_536
     var low = 32_768
 }
@@ -65,6 +69,8 @@ protocol StreamLoop: AnyObject {
     func connect(to instance: Instance, completion: @escaping ((any ByteStream)?) -> Void) -> any PendingConnection
     /// Does something once, after what is going on and within some milliseconds.
     func callSoon(_ work: @escaping () -> Void)
+    /// What the loop's connections hold.
+    var ledger: BufferLedger { get }
 }
 
 /// A connection that is being made.

@@ -38,13 +38,15 @@ import Testing
 
     @Test func `is written as lines, all of it or a share with every failure`() {
         let summary = { (path: String) in
+            var trace = TraceContext()
+            Array("00-000000000000000000000000000000ab-00f067aa0ba902b7-01".utf8).withUnsafeBytes { trace.read($0) }
             var summary = RequestSummary()
             func bytes(_ text: String, _ body: (UnsafeRawBufferPointer) -> Void) {
                 Array(text.utf8).withUnsafeBytes(body)
             }
             bytes("GET") { method in
                 bytes("shop.example") { host in
-                    bytes(path) { summary.set(method: method, host: host, target: $0) }
+                    bytes(path) { summary.set(method: method, host: host, target: $0, trace: trace) }
                 }
             }
             return summary
@@ -68,6 +70,7 @@ import Testing
             all[0].hasPrefix(
                 "at=2026-03-01T12:00:00.013Z method=GET host=shop.example path=\"/a\\\"b\" status=200 app=shop bytes=1532 "
                     + "total=12.4ms queue=0ms connect=0ms first=0ms retries=0 id="))
+        #expect(all[0].hasSuffix(" trace=000000000000000000000000000000ab"))
         written.withLock { $0 = "" }
         AccessLog(share: 0.25) { lines in written.withLock { $0 += lines } }.requestsFinished(batch)
         let some = written.withLock { $0 }.split(separator: "\n")

@@ -65,7 +65,13 @@ final class Tally: Sendable {
             #expect(router.route(for: "app") == nil)
             let report = await router.drain([BackendID("web.1")], grace: .milliseconds(20))
             #expect(report == DrainReport(completed: false, remaining: 2))
-            #expect(await request.receiveAll().contains("X-Slipway-Error: drained"))
+            let answer = await request.response()
+            #expect(answer?.status == 503)
+            #expect(answer?.head.contains("X-Slipway-Error: drained") == true)
+            // The connection is its client's, and goes on.
+            request.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(await request.response()?.status == 404)
+            await request.close()
             #expect(await tunnel.receiveAll().hasPrefix("HTTP/1.1 101 "))
         }
         await origin.stop()

@@ -48,6 +48,7 @@ func withRouter(
     _ driver: Driver = .own, configure: (inout Router.Configuration) -> Void = { _ in },
     certificates: CertificateStore? = nil, challenges: ACMEChallenges? = nil,
     wake: @escaping @Sendable (String) -> Void = { _ in }, observer: (any RequestObserver)? = nil,
+    clock: any Clock<Duration> = ContinuousClock(), seed: UInt64 = 1,
     _ body: (Router, Int) async throws -> Void
 ) async throws {
     var configuration = Router.Configuration(host: "127.0.0.1", port: 0)
@@ -58,7 +59,7 @@ func withRouter(
     logger.logLevel = .critical
     let router = Router(
         configuration: configuration, certificates: certificates, challenges: challenges, wake: wake,
-        observer: observer, logger: logger)
+        observer: observer, clock: clock, random: LoopRandom(seed: seed), logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await router.run() }
         let address = try await router.listening().first ?? ""

@@ -84,6 +84,8 @@ struct RouterStand {
         let clear = try Loopback.freePort()
         let tls = try Loopback.freePort()
         var command = setup.pinning + [router, "--listen", "127.0.0.1:\(clear)", "--threads", "\(setup.threads)"]
+        // All clients come from this machine.
+        command += ["--connections-per-address", "20000"]
         if let certificate = setup.certificate {
             command += ["--tls", "127.0.0.1:\(tls)", "--certificate", certificate.chain, "--key", certificate.key]
         }

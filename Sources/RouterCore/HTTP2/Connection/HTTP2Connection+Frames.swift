@@ -116,6 +116,7 @@ extension HTTP2Connection {
         self.partialBlock = nil
         self.streams.removeAll()
         self.overStreams = 0
+        self.pendingBytes = 0
         self.sendQueue.removeAll()
         self.events.append(.closed(failure.code, reason: failure.reason))
     }
@@ -161,6 +162,7 @@ extension HTTP2Connection {
             return
         }
         if self.streams[slot].flags.contains(.isOver) { self.overStreams -= 1 }
+        self.pendingBytes &-= self.streams[slot].pendingBytes
         self.streams.remove(stream)
         if unconsumed > 0 { self.giveBack(unconsumed) }
     }

@@ -95,7 +95,10 @@ extension HTTP2Connection {
             return
         }
         self.streams[slot].flags.insert(.waited)
-        if count > 0 { self.streams[slot].enqueue(data) }
+        if count > 0 {
+            self.pendingBytes &+= count
+            self.streams[slot].enqueue(data)
+        }
         self.requeue(slot, stream)
     }
 
@@ -192,6 +195,7 @@ extension HTTP2Connection {
                 let expected = min(self.streams[slot].pendingBytes, self.limits.outputBytes) + 64
                 self.output.reserveCapacity(minimumWritableBytes: max(count, expected))
             }
+            self.pendingBytes &-= count
             self.streams[slot].dequeue(count, into: &self.output)
             guard isLast else {
                 self.requeue(slot, stream)

@@ -57,7 +57,7 @@ struct HTTP2Stream {
         let backlog = self.backlog ?? HTTP2Backlog()
         self.backlog = backlog
         self.pendingBytes &+= data.readableBytes
-        backlog.data.append(data)
+        backlog.append(data)
     }
 
     /// Moves the next `count` bytes, which must be there, to the output.
@@ -71,6 +71,16 @@ struct HTTP2Stream {
 final class HTTP2Backlog {
     var data: Deque<ByteBuffer> = []
     var trailers: ByteBuffer?
+
+    /// Keeps bytes without much more memory than they need, whatever buffer they are a part of.
+    func append(_ bytes: ByteBuffer) {
+        if var last = self.data.popLast() {
+            let isAbsorbed = last.absorb(bytes)
+            self.data.append(last)
+            if isAbsorbed { return }
+        }
+        self.data.append(bytes.compacted())
+    }
 
     func move(_ count: Int, into output: inout ByteBuffer) {
         var rest = count

@@ -10,6 +10,8 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     private var expectsProxyHeader: Bool
     private var input = ByteBuffer()
     private let since: UInt64
+    /// When it is closed if nothing has come.
+    private var leaveBy = UInt64.max
     var position: Int?
 
     init(_ stream: any ByteStream, _ worker: Worker, client: ClientAddress, _ listener: ListenerFacts) {
@@ -50,16 +52,23 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
         case .complete(let length, let client):
             bytes.moveReaderIndex(forwardBy: length)
             self.expectsProxyHeader = false
-            if let client { self.client = client }
-            return true
+            return self.isProxied(for: client)
         }
     }
 
+    /// A PROXY header has said whose connection it is, or nobody's but the proxy's; false when it is one too many.
+    func isProxied(for client: ClientAddress?) -> Bool {
+        guard let client else { return true }
+        self.client = client
+        if self.worker.identify(self, client) { return true }
+        self.input = ByteBuffer()
+        self.worker.remove(self)
+        self.worker.refuse(self.stream, .tooManyConnectionsFromAddress, self.listener)
+        return false
+    }
+
     /// The TLS handshake is over.
-    ///
-    /// - Parameter client: whose connection it is, if a PROXY header has said so.
-    func agreed(on handshake: TLSHandshakeFacts, client: ClientAddress?) {
-        if let client { self.client = client }
+    func agreed(on handshake: TLSHandshakeFacts) {
         switch handshake.applicationProtocol {
         case .http1: self.hand(ByteBuffer(), to: HTTP1Session(self.stream, self.worker, facts: self.facts))
         case .http2: self.hand(ByteBuffer(), to: HTTP2Session(self.stream, self.worker, facts: self.facts))
@@ -81,15 +90,20 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
 
     // MARK: What the worker asks for
 
+    var exchanges: [Exchange] { [] }
+    var heldBytes: Int { self.input.readableBytes }
+
     func check(now: UInt64) {
+        if now >= self.leaveBy, self.stream.isQuiet() { return self.stream.close() }
+        // The handshake has a limit of its own.
+        guard !self.listener.isSecure else { return }
         let waited = now &- min(now, self.since)
-        let isSilent = self.input.readableBytes == 0 && !self.listener.isSecure
+        let isSilent = self.input.readableBytes == 0
         if waited > (isSilent ? self.worker.limits.keepAlive : self.worker.limits.head) { self.stream.close() }
     }
 
-    func shutDown(closesIdle: Bool) {
-        if closesIdle { self.stream.close() }
-    }
+    /// Its first request may be on its way, and is answered.
+    func shutDown(idleGrace: UInt64) { self.leaveBy = self.worker.loop.now() &+ idleGrace }
 
     func abort(_ backends: Set<BackendID>?, _ answer: OwnAnswer) {
         if backends == nil { self.stream.close() }

@@ -8,6 +8,7 @@ final class HTTP2Request: ClientSide {
     private(set) lazy var exchange = Exchange(
         self.session.worker, client: self, facts: self.session.facts, dialect: .frames)
 
+    private var sent = 0
     private var sentEnd = false
     private var isOver = false
     /// Received, and not given back to the client's window yet.
@@ -57,11 +58,22 @@ final class HTTP2Request: ClientSide {
 
     // MARK: What the exchange asks for
 
-    var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
-    var canTakeMore: Bool { self.bufferedBytes < self.session.worker.configuration.writeBufferBytes }
+    private var bufferedBytes: Int { self.session.connection.bufferedBytes(stream: self.id) }
+    /// What the client's windows hold back. When it is the connection that is slow, its session takes care.
+    var progress: ClientProgress {
+        let buffered = self.bufferedBytes
+        return ClientProgress(
+            taken: self.sent - buffered, isAwaited: buffered > 0 && self.session.stream.isWritable)
+    }
+    var arrivingBytes: Int { self.session.connection.arrivingBytes(stream: self.id) }
+    var canTakeMore: Bool {
+        let (buffered, worker) = (self.bufferedBytes, self.session.worker)
+        return buffered == 0 || buffered < worker.writeBufferBytes && !worker.ledger.isTight
+    }
 
     func send(_ bytes: ByteBuffer) {
         guard !self.sentEnd else { return }
+        self.sent &+= bytes.readableBytes
         self.session.connection.sendData(stream: self.id, bytes, endsStream: false)
     }
 
@@ -94,6 +106,7 @@ final class HTTP2Request: ClientSide {
 
     func endOutput() { self.sendEnd(trailers: ByteBuffer()) }
     func flush() { self.session.drive() }
+    func isQuiet() -> Bool { true }
     func resumeReading() {
         self.returnWindow()
         // This may be all that happens on the connection: the client waits for its window.

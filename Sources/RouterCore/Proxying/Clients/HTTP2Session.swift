@@ -14,13 +14,29 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private var isClosing = false
     private var isGone = false
     private var lastProgress: UInt64
+    private var watch: HTTP2Watch
+    private var taking = ClientPace()
+    /// How much was sent, and how much of it was taken at the last look.
+    private var sent = 0
+    private var taken = 0
+    /// What of the machine's bytes the loop's ledger knows.
+    private var counted = 0
 
     init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
         self.stream = stream
         self.worker = worker
         self.facts = facts.speaking("2.0")
         self.lastProgress = worker.loop.now()
+        self.watch = HTTP2Watch(now: worker.loop.now())
         self.machine = Owned(HTTP2Connection(role: .server, limits: worker.configuration.http2Limits))
+    }
+
+    deinit { self.worker.ledger.change(by: -self.counted) }
+
+    private func count() {
+        let held = self.connection.heldBytes
+        self.worker.ledger.change(by: held - self.counted)
+        self.counted = held
     }
 
     var connection: HTTP2Connection {
@@ -65,6 +81,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             while let event = self.connection.nextEvent() { self.handle(event) }
         } while self.write()
         self.isDriving = false
+        self.count()
         if self.connection.wantsClose { self.leave() }
     }
 
@@ -72,6 +89,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private func write() -> Bool {
         var wrote = false
         while self.stream.isWritable, let output = self.connection.takeOutput() {
+            self.sent &+= output.readableBytes
             self.stream.write(output)
             self.stream.flushSoon()
             wrote = true
@@ -131,25 +149,51 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private func leave() {
         guard !self.isClosing else { return }
         self.isClosing = true
-        self.lastProgress = self.worker.loop.now()
         _ = self.write()
         self.stream.closeAfterWriting()
     }
 
     // MARK: What the worker asks for
 
-    func check(now: UInt64) {
-        for request in Array(self.requests.values) { request.exchange.check(now: now) }
-        let idle = now &- min(now, self.lastProgress)
-        if self.isClosing || self.connection.openStreams > 0 && !self.stream.isWritable {
-            if idle > self.worker.limits.clientStall { self.stream.close() }
-        } else if self.connection.openStreams == 0, idle > self.worker.limits.keepAlive {
-            self.connection.goAway(gracefully: false)
-            self.drive()
-        }
+    var exchanges: [Exchange] { self.requests.values.map(\.exchange) }
+    var heldBytes: Int {
+        self.requests.values.reduce(self.stream.bufferedBytes + self.counted) { $0 + $1.exchange.allHeldBytes }
     }
 
-    func shutDown(closesIdle: Bool) {
+    func check(now: UInt64) {
+        for request in Array(self.requests.values) { request.exchange.check(now: now) }
+        if self.takesTooLong(now) { return self.stream.close() }
+        guard !self.isClosing else { return }
+        let (limits, isRead) = (self.worker.limits, self.stream.isWritable)
+        switch self.watch.look(
+            self.connection, now: now, isRead: isRead, head: limits.head, farewell: limits.linger)
+        {
+        case .good: break
+        case .opensTooSlowly: self.connection.giveUp(.settingsTimeout)
+        case .isStuck: self.connection.giveUp(.enhanceYourCalm)
+        case .ignoresFarewell: self.connection.goAway(gracefully: false)
+        }
+        if self.connection.openStreams == 0, now &- min(now, self.lastProgress) > limits.keepAlive {
+            self.connection.goAway(gracefully: false)
+        }
+        self.drive()
+    }
+
+    /// The client takes too little of what all its streams send.
+    private func takesTooLong(_ now: UInt64) -> Bool {
+        let progress = ClientProgress(sent: self.sent, known: self.taken, self.stream)
+        self.taken = progress.taken
+        guard progress.isAwaited else {
+            self.taking.rest()
+            return false
+        }
+        return self.taking.isTooSlow(
+            now: now, moved: progress.taken, isPaced: !self.stream.isWritable || self.isClosing,
+            self.worker.limits.taking)
+    }
+
+    /// A request that crosses with the announcement is answered; then the client goes.
+    func shutDown(idleGrace: UInt64) {
         self.connection.goAway(gracefully: true)
         self.drive()
     }
@@ -159,7 +203,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             if let backends {
                 guard let id = request.exchange.instanceID, backends.contains(id) else { continue }
             }
-            request.exchange.abort(refusal)
+            request.exchange.abort(refusal, closes: backends == nil)
         }
         guard backends == nil else { return }
         self.drive()

@@ -5,6 +5,9 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
     let instance: Instance
     let stream: any ByteStream
     private let loop: any StreamLoop
+    private let ledger: BufferLedger
+    /// What of the machine's bytes the ledger knows.
+    private var counted = 0
     private let writeLimit: Int
     private let machine: Owned<HTTP2Connection>
     private var requests: [UInt32: HTTP2InstanceStream] = [:]
@@ -21,6 +24,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         self.instance = instance
         self.stream = stream
         self.loop = worker.loop
+        self.ledger = worker.ledger
         self.writeLimit = worker.configuration.writeBufferBytes
         self.idleSince = worker.loop.now()
         self.machine = Owned(
@@ -42,7 +46,18 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         !self.isLeaving && self.stream.isOpen && self.isReady && self.connection.availableStreams > 0
     }
 
-    func canTakeMore(_ id: UInt32) -> Bool { self.connection.bufferedBytes(stream: id) < self.writeLimit }
+    deinit { self.ledger.change(by: -self.counted) }
+
+    func canTakeMore(_ id: UInt32) -> Bool {
+        let buffered = self.connection.bufferedBytes(stream: id)
+        return buffered == 0 || buffered < self.writeLimit && !self.ledger.isTight
+    }
+
+    private func count() {
+        let held = self.connection.heldBytes
+        self.ledger.change(by: held - self.counted)
+        self.counted = held
+    }
 
     // MARK: What the requests ask for
 
@@ -118,6 +133,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
             }
         } while wrote
         self.isDriving = false
+        self.count()
         if self.connection.wantsClose || (self.isLeaving && self.requests.isEmpty) {
             self.pool?.remove(self)
             self.stream.closeAfterWriting()

@@ -18,6 +18,8 @@ final class HTTP2InstanceStream: InstanceSide {
 
     var canTakeMore: Bool { self.id.map { self.connection.canTakeMore($0) } ?? true }
 
+    var bufferedBytes: Int { self.id.map { self.connection.connection.bufferedBytes(stream: $0) } ?? 0 }
+
     func sendHead(_ head: ByteBuffer, ends: Bool) {
         self.id = self.connection.open(self, head: head, ends: ends)
         self.sentEnd = ends

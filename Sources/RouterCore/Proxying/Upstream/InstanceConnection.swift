@@ -21,6 +21,7 @@ final class InstanceConnection: InstanceSide, ByteStreamHandler {
     // MARK: What the exchange asks for
 
     var canTakeMore: Bool { self.stream.isWritable }
+    var bufferedBytes: Int { self.stream.bufferedBytes }
 
     func send(_ bytes: ByteBuffer) { self.stream.write(bytes) }
     func sendHead(_ head: ByteBuffer, ends: Bool) { self.stream.write(head) }

@@ -7,12 +7,18 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
     let eventLoop: any EventLoop
     private let isEnded = Mutex(false)
     private let unsent: NIOLoopBoundBox<[ChannelStream]>
+    private let marks: WriteMarks
+    private let boundLedger: NIOLoopBound<BufferLedger>
 
     /// To be called on the loop's thread.
-    init(_ eventLoop: any EventLoop) {
+    init(_ eventLoop: any EventLoop, marks: WriteMarks) {
         self.eventLoop = eventLoop
+        self.marks = marks
         self.unsent = NIOLoopBoundBox([], eventLoop: eventLoop)
+        self.boundLedger = NIOLoopBound(BufferLedger(), eventLoop: eventLoop)
     }
+
+    var ledger: BufferLedger { self.boundLedger.value }
 
     /// Takes no more work; what was taken before is done.
     func end() { self.isEnded.withLock { $0 = true } }
@@ -49,6 +55,7 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
             // The caller gives up before.
             .connectTimeout(.hours(1))
             .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.writeBufferWaterMark, value: self.marks.waterMark)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try stream.withValue { try channel.pipeline.syncOperations.addHandler($0) }
@@ -70,6 +77,12 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
             }
         }
         return pending
+    }
+}
+
+extension WriteMarks {
+    var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        ChannelOptions.Types.WriteBufferWaterMark(low: self.low, high: self.high)
     }
 }
 

@@ -22,12 +22,10 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private static let deferredBytes = 16_384
 
     var handler: (any ByteStreamHandler)?
-    /// Whose connection it is, when a proxy in front has said so before TLS.
-    var proxiedClient: ClientAddress?
     private var context: ChannelHandlerContext?
     private var sawEnd = false
     private var wasActive = false
-    private var isClosed = false
+    private var isGone = false
     private var closedHere = false
     private var isReadHeld = false
     private var outputClosing: OutputClosing?
@@ -38,13 +36,36 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var unsentBytes = 0
     private var isUnsent = false
 
+    private let ledger: BufferLedger
+    /// What waits here, as the ledger has heard it last.
+    private var counted = 0
+    /// Written since the ledger heard of it.
+    private var uncounted = 0
+
     init(on loop: ChannelLoop) {
         self.loop = loop
+        self.ledger = loop.ledger
     }
 
-    var isWritable: Bool { self.context?.channel.isWritable ?? true }
+    var isWritable: Bool {
+        (self.context?.channel.isWritable ?? true) && (self.counted == 0 || !self.ledger.isTight)
+    }
     var isOpen: Bool { self.context?.channel.isActive == true && !self.sawEnd }
     var bufferedBytes: Int { (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+
+    var unconfirmedBytes: Int {
+        var inKernel = 0
+        #if os(Linux)
+            // What the kernel's queue takes in memory: more than the bytes, but it moves with them and ends with them.
+            let option = NIOBSDSocket.Option(rawValue: SO_MEMINFO)
+            if let channel = self.context?.channel as? any SocketOptionProvider, self.isOpen {
+                channel.unsafeGetSocketOption(level: .socket, name: option).assumeIsolated().whenSuccess {
+                    (memory: MemoryOfSocket) in inKernel = Int(memory.queuedToSend)
+                }
+            }
+        #endif
+        return self.bufferedBytes + inKernel
+    }
 
     func isQuiet() -> Bool {
         guard self.isOpen else { return false }
@@ -64,6 +85,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func write(_ bytes: ByteBuffer) {
         self.unsentBytes += bytes.readableBytes
+        self.uncounted += bytes.readableBytes
         self.calling { $0.write(self.wrapOutboundOut(bytes), promise: nil) }
     }
 
@@ -71,6 +93,27 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
         self.isUnsent = false
         self.unsentBytes = 0
         self.calling { $0.flush() }
+        // To ask the channel costs more than a small answer, which its socket has taken. What it has not taken is found
+        // with the next larger flush, or when there is a lot of it.
+        if self.uncounted >= 4096 || self.counted > 0 { self.count() }
+    }
+
+    /// Tells the ledger what waits, and has it ask again until that is nothing.
+    private func count() {
+        let now = self.closedHere || self.isGone ? 0 : self.bufferedBytes
+        self.uncounted = 0
+        guard now != self.counted else { return }
+        if self.counted == 0 { self.ledger.watch(self) }
+        if now == 0 { self.ledger.unwatch(self) }
+        self.ledger.change(by: now - self.counted)
+        self.counted = now
+    }
+
+    /// Called with every tick while something waits.
+    func recount() {
+        let wasWritable = self.isWritable
+        self.count()
+        if !wasWritable, self.isWritable { self.tell(.becameWritable) }
     }
 
     func flushSoon() {
@@ -118,8 +161,10 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func close() {
         if self.isUnsent { self.flush() }
+        let isCutOff = self.bufferedBytes > 0
         self.closedHere = true
-        if self.bufferedBytes > 0, let channel = self.context?.channel as? any SocketOptionProvider {
+        self.count()
+        if isCutOff, let channel = self.context?.channel as? any SocketOptionProvider {
             // What is cut off must not look like an orderly end, which would not even arrive before what is not read.
             channel.setSoLinger(linger(l_onoff: 1, l_linger: 0)).assumeIsolated().whenComplete { _ in }
         }
@@ -151,10 +196,12 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.handler?.received(self.unwrapInboundIn(data))
+        if self.callDepth == 0 { self.ledger.settle() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.tell(.becameWritable) }
+        if self.counted > 0 { self.count() }
+        if self.isWritable { self.tell(.becameWritable) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -162,13 +209,15 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
             self.sawEnd = true
             self.tell(.ended)
         } else if let handshake = event as? TLSHandshakeFacts, let arriving = self.handler as? ArrivingConnection {
-            arriving.agreed(on: handshake, client: self.proxiedClient)
+            arriving.agreed(on: handshake)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        self.isGone = true
+        self.count()
         self.tell(.closed(broke: !self.closedHere && !self.sawEnd))
     }
 
@@ -193,4 +242,11 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
             }
         }
     }
+}
+
+/// What Linux says about the memory of a socket (`SO_MEMINFO`).
+private struct MemoryOfSocket {
+    var received, receiveLimit, sent, sendLimit, forward: UInt32
+    var queuedToSend: UInt32
+    var options, backlog, drops: UInt32
 }

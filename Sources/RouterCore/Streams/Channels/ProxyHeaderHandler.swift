@@ -5,11 +5,12 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    private let found: (ClientAddress?) -> Void
+    private let found: (ClientAddress?) -> Bool
     private var input = ByteBuffer()
 
-    /// - Parameter found: is told the client that the header names; nil when the proxy speaks for itself.
-    init(_ found: @escaping (ClientAddress?) -> Void) {
+    /// - Parameter found: is told the client that the header names, nil when the proxy speaks for itself; false when the
+    ///   connection has been closed for that.
+    init(_ found: @escaping (ClientAddress?) -> Bool) {
         self.found = found
     }
 
@@ -21,7 +22,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .malformed: context.close(promise: nil)
         case .complete(let length, let client):
             self.input.moveReaderIndex(forwardBy: length)
-            self.found(client)
+            guard self.found(client) else { return }
             let rest = self.input
             self.input = ByteBuffer()
             if rest.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(rest)) }

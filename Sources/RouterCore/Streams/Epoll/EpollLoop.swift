@@ -50,6 +50,7 @@
 
         /// Called on the thread, every so often.
         var onTick: (() -> Void)?
+        let ledger = BufferLedger()
         private var soon: [() -> Void] = []
         private var soonDue: UInt64 = .max
 
@@ -114,7 +115,10 @@
                     // First what other threads have sent, so that a request which is here sees a route that was set before;
                     // and again at the end, because a signal may be cleared with the events.
                     if self.doWork() { break }
-                    for index in 0..<max(0, Int(count)) { self.dispatch(events[index]) }
+                    for index in 0..<max(0, Int(count)) {
+                        self.dispatch(events[index])
+                        if self.ledger.isDue { self.ledger.settle() }
+                    }
                     self.serveLater()
                     if self.doWork() { break }
                 }
@@ -124,6 +128,7 @@
             self.registrations = []
             self.onTick = nil
             self.soon = []
+            self.ledger.relieve = {}
         }
 
         private var waitMilliseconds: Int32 {
@@ -174,7 +179,10 @@
             guard !self.later.isEmpty else { return }
             let streams = self.later
             self.later = []
-            for stream in streams { stream.serveLater() }
+            for stream in streams {
+                stream.serveLater()
+                if self.ledger.isDue { self.ledger.settle() }
+            }
         }
 
         private func flushUnsent() {

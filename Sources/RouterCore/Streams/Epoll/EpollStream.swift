@@ -39,7 +39,10 @@
 
         private let output = Owned(Output())
         var bufferedBytes: Int { self.output.value.count }
-        private(set) var isWritable = true
+        /// More waits than it is good to hold, and it is still to become much less.
+        private var isFull = false
+        /// What of ``bufferedBytes`` the loop's ledger knows.
+        private var counted = 0
 
         private var mayRead = false
         private var sawHangUp = false
@@ -69,6 +72,14 @@
             self.connection = connection
             self.watchesWrites = connection != nil
             return self.loop.register(self, writes: self.watchesWrites)
+        }
+
+        var isWritable: Bool {
+            !self.isFull && (!self.isBlocked || self.bufferedBytes == 0 || !self.loop.ledger.isTight)
+        }
+
+        var unconfirmedBytes: Int {
+            self.isDiscarded ? 0 : self.bufferedBytes + max(0, Int(slipway_io_unconfirmed(self.descriptor)))
         }
 
         var isOpen: Bool { !self.isClosed && !self.hasBroken && !self.sawEnd && !self.sawHangUp }
@@ -164,17 +175,38 @@
             guard case .no = self.closing, !self.isClosed, !self.hasBroken, bytes.readableBytes > 0 else { return }
             if self.output.value.count == 0 {
                 self.output.value.first = bytes
+            } else if self.isBlocked {
+                self.keep(bytes)
             } else {
                 self.output.value.rest.append(bytes)
             }
             self.output.value.count += bytes.readableBytes
         }
 
+        /// What has to wait must not keep much more memory than it needs: neither the read buffer that it is a small part
+        /// of, nor a buffer for every few bytes.
+        private func keep(_ bytes: ByteBuffer) {
+            if var last = self.output.value.rest.popLast() {
+                let isAbsorbed = last.absorb(bytes)
+                self.output.value.rest.append(last)
+                if isAbsorbed { return }
+            }
+            self.output.value.rest.append(bytes.compacted())
+        }
+
+        /// Tells the ledger what waits. In the steady state that is nothing.
+        private func count() {
+            guard self.bufferedBytes != self.counted else { return }
+            self.loop.ledger.change(by: self.bufferedBytes - self.counted)
+            self.counted = self.bufferedBytes
+        }
+
         func flush() {
             self.isUnsent = false
             self.send()
             // Also when nothing could be tried, because the kernel has not taken what was there before.
-            if self.bufferedBytes > self.loop.marks.high { self.isWritable = false }
+            if self.bufferedBytes > self.loop.marks.high { self.isFull = true }
+            self.count()
         }
 
         func flushSoon() {
@@ -253,9 +285,9 @@
         }
 
         private func tellWritable() {
-            guard !self.isWritable, self.bufferedBytes <= self.loop.marks.low else { return }
-            self.isWritable = true
-            if !self.isClosed { self.handler?.becameWritable() }
+            if self.isFull, self.bufferedBytes <= self.loop.marks.low { self.isFull = false }
+            // Also when it was not full: its source may have been held back because the ledger was tight.
+            if self.isWritable, !self.isClosed { self.handler?.becameWritable() }
         }
 
         // MARK: The end
@@ -310,6 +342,7 @@
             self.loop.unregister(self.descriptor)
             slipway_io_close(self.descriptor)
             self.output.value = Output()
+            self.count()
         }
     }
 #endif

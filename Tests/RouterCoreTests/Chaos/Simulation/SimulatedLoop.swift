@@ -7,6 +7,7 @@ import Synchronization
 final class SimulatedLoop: StreamLoop, Participant {
     private unowned let world: World
     let executor = SimulatedExecutor()
+    let ledger = BufferLedger()
     var time: UInt64 = 1_000_000_000_000
     private(set) var soon: [() -> Void] = []
 

@@ -39,6 +39,7 @@ final class SimulatedStream: ByteStream, Participant {
         self.world = world
     }
 
+    var unconfirmedBytes: Int { self.bufferedBytes + self.cable.toPeer.bytes.readableBytes }
     var isOpen: Bool { !self.isClosed && !self.hasBroken && !self.sawEnd }
 
     func isQuiet() -> Bool {

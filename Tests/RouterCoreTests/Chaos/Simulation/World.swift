@@ -116,8 +116,9 @@ final class World {
         self.router = Router(configuration: configuration, logger: logger)
         self.loop = SimulatedLoop(self)
         self.worker = Worker(
-            loop: self.loop, configuration: configuration, routes: RouteIndex(), challenges: nil, wake: { _ in },
-            observer: nil, logger: logger, seed: self.random.next())
+            loop: self.loop, configuration: configuration, census: ConnectionCensus(configuration),
+            routes: RouteIndex(), challenges: nil, wake: { _ in }, observer: nil, logger: logger,
+            seed: self.random.next())
         let handle = WorkerHandle(self.worker, self.loop.executor)
         self.worker.handle = handle
         self.router.state.withLock { $0.attach([handle]) }

@@ -28,6 +28,8 @@ final class ScriptSocket: Sendable {
     struct Buffers {
         var receive: Int32?
         var send: Int32?
+        /// The largest segment that the peer may send: with small ones its kernel keeps little for this end.
+        var segment: Int32?
     }
 
     private final class Input {
@@ -69,6 +71,7 @@ final class ScriptSocket: Sendable {
         let size = socklen_t(MemoryLayout<Int32>.size)
         if var bytes = buffers.receive { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, size) }
         if var bytes = buffers.send { setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, size) }
+        if var bytes = buffers.segment { setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &bytes, size) }
         return descriptor
     }
 

@@ -1,0 +1,44 @@
+import NIOCore
+
+/// A connection in clear text that is one too many: it is told so, without waiting for its request, and let go of.
+///
+/// What the client sends is thrown away for a moment: to close with unread input would be a reset, which can destroy the
+/// answer before the client has read it.
+final class RefusedConnection: ByteStreamHandler {
+    /// So much of what the client sends is waited out; who sends more does not look for an answer.
+    private static let inputLimit = 65_536
+
+    private let stream: any ByteStream
+    private let whenGone: (RefusedConnection) -> Void
+    private let since: UInt64
+    private var received = 0
+
+    /// - Parameter whenGone: is told when the connection is gone.
+    init(_ stream: any ByteStream, now: UInt64, whenGone: @escaping (RefusedConnection) -> Void) {
+        self.stream = stream
+        self.since = now
+        self.whenGone = whenGone
+    }
+
+    /// Sends the answer, and the end of it.
+    func answer(_ bytes: ByteBuffer) {
+        self.stream.write(bytes)
+        self.stream.closeOutput()
+    }
+
+    /// Does not wait for the client's end for ever.
+    func check(now: UInt64, limit: UInt64) {
+        if now &- min(now, self.since) > limit { self.stream.close() }
+    }
+
+    var wantsBytes: Bool { true }
+
+    func received(_ bytes: ByteBuffer) {
+        self.received += bytes.readableBytes
+        if self.received > Self.inputLimit { self.stream.close() }
+    }
+
+    func ended() { self.stream.close() }
+    func becameWritable() {}
+    func closed(broke: Bool) { self.whenGone(self) }
+}

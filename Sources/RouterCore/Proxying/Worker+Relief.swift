@@ -1,0 +1,20 @@
+import Logging
+
+extension Worker {
+    /// More is held than may be: closes the clients for whom the most is held, until a quarter of the limit is free.
+    ///
+    /// That everybody is looked at costs little per byte that is set free, because that is much at once. Whoever holds
+    /// bytes holds them for a client: there is always somebody to close.
+    func relieve() {
+        let goal = self.ledger.limit - self.ledger.limit / 4
+        var closed = 0
+        for (client, bytes) in self.clients.map({ ($0, $0.heldBytes) }).sorted(by: { $0.1 > $1.1 }) {
+            guard bytes > 0, self.ledger.held > goal else { break }
+            client.abort(nil, OwnAnswer(.overloaded, retryAfter: 5))
+            closed += 1
+        }
+        self.logger.notice(
+            "too much is held: the clients with the most were closed",
+            metadata: ["router.closed": "\(closed)", "router.held": "\(self.ledger.held)"])
+    }
+}
