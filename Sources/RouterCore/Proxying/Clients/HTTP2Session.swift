@@ -141,7 +141,8 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }
         let idle = now &- min(now, self.lastProgress)
-        if self.isClosing || self.connection.openStreams > 0 && !self.stream.isWritable {
+        // Also when every stream has been given up: what is left of them waits for a client that takes nothing.
+        if self.isClosing || !self.stream.isWritable {
             if idle > self.worker.limits.clientStall { self.stream.close() }
         } else if self.connection.openStreams == 0, idle > self.worker.limits.keepAlive {
             self.connection.goAway(gracefully: false)
