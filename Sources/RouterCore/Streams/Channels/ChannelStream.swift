@@ -29,6 +29,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var wasActive = false
     private var isClosed = false
     private var closedHere = false
+    private var hasFailed = false
     private var isReadHeld = false
     private var outputClosing: OutputClosing?
     private var callDepth = 0
@@ -169,10 +170,16 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        if case .done? = self.outputClosing, !self.closedHere, !self.hasFailed, !self.sawEnd {
+            // With this end's output closed, a channel takes the peer's end for the end of all, and says nothing of it.
+            self.sawEnd = true
+            self.tell(.ended)
+        }
         self.tell(.closed(broke: !self.closedHere && !self.sawEnd))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.hasFailed = true
         context.close(promise: nil)
     }
 
