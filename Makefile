@@ -31,7 +31,7 @@ docs: ## Build the documentation of every library into .docs/.
 	@dev/docs
 
 format: ## Format all sources.
-	$(SWIFT) format -i -r Sources Tests Examples Package.swift
+	$(SWIFT) format -i -r Sources Tests Examples Package.swift Fuzz/Sources Fuzz/Package.swift
 
 check: ## Everything that a change must pass: tests, format, documentation.
 	@.ci/run

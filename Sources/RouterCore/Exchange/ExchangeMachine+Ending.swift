@@ -125,7 +125,10 @@ extension ExchangeMachine {
             self.sentHalfCloseUpstream = true
             return .halfCloseUpstream
         }
-        if self.upstreamEnded, !self.sentHalfCloseClient, !self.clientEnded, !self.upstreamBroke {
+        // Where the client has ended its side, too, closing says the same; but a stream of frames has an end of its own,
+        // without which it would look broken off.
+        let ownEnd = !self.clientEnded || self.clientDialect == .frames
+        if self.upstreamEnded, !self.sentHalfCloseClient, ownEnd, !self.upstreamBroke {
             self.sentHalfCloseClient = true
             return .halfCloseClient
         }

@@ -251,9 +251,18 @@ final class Exchange {
         case .lingering: if waited > limits.linger { self.timeOut() }
         case .tunnel:
             if self.takesTooLong(now) { self.dropClient() } else if waited > timeouts.upgradedIdle { self.timeOut() }
-        case .firstByte: if waited > timeouts.firstByte { self.timeOut() }
+        case .firstByte:
+            if !self.client.canTakeMore {
+                // The answers before this one wait for the client, and nobody looks whether the instance has answered.
+                if self.takesTooLong(now) { self.dropClient() }
+            } else if waited > timeouts.firstByte {
+                self.timeOut()
+            }
         case .requestBody:
-            if self.attempt.upstream?.canTakeMore == false {
+            if !self.client.canTakeMore {
+                // The instance may wait, too: for somebody to read its answer.
+                if self.takesTooLong(now) { self.dropClient() }
+            } else if self.attempt.upstream?.canTakeMore == false {
                 // It is the instance that does not take the body.
                 self.watch.sending.rest()
                 if waited > timeouts.betweenBytes { self.answer(OwnAnswer(.upstreamTimeout)) }

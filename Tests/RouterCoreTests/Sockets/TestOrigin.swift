@@ -29,6 +29,8 @@ final class TestOrigin: Sendable {
         case close
         /// Answer 200 with the request's body.
         case echo
+        /// The same, after so many milliseconds.
+        case echoLater(Int)
         /// Answer nothing until ``release()``, then 200.
         case hold
         /// Answer 101 and echo everything.
@@ -214,6 +216,10 @@ private final class OriginHandler: ChannelInboundHandler {
         case .echo:
             write("HTTP/1.1 200 OK\r\nContent-Length: \(request.body.count)\r\n\r\n")
             context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: request.body)), promise: nil)
+        case .echoLater(let milliseconds):
+            context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(milliseconds))) {
+                self.answer(.echo, request, context)
+            }
         case .hold:
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             let loop = context.eventLoop

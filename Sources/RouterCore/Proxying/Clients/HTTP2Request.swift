@@ -104,7 +104,12 @@ final class HTTP2Request: ClientSide {
         }
     }
 
-    func endOutput() { self.sendEnd(trailers: ByteBuffer()) }
+    func endOutput() {
+        self.sendEnd(trailers: ByteBuffer())
+        // Nothing else may happen on the connection: the client waits for this end.
+        self.session.drive()
+    }
+
     func flush() { self.session.drive() }
     func isQuiet() -> Bool { true }
     func resumeReading() {

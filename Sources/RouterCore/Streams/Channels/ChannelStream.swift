@@ -27,6 +27,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     private var wasActive = false
     private var isGone = false
     private var closedHere = false
+    private var hasFailed = false
     private var isReadHeld = false
     private var outputClosing: OutputClosing?
     private var callDepth = 0
@@ -218,10 +219,16 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     func channelInactive(context: ChannelHandlerContext) {
         self.isGone = true
         self.count()
+        if case .done? = self.outputClosing, !self.closedHere, !self.hasFailed, !self.sawEnd {
+            // With this end's output closed, a channel takes the peer's end for the end of all, and says nothing of it.
+            self.sawEnd = true
+            self.tell(.ended)
+        }
         self.tell(.closed(broke: !self.closedHere && !self.sawEnd))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.hasFailed = true
         context.close(promise: nil)
     }
 

@@ -15,6 +15,11 @@ func openSockets(ports: Set<Int>) -> Int {
     }
 }
 
+/// The descriptors that this process has open.
+func openDescriptors() -> Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
+}
+
 /// Waits for what no event tells; false when it has not come true for a long time.
 func eventually(_ condition: () -> Bool) async -> Bool {
     let deadline = ContinuousClock.now + .seconds(20)

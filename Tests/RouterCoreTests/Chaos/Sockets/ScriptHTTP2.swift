@@ -24,6 +24,7 @@ final class ScriptHTTP2 {
         var limits = HTTP2Limits()
         limits.concurrentStreams = streams
         limits.streamWindow = window
+        limits.connectionWindow = max(limits.connectionWindow, window)
         limits.resets = HTTP2Rate(burst: 1_000_000, perSecond: 1)
         limits.idleFrames = HTTP2Rate(burst: 1_000_000, perSecond: 1)
         self.connection = HTTP2Connection(role: role, limits: limits)

@@ -155,9 +155,11 @@ final class ScriptSocket: Sendable {
     /// What has arrived and was not taken.
     var unread: String { String(decoding: self.input.bytes, as: UTF8.self) }
 
-    private func take(_ count: Int) -> String {
+    private func take(_ count: Int) -> String { String(decoding: self.takeBytes(count), as: UTF8.self) }
+
+    private func takeBytes(_ count: Int) -> [UInt8] {
         defer { self.input.bytes.removeFirst(count) }
-        return String(decoding: self.input.bytes[..<count], as: UTF8.self)
+        return Array(self.input.bytes[..<count])
     }
 
     /// What comes up to these characters, and they.
@@ -169,11 +171,13 @@ final class ScriptSocket: Sendable {
         }
     }
 
-    func read(count: Int) throws -> String {
+    func read(count: Int) throws -> String { String(decoding: try self.readBytes(count: count), as: UTF8.self) }
+
+    func readBytes(count: Int) throws -> [UInt8] {
         while self.input.bytes.count < count {
             guard try self.receive() else { throw Failure(description: "ended after \(self.unread)") }
         }
-        return self.take(count)
+        return self.takeBytes(count)
     }
 
     /// Everything up to the end; a reset is an end, too.
@@ -185,19 +189,26 @@ final class ScriptSocket: Sendable {
     /// A request or response with a length or in chunks: its head, and its data.
     func readMessage() throws -> (head: String, body: String) {
         let head = try self.read(until: "\r\n\r\n")
+        return (head, try self.readBody(of: head))
+    }
+
+    /// The data behind a head.
+    func readBody(of head: String) throws -> String {
         let lower = head.lowercased()
         if let field = lower.range(of: "content-length: ") {
             let length = Int(lower[field.upperBound...].prefix { $0.isNumber }) ?? 0
-            return (head, try self.read(count: length))
+            return try self.read(count: length)
         }
-        guard lower.contains("transfer-encoding: chunked") else { return (head, "") }
+        guard lower.contains("transfer-encoding: chunked") else { return "" }
         var body = ""
         while true {
             let size = Int(try self.read(until: "\r\n").dropLast(1).description, radix: 16) ?? 0
+            if size == 0 { break }
             body += try self.read(count: size)
             _ = try self.read(until: "\r\n")
-            if size == 0 { return (head, body) }
         }
+        while try self.read(until: "\r\n") != "\r\n" {}
+        return body
     }
 
     private static var noSignal: Int32 {

@@ -1,0 +1,1 @@
+../../../../Sources/RouterCore/Streams/ByteBuffer+Compacting.swift

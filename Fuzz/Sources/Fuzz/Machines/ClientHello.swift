@@ -1,0 +1,1 @@
+../../../../Sources/RouterCore/TLS/ClientHello.swift

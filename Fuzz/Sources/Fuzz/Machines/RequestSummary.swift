@@ -1,0 +1,1 @@
+../../../../Sources/RouterCore/Proxying/RequestSummary.swift

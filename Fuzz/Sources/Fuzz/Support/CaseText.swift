@@ -1,0 +1,1 @@
+../../../../Tests/RouterCoreTests/Conformance/Format/CaseText.swift
