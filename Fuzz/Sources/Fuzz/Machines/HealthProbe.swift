@@ -1,0 +1,1 @@
+../../../../Sources/RouterCore/Probing/HealthProbe.swift
