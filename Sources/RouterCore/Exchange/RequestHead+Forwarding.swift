@@ -35,7 +35,9 @@ extension RequestHead {
         }
         if runStart >= 0 { out.append(bytes[ByteRange(Int(runStart), Int(runEnd))]) }
 
-        if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
+        if delivery == .intoChunks || (delivery == .asIs && self.framing == .chunked) {
+            out.append("Transfer-Encoding: chunked\r\n")
+        }
         // HTTP/2 has the field end to end, and gRPC insists on it.
         if delivery == .data, self.acceptsTrailers { out.append("TE: trailers\r\n") }
         if let maxForwards = self.maxForwards {
@@ -84,7 +86,9 @@ extension RequestHead {
         case .maxForwards where self.maxForwards != nil: return false
         case .maxForwards: break
         case .host: return !self.isAbsoluteForm
-        case .contentLength, .transferEncoding: return true
+        case .contentLength: return true
+        // Written anew: not every reader takes white space around it, or capitals, for the same.
+        case .transferEncoding: return false
         case .connection, .hopByHop, .transferCodings, .disguised, .requestID, .requestStart, .routerError,
             .forwardedFor:
             return false

@@ -49,7 +49,9 @@ extension ResponseHead {
         if !added.isEmpty { out.append(added) }
         // Whoever passes on a response without a date adds it (RFC 9110, 6.6.1).
         if !hasDate, self.status >= 200 { out.append(text: "Date: \(HTTPDate(seconds: seconds))\r\n") }
-        if delivery == .intoChunks { out.append("Transfer-Encoding: chunked\r\n") }
+        if delivery == .intoChunks || (delivery == .asIs && self.framing == .chunked) {
+            out.append("Transfer-Encoding: chunked\r\n")
+        }
         out.append(connection)
         out.append("\r\n")
     }
@@ -63,7 +65,7 @@ extension ResponseHead {
         case .upgrade: return self.status == 101
         // RFC 9110, 8.6: neither may be there with 1xx and 204.
         case .contentLength: return self.status >= 200 && self.status != 204
-        case .transferEncoding: return self.framing == .chunked && delivery == .asIs
+        case .transferEncoding: return false
         default: return !self.connection.namesFields || !ConnectionOptions.names(field, in: bytes, fields: fields)
         }
     }

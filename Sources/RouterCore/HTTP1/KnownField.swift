@@ -2,8 +2,8 @@
 enum KnownField: UInt8 {
     case other
     case host, connection, contentLength, transferEncoding, expect, upgrade, contentType, idempotencyKey
-    /// Meant for the next hop only: Keep-Alive, Proxy-Connection, HTTP2-Settings; and Proxy, which CGI confuses
-    /// with the variable HTTP_PROXY.
+    /// Meant for the next hop only: Keep-Alive, Proxy-Connection, Proxy-Authorization, Proxy-Authenticate,
+    /// HTTP2-Settings; and Proxy, which CGI confuses with the variable HTTP_PROXY.
     case hopByHop
     case forwardedFor, forwardedProto, forwardedPort, forwardedHost
     /// Forwarded and X-Real-IP: other spellings of who the client is, believed from trusted proxies only.
@@ -28,7 +28,7 @@ enum KnownField: UInt8 {
         case 6: return name.spells("expect") ? .expect : .other
         case 7: return name.spells("upgrade") ? .upgrade : .other
         case 11: return name.spells("traceparent") ? .traceParent : .other
-        case 9, 10, 12, 14, 15, 16, 17: return self.classifyLong(name)
+        case 9, 10, 12, 14, 15, 16, 17, 18, 19: return self.classifyLong(name)
         default: return .other
         }
     }
@@ -70,6 +70,8 @@ enum KnownField: UInt8 {
         case 17:
             if name.spells("transfer-encoding") { return .transferEncoding }
             return name.spells("x-forwarded-proto") ? .forwardedProto : .other
+        case 18: return name.spells("proxy-authenticate") ? .hopByHop : .other
+        case 19: return name.spells("proxy-authorization") ? .hopByHop : .other
         default:
             return .other
         }

@@ -147,7 +147,11 @@
             driver: Driver
         ) async throws {
             try await withOrigins { oldOrigin, newOrigin, path in
-                let old = try StartedRouter(driver, at: path, origin: oldOrigin)
+                let old = try StartedRouter(driver, at: path, origin: oldOrigin) {
+                    $0.handover?.idleGrace = .milliseconds(20)
+                    $0.lingerTimeout = .milliseconds(10)
+                    $0.timerResolution = .milliseconds(10)
+                }
                 let port = try await old.port()
                 let idle = try await RawClient(port: port)
                 #expect(await idle.ask() != nil)
@@ -156,13 +160,14 @@
                 _ = await socket.receive(endingWith: "\r\n\r\n")
                 let new = try StartedRouter(driver, at: path, origin: newOrigin)
                 _ = try await new.port()
-                await old.clock.sleepers(atLeast: 1)
-                old.clock.advance(by: .seconds(10))
                 #expect(await idle.receiveAll() == "")
-                await old.clock.sleepers(atLeast: 1)
                 socket.send("on")
                 #expect(await socket.receive(endingWith: "on").hasSuffix("on"))
-                old.clock.advance(by: .seconds(20))
+                // Streams have the first half of the grace for themselves, and are ended one by one in the second.
+                for _ in 0..<2 {
+                    await old.clock.sleepers(atLeast: 1)
+                    old.clock.advance(by: .seconds(15))
+                }
                 _ = await socket.receiveAll()
                 try await old.ended()
                 await new.stop()

@@ -100,7 +100,7 @@ struct OtherParser: Sendable, CustomStringConvertible {
                 def handle_expect_100(self): return True
                 def log_message(self, *arguments): pass
                 def body(self):
-                    if self.headers.get('Transfer-Encoding', '').strip().lower() == 'chunked':
+                    if self.headers.get('Transfer-Encoding') == 'chunked':
                         data = b''
                         while True:
                             size = int(self.rfile.readline().strip(), 16)
