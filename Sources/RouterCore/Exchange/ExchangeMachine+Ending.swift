@@ -85,6 +85,7 @@ extension ExchangeMachine {
         status: Int, code: RouterErrorCode?, reuses: Bool, upgraded: Bool, then afterwards: Afterwards
     ) {
         self.upstream = .finished
+        self.forgetReplay()
         self.upstreamInput.letGo()
         self.framedResponse = nil
         self.headBytes.letGo()

@@ -48,7 +48,7 @@ extension ExchangeMachine {
         }
     }
 
-    private mutating func forgetReplay() {
+    mutating func forgetReplay() {
         // A usual head's buffer is kept for the next request; a large one is not worth its memory.
         if self.replay.capacity > 16384 { self.replay.letGo() } else { self.replay.clear() }
         self.isReplayWhole = false

@@ -21,7 +21,7 @@ extension Router {
             // The same matches: it cannot be refused.
             try? state.routes.set(
                 application: application, matches: pool.route.matches, value: pool.withCurrentHealth())
-            state.publish(retiring: [], application: pool.application, opens: false)
+            state.publish(retiring: [], application: pool.application, opens: isHealthy)
         }
     }
 

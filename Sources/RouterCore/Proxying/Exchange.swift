@@ -245,7 +245,7 @@ final class Exchange {
         }
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
         switch self.machine.waiting {
-        case .nothing: self.checkHolding(now)
+        case .nothing: self.checkQueue(now)
         case .nextRequest: self.checkIdle(now, waited)
         case .requestHead: if waited > limits.head { self.timeOut() }
         case .lingering: if waited > limits.linger { self.timeOut() }
@@ -277,9 +277,7 @@ final class Exchange {
             }
         case .instance:
             if self.attempt.isQueued {
-                guard now &- min(now, self.timing.queuedSince) > timeouts.queue else { return }
-                self.leaveQueue()
-                self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
+                self.checkQueue(now)
             } else if self.timing.connectingSince > 0, now &- min(now, self.timing.connectingSince) > timeouts.connect {
                 self.connectTimedOut()
             }
@@ -314,11 +312,11 @@ final class Exchange {
             self.worker.limits.taking)
     }
 
-    /// It may wait for the application's first instance.
-    private func checkHolding(_ now: UInt64) {
-        guard self.attempt.isQueued, self.timing.queuedSince > 0, let hold = self.attempt.pool?.route.hold,
-            now &- min(now, self.timing.queuedSince) > hold.timeout.nanosecondsClamped
-        else { return }
+    /// It may wait for a place with an instance, or for an instance.
+    private func checkQueue(_ now: UInt64) {
+        guard self.attempt.isQueued, self.timing.queuedSince > 0, let pool = self.attempt.pool else { return }
+        if let hold = pool.route.hold { self.worker.askAgain(pool, hold, now: now) }
+        guard now &- min(now, self.timing.queuedSince) > self.attempt.waitLimit else { return }
         self.leaveQueue()
         self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
     }

@@ -7,14 +7,19 @@ extension Worker {
     /// bytes holds them for a client: there is always somebody to close.
     func relieve() {
         let goal = self.ledger.limit - self.ledger.limit / 4
-        var closed = 0
+        // Some of what a client holds is let go of only when its connection is forgotten, after this.
+        var held = self.ledger.held
         for (client, bytes) in self.clients.map({ ($0, $0.heldBytes) }).sorted(by: { $0.1 > $1.1 }) {
-            guard bytes > 0, self.ledger.held > goal else { break }
+            guard bytes > 0, held > goal else { break }
             client.abort(nil, OwnAnswer(.overloaded, retryAfter: 5))
-            closed += 1
+            held -= bytes
+            self.relieved += 1
         }
-        self.logger.notice(
-            "too much is held: the clients with the most were closed",
-            metadata: ["router.closed": "\(closed)", "router.held": "\(self.ledger.held)"])
+        let now = self.loop.now()
+        guard now &- self.lastReliefLine > 10_000_000_000 else { return }
+        self.logger.info(
+            "too much is held: the clients with the most were closed", metadata: ["router.closed": "\(self.relieved)"])
+        self.relieved = 0
+        self.lastReliefLine = now
     }
 }

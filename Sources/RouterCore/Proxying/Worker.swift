@@ -37,6 +37,9 @@ final class Worker {
     /// Connections that were not served since the last line about it in the log.
     private var refusals = 0
     private var lastRefusalLine: UInt64 = 0
+    /// Clients closed because too much was held, since the last line about it in the log.
+    var relieved = 0
+    var lastReliefLine: UInt64 = 0
     let census: ConnectionCensus
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
@@ -206,6 +209,7 @@ final class Worker {
             }
             for entry in displaced { entry.ticket.worker.displace(ticket: entry.ticket.id) }
         }
+        exchange.attempt.waitLimit = pool.timeouts.queue
         // A place that was given back in between called up nobody.
         if pool.hasRoom { pool.application.wakeNext() }
         return true
@@ -214,6 +218,7 @@ final class Worker {
     /// Has a request wait for an application's first instance; false when there is no room for it.
     func hold(_ exchange: Exchange, in pool: ApplicationPool, _ policy: HoldPolicy) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
+        exchange.attempt.waitLimit = policy.timeout.nanosecondsClamped
         let (client, bytes, now) = (exchange.clientAddress, exchange.heldBytes, self.loop.now())
         let holding = pool.application.withGate {
             $0.hold(ticket, client: client, bytes: bytes, policy: policy, now: now)
@@ -228,6 +233,11 @@ final class Worker {
             self.forget(exchange)
             return false
         }
+    }
+
+    /// Has an application started for which requests still wait, if it is time to ask again.
+    func askAgain(_ pool: ApplicationPool, _ policy: HoldPolicy, now: UInt64) {
+        if pool.application.withGate({ $0.asksAgain(policy: policy, now: now) }) { self.wake(pool.application.name) }
     }
 
     private func makeTicket(_ exchange: Exchange) -> ApplicationState.Ticket? {

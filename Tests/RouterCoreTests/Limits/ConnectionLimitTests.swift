@@ -106,6 +106,22 @@ import Testing
         await origin.stop()
     }
 
+    @Test(arguments: Driver.allCases) func `is answered to who has sent its end`(driver: Driver) async throws {
+        try await withRouter(driver, configure: { $0.maxConnections = 1 }) { _, port in
+            let served = try await RawClient(port: port)
+            served.send(Self.request)
+            #expect(await served.response()?.status == 404)
+            let refused = try await onThread {
+                let client = try ScriptSocket(port: port)
+                try client.write(Self.request)
+                client.finishWriting()
+                return client.readToEnd()
+            }
+            self.expectAnswer(refused, "503 Service Unavailable", "too-many-connections")
+            await served.close()
+        }
+    }
+
     @Test(arguments: Driver.allCases) func `from an address is answered to who is already sending`(driver: Driver)
         async throws
     {

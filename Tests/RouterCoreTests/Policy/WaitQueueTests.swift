@@ -169,8 +169,8 @@ import Testing
         var gate = HoldGate<Int>()
         #expect(self.hold(&gate, 1, now: self.second) == "waits, wakes")
         #expect(self.hold(&gate, 2, now: self.second) == "waits")
-        let wakesEarly = gate.tick(policy: self.policy, now: self.second * 10, expired: { _ in })
-        let wakesAgain = gate.tick(policy: self.policy, now: self.second * 11, expired: { _ in })
+        let wakesEarly = gate.asksAgain(policy: self.policy, now: self.second * 10)
+        let wakesAgain = gate.asksAgain(policy: self.policy, now: self.second * 11)
         #expect(!wakesEarly && wakesAgain)
         #expect(self.hold(&gate, 3, now: self.second * 20) == "waits")
         #expect(self.hold(&gate, 4, now: self.second * 21) == "waits, wakes")
@@ -192,12 +192,10 @@ import Testing
         #expect(self.hold(&gate, 2, now: self.second, policy: policy) == "waits")
         #expect(self.hold(&gate, 3, now: self.second, policy: policy) == "full")
         var late: [Int] = []
-        let wakes = gate.tick(policy: policy, now: self.second * 5, expired: { late.append($0.ticket) })
-        #expect(!wakes && late == [1])
         let goOn = gate.opened(now: self.second * 7, expired: { late.append($0.ticket) })
         #expect(goOn.isEmpty && late == [1, 2])
         // Nobody waits: nobody needs an instance.
-        let wakesForNobody = gate.tick(policy: policy, now: self.second * 60, expired: { _ in })
+        let wakesForNobody = gate.asksAgain(policy: policy, now: self.second * 60)
         #expect(!wakesForNobody)
     }
 

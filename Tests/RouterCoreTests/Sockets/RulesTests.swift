@@ -189,6 +189,33 @@ import Testing
         await origin.stop()
     }
 
+    @Test(arguments: Driver.allCases) func `that can serve has its requests when one is well again`(
+        driver: Driver
+    ) async throws {
+        let origin = try await TestOrigin { _ in .echo }
+        let (woken, continuation) = AsyncStream<String>.makeStream()
+        let changes: (inout Router.Configuration) -> Void = { $0.timerResolution = .milliseconds(10) }
+        try await withRouter(driver, configure: changes, wake: { continuation.yield($0) }) { router, port in
+            try router.setOrigins([origin]) { route in
+                route.hold = HoldPolicy()
+                route.hold?.wakeInterval = .milliseconds(20)
+                // What bounds the wait is the policy, not how long requests wait for a place.
+                route.timeouts.queue = .zero
+            }
+            let backend = try #require(router.route(for: "app")?.backends.first)
+            router.setHealth(of: backend, application: "app", isHealthy: false)
+            let client = try await RawClient(port: port)
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nwait")
+            // It is asked for again as long as somebody waits.
+            var wakes = woken.makeAsyncIterator()
+            for _ in 0..<3 { #expect(await wakes.next() == "app") }
+            router.setHealth(of: backend, application: "app", isHealthy: true)
+            #expect(await client.response()?.body == "wait")
+            await client.close()
+        }
+        await origin.stop()
+    }
+
     @Test func `answers what does not fit, and what waits for nothing`() async throws {
         try await withRouter(configure: { $0.timerResolution = .milliseconds(10) }) { router, port in
             try router.setOrigins([]) { route in

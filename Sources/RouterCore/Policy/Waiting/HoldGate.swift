@@ -56,11 +56,9 @@ struct HoldGate<Ticket: Sendable>: Sendable {
         return entries
     }
 
-    /// Drops what has waited too long, and says whether the application is to be asked again to start, because requests
-    /// still wait.
-    mutating func tick(policy: HoldPolicy, now: UInt64, expired: (Entry) -> Void) -> Bool {
-        self.queue.expire(now: now, expired: expired)
-        return !self.queue.isEmpty && self.wakes(policy, now)
+    /// Whether the application is to be asked again to start, because requests still wait.
+    mutating func asksAgain(policy: HoldPolicy, now: UInt64) -> Bool {
+        !self.queue.isEmpty && self.wakes(policy, now)
     }
 
     /// Forgets a request that gave up; false when it does not wait.

@@ -12,6 +12,8 @@ final class RefusedConnection: ByteStreamHandler {
     private let whenGone: (RefusedConnection) -> Void
     private let since: UInt64
     private var received = 0
+    private var isAnswered = false
+    private var hasEnded = false
 
     /// - Parameter whenGone: is told when the connection is gone.
     init(_ stream: any ByteStream, now: UInt64, whenGone: @escaping (RefusedConnection) -> Void) {
@@ -22,8 +24,9 @@ final class RefusedConnection: ByteStreamHandler {
 
     /// Sends the answer, and the end of it.
     func answer(_ bytes: ByteBuffer) {
+        self.isAnswered = true
         self.stream.write(bytes)
-        self.stream.closeOutput()
+        if self.hasEnded { self.stream.closeAfterWriting() } else { self.stream.closeOutput() }
     }
 
     /// Does not wait for the client's end for ever.
@@ -38,7 +41,12 @@ final class RefusedConnection: ByteStreamHandler {
         if self.received > Self.inputLimit { self.stream.close() }
     }
 
-    func ended() { self.stream.close() }
+    /// A client may send its end with its request, and wait for the answer all the same.
+    func ended() {
+        self.hasEnded = true
+        if self.isAnswered { self.stream.close() }
+    }
+
     func becameWritable() {}
     func closed(broke: Bool) { self.whenGone(self) }
 }

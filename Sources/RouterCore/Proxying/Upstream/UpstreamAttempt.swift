@@ -22,6 +22,9 @@ struct UpstreamAttempt {
         didSet { if self.ticket != nil { self.tried.removeAll(keepingCapacity: true) } }
     }
 
+    /// How long it may wait there, in nanoseconds.
+    var waitLimit: UInt64 = 0
+
     var isQueued: Bool { self.ticket != nil }
 
     /// The exchange goes on for as long as it likes: it no longer takes a request's place.
