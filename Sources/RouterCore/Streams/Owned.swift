@@ -2,7 +2,8 @@
 ///
 /// Swift checks at run time that accesses to a class's property do not overlap; for the state of an exchange, which
 /// every step of a request touches, that is some per cent of a request. A pointer's value is not checked. What makes it
-/// sound without: one thread, and a machine whose methods call nobody.
+/// sound without: one thread; machines whose methods call nobody; and collections that are copied before what is called
+/// for their elements may change them.
 struct Owned<Value: ~Copyable>: ~Copyable {
     let pointer: UnsafeMutablePointer<Value>
 
