@@ -56,16 +56,36 @@ extension Platform {
     /// Says under which addresses visitors and clients reach the platform; used in what it prints, and to send visitors
     /// from HTTP to HTTPS.
     ///
-    /// - Parameter https: where applications are served over HTTPS; `nil` when they are not.
+    /// - Parameter https: where applications are served over HTTPS; `nil` when they are not. When its port is another
+    ///   than the routes name (``Configuration/httpsAddress``), they are changed, and what fails of that is logged.
     public func setAddresses(http: String, https: String? = nil, admin: String) async {
-        self.state.withLock {
-            $0.httpAddress = http
-            $0.httpsAddress = https
-            $0.adminAddress = admin
+        let isKnown = self.state.withLock { state in
+            let known = state.httpsAddress.flatMap(Self.port)
+            state.httpAddress = http
+            state.httpsAddress = https
+            state.adminAddress = admin
+            return known == https.flatMap(Self.port)
         }
-        guard https != nil else { return }
-        for application in (try? await self.reading { try $0.applications() }) ?? [] {
-            try? await self.refreshRoute(application)
+        guard !isKnown else { return }
+        do {
+            let applications = try await self.reading { try $0.applications() }
+            await withDiscardingTaskGroup { group in
+                for application in applications { group.addTask { await self.refreshLogged(application) } }
+            }
+        } catch {
+            self.logger.error("cannot tell applications the port of HTTPS", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func refreshLogged(_ application: ApplicationRecord) async {
+        do throws(PlatformError) {
+            // As it is now: it may have been changed since all were read.
+            try await self.refreshRoute(try await self.current(application))
+        } catch {
+            guard error.code != .notFound else { return }
+            self.logger.error(
+                "cannot tell an application the port of HTTPS",
+                metadata: ["application.name": "\(application.name)", "error": "\(error)"])
         }
     }
 

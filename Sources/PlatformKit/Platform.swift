@@ -31,6 +31,10 @@ public final class Platform: Service {
         public var dataDirectory: FilePath
         /// Applications are found at `NAME.domain`.
         public var domain = "localhost"
+        /// Where applications will be served over HTTPS, such as `0.0.0.0:443`; `nil` when they will not be. With port 0,
+        /// nothing of applications with HTTPS enforced is served before ``Platform/setAddresses(http:https:admin:)`` has
+        /// said which it is.
+        public var httpsAddress: String?
         /// How long requests in flight to an old release may take, before they are cut.
         public var drainGrace: Duration = .seconds(30)
         /// How long an instance may take between SIGTERM and SIGKILL.
@@ -113,7 +117,7 @@ public final class Platform: Service {
     let now: @Sendable () -> Date
     let logger: Logger
     let jobs = BackgroundJobs()
-    let state = Mutex(State())
+    let state: Mutex<State>
 
     /// Receives pushes and serves clones; answers requests once ``run()`` runs.
     public let gitServer: GitServer
@@ -135,6 +139,7 @@ public final class Platform: Service {
         now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
     ) throws(PlatformError) {
         self.configuration = configuration
+        self.state = Mutex(State(httpsAddress: configuration.httpsAddress))
         self.store = store
         self.sealer = sealer
         self.builder = builder
@@ -210,15 +215,23 @@ public final class Platform: Service {
 
     func routeSettings(of application: ApplicationRecord) async throws(PlatformError) -> RouteSettings {
         var settings = RouteSettings(hosts: try await self.hosts(of: application), maintenance: application.maintenance)
-        if let port = self.state.withLock({ $0.httpsAddress }).flatMap(Self.port) {
+        guard let address = self.state.withLock({ $0.httpsAddress }) else { return settings }
+        if let port = Self.port(of: address) {
             settings.https = WorkloadRoute.HTTPS(
                 port: port, isEnforced: application.enforcesHTTPS,
                 strictFor: application.hstsSeconds.map { .seconds($0) })
+        } else if application.enforcesHTTPS {
+            // Visitors cannot be sent on yet (browsers keep a 308 for good, so it must not name a wrong port), and must
+            // not be served in clear text: they are turned away for the moment.
+            settings.maintenance = true
         }
         return settings
     }
 
-    static func port(of address: String) -> Int? { address.split(separator: ":").last.flatMap { Int($0) } }
+    /// `nil` for one that is not known yet, too, which is written as 0.
+    static func port(of address: String) -> Int? {
+        address.split(separator: ":").last.flatMap { Int($0) }.flatMap { $0 == 0 ? nil : $0 }
+    }
 
     func launchPlan(_ release: ReleaseRecord, _ application: ApplicationRecord) throws(PlatformError) -> LaunchPlan {
         var environment = try self.sealer.open(release.sealedConfig, for: application.id)

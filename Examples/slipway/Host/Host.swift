@@ -117,6 +117,8 @@ struct Host {
     private func platformConfiguration(_ data: DataDirectory) -> Platform.Configuration {
         var configuration = Platform.Configuration(dataDirectory: data.path)
         configuration.domain = self.settings.domain
+        // Before anything is served: applications with HTTPS enforced are so from the first request on.
+        configuration.httpsAddress = self.settings.https.map { "\($0.host):\($0.port)" }
         configuration.stopGrace = self.settings.stopGrace
         configuration.drainGrace = self.settings.stopGrace
         configuration.bootTimeout = self.settings.bootTimeout

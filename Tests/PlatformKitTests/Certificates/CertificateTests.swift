@@ -213,4 +213,44 @@ import Testing
             }
         }
     }
+
+    @Test(arguments: [8443, 0])
+    func `after a restart nothing enforced is served in clear text, not even before the addresses are known`(port: Int)
+        async throws
+    {
+        try await withTemporaryDirectory { directory in
+            let store = try SQLitePlatformStore()
+            try await Harness(directory, store: store).running { host in
+                for name in ["open", "closed"] {
+                    try await host.create(name)
+                    try await host.deploy(name)
+                }
+            }
+            try await store.write { records in
+                var closed = try #require(try records.application(named: "closed"))
+                closed.enforcesHTTPS = true
+                try records.save(closed)
+            }
+            // Its instances do not get ready, so that the start stays where the router begins to listen.
+            let runtime = ScriptedRuntime(boot: { _ in .staysStarting })
+            let host = try Harness(directory, runtime: runtime, store: store) {
+                $0.httpsAddress = "0.0.0.0:\(port)"
+            }
+            let open = try await host.platform.find("open").id
+            let closed = try await host.platform.find("closed").id
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await host.platform.run() }
+                try await host.platform.waitUntilRouted()
+                let enforced = WorkloadRoute.HTTPS(port: 8443, isEnforced: true, strictFor: nil)
+                let early = try #require(runtime.snapshot.routes[closed])
+                #expect(early.https == (port == 0 ? nil : enforced) && early.maintenance == (port == 0))
+                #expect(runtime.snapshot.routes[open]?.maintenance == false)
+                await host.platform.setAddresses(http: "0.0.0.0:80", https: "0.0.0.0:8443", admin: "127.0.0.1:8081")
+                let late = try #require(runtime.snapshot.routes[closed])
+                #expect(late.https == enforced && !late.maintenance)
+                #expect(runtime.snapshot.routes[open]?.https?.isEnforced == false)
+                group.cancelAll()
+            }
+        }
+    }
 }
