@@ -99,7 +99,7 @@ extension Platform {
         self.registry.removeSeries(where: "app", equals: name)
         try await self.audit("app.rename", application, "to \(newName)", by: principal)
         try await self.refreshRoute(try await self.find(newName))
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
         return try await self.application(named: newName)
     }
 
@@ -127,7 +127,7 @@ extension Platform {
             atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
         self.removeDeploymentLogs(of: application.id)
         await self.removeUnused(slugs)
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
     }
 
     /// Deletes the records, once what was under way has noticed and ended; answers with the slugs they referred to.
@@ -216,7 +216,7 @@ extension Platform {
         }
         try await self.audit("domain.add", application, host, by: principal)
         try await self.refreshRoute(application)
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
         return try await self.domains(of: name)
     }
 
@@ -234,7 +234,7 @@ extension Platform {
         }
         try await self.audit("domain.remove", application, host, by: principal)
         try await self.refreshRoute(application)
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
         return try await self.domains(of: name)
     }
 

@@ -51,7 +51,7 @@ extension Platform {
         let words = "\(certificate.hosts.joined(separator: ", ")), until \(Self.day(certificate.notAfter))"
         try await self.audit("certs.add", application, words, by: principal)
         if let application { self.note("Certificate added for \(words)", application.id) }
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
         return self.info(record, application?.name)
     }
 
@@ -85,7 +85,7 @@ extension Platform {
         let words = removed.hosts.joined(separator: ", ")
         try await self.audit("certs.remove", application, words, by: principal)
         if let application { self.note("Certificate removed for \(words)", application.id) }
-        try await self.refreshCertificates()
+        await self.refreshCertificates()
         return info
     }
 
@@ -114,16 +114,15 @@ extension Platform {
 
     // MARK: Parts
 
-    /// Brings what is served to what the state says. What fails is told of, and does not fail what was asked for.
-    func refreshCertificates() async throws(PlatformError) {
-        do {
-            try await self.desk.refresh { try await self.certificateState() }
-        } catch let error as PlatformError {
-            throw error
-        } catch is CancellationError {
-            throw PlatformError(.cancelled, "the request was cancelled")
-        } catch {
-            throw PlatformError(.internalError, "cannot bring certificates into use: \(error)", cause: error)
+    /// Brings what is served to what the state says. It comes after a change that is recorded already: what fails is
+    /// logged and tried again with the next change, and neither that nor a client that goes away fails what was asked for.
+    func refreshCertificates() async {
+        await shielded {
+            do {
+                try await self.desk.refresh { try await self.certificateState() }
+            } catch {
+                self.logger.error("cannot bring certificates into use", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -34,7 +34,7 @@ extension Platform {
             words.append("certificates \(automatic ? "auto" : "manual")")
         }
         try await self.audit("https", application, words.joined(separator: ", "), by: principal)
-        if change.automaticCertificates != nil { try await self.refreshCertificates() }
+        if change.automaticCertificates != nil { await self.refreshCertificates() }
         try await self.refreshRoute(changed)
         return try await self.httpsInfo(changed)
     }

@@ -168,11 +168,7 @@ extension Platform {
     }
 
     private func loadCertificates() async {
-        do {
-            try await self.refreshCertificates()
-        } catch {
-            self.logger.error("cannot load certificates", metadata: ["error": "\(error)"])
-        }
+        await self.refreshCertificates()
         guard let issuer = self.desk.issuer else { return }
         await self.atMost(self.configuration.startGrace) { await issuer.waitUntilLoaded() }
     }
