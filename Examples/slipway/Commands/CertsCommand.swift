@@ -8,6 +8,23 @@ struct CertsCommand: AsyncParsableCommand {
         commandName: "certs", abstract: "Add, remove and list certificates, or have them ordered.",
         subcommands: [Add.self, Auto.self, List.self, Remove.self], defaultSubcommand: List.self)
 
+    /// Whose certificate it is.
+    struct OwnerOptions: ParsableArguments {
+        @Flag(help: "It is the platform's own. Needs an administrator's token.") var platform = false
+        @OptionGroup var app: ApplicationOption
+
+        func validate() throws {
+            if self.platform, self.app.name != nil {
+                throw ValidationError("A certificate is an application's (--app) or the platform's (--platform).")
+            }
+        }
+
+        /// `nil` for the platform.
+        func application(_ session: ClientSession) throws -> String? {
+            self.platform ? nil : try session.settings.application()
+        }
+    }
+
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add a certificate with its key; it is used from the next connection on.",
@@ -22,20 +39,13 @@ struct CertsCommand: AsyncParsableCommand {
         var cert: String
         @Option(help: ArgumentHelp("The private key, PEM, not encrypted.", valueName: "file"), completion: .file())
         var key: String
-        @Flag(help: "It is the platform's own. Needs an administrator's token.") var platform = false
-        @OptionGroup var app: ApplicationOption
+        @OptionGroup var owner: OwnerOptions
         @OptionGroup var host: HostOptions
 
-        func validate() throws {
-            if self.platform, self.app.name != nil {
-                throw ValidationError("A certificate is an application's (--app) or the platform's (--platform).")
-            }
-        }
-
         func run() async throws {
-            try await ClientSession.with(self.host, application: self.app.name) { session in
+            try await ClientSession.with(self.host, application: self.owner.app.name) { session in
                 let upload = CertificateUpload(certificate: try Self.text(self.cert), key: try Self.text(self.key))
-                let application = self.platform ? nil : try session.settings.application()
+                let application = try self.owner.application(session)
                 let added = try await session.api.addCertificate(upload, to: application)
                 let days = added.daysLeft.map { " (\($0) days)" } ?? ""
                 try session.terminal.printLine(
@@ -108,13 +118,12 @@ struct CertsCommand: AsyncParsableCommand {
             abstract: "Remove an added certificate by a host that it names.",
             discussion: "It goes for all hosts that it names. Ordered ones go with: slipway certs auto off")
         @Argument(help: "The host: www.example.com, or *.example.com as a wildcard is named.") var domain: String
-        @Flag(help: "It is the platform's own. Needs an administrator's token.") var platform = false
-        @OptionGroup var app: ApplicationOption
+        @OptionGroup var owner: OwnerOptions
         @OptionGroup var host: HostOptions
 
         func run() async throws {
-            try await ClientSession.with(self.host, application: self.app.name) { session in
-                let application = self.platform ? nil : try session.settings.application()
+            try await ClientSession.with(self.host, application: self.owner.app.name) { session in
+                let application = try self.owner.application(session)
                 let removed = try await session.api.removeCertificate(host: self.domain, of: application)
                 try session.terminal.printLine(
                     "Removed the certificate for \(removed.hosts.joined(separator: ", ")) by \(removed.issuer ?? "-").")
