@@ -93,23 +93,23 @@ public final class AccessLogFile: Service {
     }
 
     private func writeWaiting() async {
-        let text = self.waiting.withLock { waiting in
-            var text = waiting.text
-            if waiting.unmentioned > 0 { text += "dropped=\(waiting.unmentioned)\n" }
+        let (text, unmentioned) = self.waiting.withLock { waiting in
+            let taken = (waiting.text, waiting.unmentioned)
             waiting.text = ""
             waiting.unmentioned = 0
-            return text
+            return taken
         }
-        guard !text.isEmpty else { return }
+        guard !text.isEmpty || unmentioned > 0 else { return }
         await withCheckedContinuation { continuation in
             self.queue.async {
-                self.write(text)
+                self.write(text, unmentioned)
                 continuation.resume()
             }
         }
     }
 
-    private func write(_ text: String) {
+    /// - Parameter unmentioned: how many lines were dropped before, which is told of after the text.
+    private func write(_ text: String, _ unmentioned: Int) {
         do {
             try self.file.withLock { file in
                 if let path = self.path, !Self.leads(path, to: file) {
@@ -117,10 +117,13 @@ public final class AccessLogFile: Service {
                     try? file.close()
                     file = opened
                 }
-                _ = try file.writeAll(text.utf8)
+                _ = try file.writeAll((unmentioned > 0 ? text + "dropped=\(unmentioned)\n" : text).utf8)
             }
         } catch {
-            self.waiting.withLock { self.drop(text, &$0) }
+            self.waiting.withLock { waiting in
+                self.drop(text, &waiting)
+                waiting.unmentioned += unmentioned
+            }
             self.logger.warning("cannot write the access log", metadata: ["error": "\(error)"])
         }
     }

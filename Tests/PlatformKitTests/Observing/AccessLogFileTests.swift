@@ -61,6 +61,30 @@ import Testing
         }
     }
 
+    @Test func `what was dropped is told of once the disk takes lines again, each line once`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("logs").appending("access.log")
+            try FileManager.default.createDirectory(
+                atPath: path.removingLastComponent().string, withIntermediateDirectories: true)
+            let file = try AccessLogFile(path: path, maxWaitingBytes: 10, registry: self.registry, logger: self.logger)
+            try await self.running(file) {
+                // No file can be made there any more.
+                try FileManager.default.removeItem(atPath: path.removingLastComponent().string)
+                file.append("too long for it\n")
+                file.append("1\n")
+                while file.droppedLines < 2 { await Task.yield() }
+                file.append("2\n")
+                while file.droppedLines < 3 { await Task.yield() }
+                try FileManager.default.createDirectory(
+                    atPath: path.removingLastComponent().string, withIntermediateDirectories: true)
+                file.append("3\n")
+                while self.text(path) != "3\ndropped=3\n" { await Task.yield() }
+            }
+            #expect(file.droppedLines == 3)
+            #expect(self.registry.prometheusText().contains("slipway_access_log_dropped_lines_total 3\n"))
+        }
+    }
+
     @Test func `a file that cannot be written is refused at once`() async {
         await expect(.invalid, "access log") {
             try AccessLogFile(path: "/nowhere/access.log", registry: self.registry, logger: self.logger)
