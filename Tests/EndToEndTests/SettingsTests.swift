@@ -14,6 +14,7 @@ import Testing
     @Test func `of HTTPS and the access log come from the command line, the environment and the file`() async throws {
         let defaults = try self.settings([])
         #expect(defaults.https == nil && defaults.accessLog == nil && defaults.startHold == .seconds(30))
+        #expect(defaults.trustedProxies.isEmpty)
         #expect(defaults.acme.directory == "https://acme-v02.api.letsencrypt.org/directory")
         try await withTemporaryDirectory { directory in
             let file = directory.appending("slipway.toml").string
@@ -24,12 +25,20 @@ import Testing
                 access-log = "-"
                 access-log-share = 0.25
                 start-hold = 5
+                trusted-proxies = "10.0.0.0/8"
                 """
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             let read = try self.settings(["--config", file])
             #expect(read.https?.port == 1 && read.acme.email == "a@example.com" && read.accessLog == "-")
             #expect(read.accessLogShare == 0.25 && read.startHold == .seconds(5))
+            #expect(read.trustedProxies.map { "\($0)" } == ["10.0.0.0/8"])
             let environment = ["SLIPWAY_HTTPS": "[::]:2", "SLIPWAY_ACCESS_LOG_SHARE": "0.5", "SLIPWAY_START_HOLD": "0"]
+            let proxies = ["SLIPWAY_TRUSTED_PROXIES": "::1"]
+            let set = try self.settings(["--config", file], proxies).trustedProxies
+            #expect(set.map { "\($0)" } == ["::1"])
+            let option = ["--config", file, "--trusted-proxies", "127.0.0.1, fd00::/8"]
+            let given = try self.settings(option, proxies).trustedProxies
+            #expect(given.map { "\($0)" } == ["127.0.0.1", "fd00::/8"])
             let both = try self.settings(["--config", file, "--https", "127.0.0.1:3"], environment)
             #expect(both.https?.port == 3 && both.accessLogShare == 0.5 && both.startHold == .zero)
             #expect(try self.settings(["--config", file], environment).https?.host == "::")
@@ -41,6 +50,8 @@ import Testing
         (["--https", "nowhere"], "HOST:PORT"), (["--acme-directory", "http://a.example/dir"], "https URL"),
         (["--acme-email", "nobody"], "address"), (["--acme-ca", "/nowhere/ca.pem"], "No such file"),
         (["--access-log-share", "0.5"], "--access-log"), (["--access-log", "-", "--access-log-share", "2"], "0 to 1"),
+        (["--trusted-proxies", "127.0.0.1,proxy.example"], "'proxy.example'"),
+        (["--trusted-proxies", "10.0.0.0/33"], "/33"),
     ])
     func `that make no sense are refused with the reason`(arguments: [String], reason: String) {
         let error = #expect(throws: (any Error).self) { try self.settings(arguments) }

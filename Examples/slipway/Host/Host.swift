@@ -104,6 +104,7 @@ struct Host {
         if let https = self.settings.https {
             configuration.listeners.append(.init(host: https.host, port: https.port, security: .tls))
         }
+        configuration.trustedProxies = self.settings.trustedProxies
         return configuration
     }
 

@@ -50,6 +50,13 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Networks of proxies in front of the host, such as 127.0.0.1,10.0.0.0/8.",
+            discussion: "What they say about clients is believed; the limit of connections per address is not theirs.",
+            valueName: "networks"))
+    var trustedProxies: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The directory of the ACME authority that issues certificates for applications that want it (`slipway certs auto`). "
                 + "(default: Let's Encrypt's)", valueName: "url"))
     var acmeDirectory: String?

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import RouterACME
+import RouterCore
 import SystemPackage
 import TOMLKit
 
@@ -31,6 +32,8 @@ struct ServeSettings {
     var data: FilePath
     var http: Address
     var https: Address?
+    /// The networks of proxies in front of the host.
+    var trustedProxies: [AddressRange]
     var acme: ACME
     /// A path, or `-` for standard output.
     var accessLog: String?
@@ -55,6 +58,7 @@ struct ServeSettings {
         self.data = FilePath(current).pushing(FilePath(data)).lexicallyNormalized()
         self.http = try Address(lookup.text(options.http, "http") ?? "127.0.0.1:8080", option: "http")
         self.https = try lookup.text(options.https, "https").map { try Address($0, option: "https") }
+        self.trustedProxies = try Self.networks(lookup.text(options.trustedProxies, "trusted-proxies") ?? "")
         self.acme = try Self.acme(options, lookup)
         let accessLog = try lookup.text(options.accessLog, "access-log")
         self.accessLog = accessLog
@@ -85,6 +89,16 @@ struct ServeSettings {
         self.logLevel = logLevel
         self.killAt = options.killAt
         self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+    }
+
+    private static func networks(_ text: String) throws -> [AddressRange] {
+        try text.split(separator: ",").map { part in
+            do {
+                return try AddressRange(part.trimmingCharacters(in: .whitespaces))
+            } catch {
+                throw ValidationError("--trusted-proxies takes networks, such as 127.0.0.1,10.0.0.0/8: \(error)")
+            }
+        }
     }
 
     private static func acme(_ options: ServeOptions, _ lookup: Lookup) throws -> ACME {
