@@ -1,6 +1,10 @@
+import AsyncHTTPClient
 import Foundation
+import NIOCore
+import NIOHTTP1
 import PlatformWire
 import Subprocess
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -73,6 +77,39 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a restarted host serves nothing in clear text, but to a proxy that had it over TLS`() async throws {
+            try await withTemporaryDirectory { directory in
+                let data = directory.appending("data")
+                let ports = try FreePorts.find(2)
+                // The instance is there from the first moment of the next host on.
+                let arguments = [
+                    "--http", "127.0.0.1:\(ports[0])", "--https", "127.0.0.1:\(ports[1])", "--trusted-proxies",
+                    "127.0.0.1",
+                ]
+                let first = try await withTestHost(data: data, arguments: arguments + ["--leave-running"]) { host in
+                    try await host.create("echo")
+                    let tree = try await WorkTree(at: directory.appending("echo"), files: SampleSources.echo)
+                    try #require(try await host.push("echo", from: tree).status == 0)
+                    let certificate = try LocalAuthority().issue("echo.localhost")
+                    _ = try await self.add(certificate, to: host, in: directory, "--app", "echo")
+                    let on = try await host.slipway("https", "on", "--app", "echo")
+                    try #require(on.status == 0, "\(on)")
+                    return host
+                }
+                let isReady = Flag()
+                async let early = self.statuses(of: first, until: isReady)
+                try await withTestHost(data: data, arguments: arguments) { host in
+                    isReady.set()
+                    #expect(try await host.get("echo").status == 308)
+                    let secure = try await host.request(
+                        "echo", "/", method: .get, headers: ["x-forwarded-proto": "https"])
+                    #expect(secure.status == 200 && secure.text == "hello world", "\(secure)")
+                }
+                let statuses = await early
+                #expect(statuses.isSubset(of: [308]), "\(statuses)")
+            }
+        }
+
         @Test(
             .enabled(if: Pebble.isInstalled, "pebble is not installed (apt install pebble)"), arguments: [true, false])
         func `certificates are ordered for the domains of an application that wants it`(reachesHTTP: Bool) async throws
@@ -117,6 +154,30 @@ extension EndToEnd {
         }
 
         // MARK: Parts
+
+        private final class Flag: Sendable {
+            private let value = Mutex(false)
+            var isSet: Bool { self.value.withLock { $0 } }
+            func set() { self.value.withLock { $0 = true } }
+        }
+
+        /// What visitors get from the moment in which the host listens.
+        private func statuses(of host: TestHost, until isReady: Flag) async -> Set<Int> {
+            var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+            // At once again when it is refused: what is looked for lasts for milliseconds.
+            configuration.connectionPool.retryConnectionEstablishment = false
+            let visitor = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+            var request = HTTPClientRequest(url: "http://\(host.http)/")
+            request.headers.add(name: "host", value: "echo.localhost")
+            var statuses: Set<Int> = []
+            while !isReady.isSet, !Task.isCancelled {
+                guard let answer = try? await visitor.execute(request, timeout: .seconds(10)) else { continue }
+                statuses.insert(Int(answer.status.code))
+                _ = try? await answer.body.collect(upTo: 1 << 20)
+            }
+            try? await visitor.shutdown()
+            return statuses
+        }
 
         private func file(_ name: String, _ text: String, _ directory: FilePath) throws -> FilePath {
             let path = directory.appending(name)
