@@ -11,10 +11,9 @@ internal import RouterCore
 extension Platform {
     /// Adds a certificate with its key, and serves its hosts with it from the next handshake on.
     ///
-    /// It takes the place of older ones of the same owner all of whose hosts it names.
+    /// It takes the place of older ones of the same owner all of whose hosts it names. With the name of an application it
+    /// is for that one's hosts; with `nil` it is the platform's own, for all that it names.
     ///
-    /// - Parameter name: the application for whose hosts it is; `nil` for the platform itself, which serves all that it
-    ///   names with it.
     /// - Throws: `invalid` that says what is wrong with the certificate or the key, or that it is for no host of the
     ///   application; `limit` when there are too many.
     public func addCertificate(
@@ -56,8 +55,8 @@ extension Platform {
     }
 
     /// Removes the added certificate that names this host, for all hosts that it names.
+    /// It belongs to the application of that name; with `nil`, to the platform itself.
     ///
-    /// - Parameter name: the application that it belongs to; `nil` for the platform itself.
     /// - Returns: what was removed.
     /// - Throws: `notFound` when there is none.
     public func removeCertificate(

@@ -54,10 +54,8 @@ extension Platform {
     public func waitUntilRouted() async throws { try await self.wait { $0.isRouted } }
 
     /// Says under which addresses visitors and clients reach the platform; used in what it prints, and to send visitors
-    /// from HTTP to HTTPS.
-    ///
-    /// - Parameter https: where applications are served over HTTPS; `nil` when they are not. When its port is another
-    ///   than the routes name (``Configuration/httpsAddress``), they are changed, and what fails of that is logged.
+    /// from HTTP to HTTPS. `https` is where applications are served over HTTPS; `nil` when they are not. When its port is
+    /// another than the routes name (``Configuration/httpsAddress``), they are changed, and what fails of that is logged.
     public func setAddresses(http: String, https: String? = nil, admin: String) async {
         let isKnown = self.state.withLock { state in
             let known = state.httpsAddress.flatMap(Self.port)

@@ -126,9 +126,9 @@ public final class Platform: Service {
 
     /// Makes a platform of its parts. Nothing happens before ``run()``.
     ///
-    /// - Parameters:
-    ///   - certificates: where handshakes find the certificates that the platform serves; the router's own store.
-    ///   - issuer: orders certificates for applications that want it; it is run by the caller. `nil`: none are ordered.
+    /// `certificates` is where handshakes find the certificates that the platform serves: the router's own store. `issuer`
+    /// orders certificates for applications that want it, and is run by the caller; with `nil` none are ordered.
+    ///
     /// - Throws: ``PlatformError`` when the directory for repositories cannot be used.
     public init(
         configuration: Configuration, store: any PlatformStore, sealer: ConfigSealer, builder: Builder,
