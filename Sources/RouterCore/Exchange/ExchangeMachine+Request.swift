@@ -86,6 +86,8 @@ extension ExchangeMachine {
         self.response = ResponseHead()
         self.delivery = .asIs
         self.responseStarted = false
+        self.interimCount = 0
+        self.interimBytes = 0
         self.responseHeadSent = false
         self.sentResponseEnd = false
         self.announcesStream = false

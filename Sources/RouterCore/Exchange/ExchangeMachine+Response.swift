@@ -5,6 +5,9 @@ extension ExchangeMachine {
     /// two buffers.
     private static var inlineBodyBytes: Int { 8192 }
 
+    /// So many responses before the response are passed on; together they may be as large as its header section.
+    private static var interimLimit: Int { 16 }
+
     /// Moves the instance's response towards the client.
     mutating func nextResponse() -> ExchangeAction? {
         guard case .open = self.upstream else { return nil }
@@ -91,6 +94,13 @@ extension ExchangeMachine {
     /// A response before the response: 100, 103, or 101, which ends HTTP on this connection.
     private mutating func interim() -> ExchangeAction? {
         guard self.response.status == 101 else {
+            self.interimCount += 1
+            self.interimBytes += self.headBytes.readableBytes
+            guard self.interimCount <= Self.interimLimit, self.interimBytes <= self.settings.responseHead.fields else {
+                return self.answer(
+                    OwnAnswer(.upstreamInvalid, reason: "The instance sent too many interim responses."),
+                    keeping: false)
+            }
             // HTTP/1.0 does not know interim responses.
             guard self.request.minorVersion >= 1 else { return nil }
             self.writeHead(connection: "")

@@ -134,6 +134,9 @@ struct ExchangeMachine: ~Copyable {
     var response = ResponseHead()
     var delivery = ResponseHead.BodyDelivery.asIs
     var responseStarted = false
+    /// The interim responses to this request, and their bytes.
+    var interimCount = 0
+    var interimBytes = 0
     var responseHeadSent = false
     var sentResponseEnd = false
     var announcesStream = false
@@ -300,7 +303,8 @@ struct ExchangeMachine: ~Copyable {
         case .lingering: return .lingering
         case .exchanging:
             guard case .open = self.upstream else { return .instance }
-            if self.responseStarted { return .response }
+            // An interim response is none: the client may still have to send its body.
+            if self.responsePhase != .head { return .response }
             return self.requestBody.isComplete ? .firstByte : .requestBody
         }
     }

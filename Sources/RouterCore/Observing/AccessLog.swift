@@ -59,6 +59,8 @@ public struct AccessLog: RequestObserver {
 
     /// A value in which nothing can be taken for the next one.
     private static func plain(_ text: String) -> String {
+        // Beyond ASCII are line ends, controls and marks that turn the direction of text.
+        let text = text.utf8.contains { $0 > 0x7E } ? self.escaped(text) : text
         let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C && $0 != 0x3D }
         guard !isPlain else { return text.isEmpty ? "\"\"" : text }
         var quoted = "\""
@@ -71,6 +73,19 @@ public struct AccessLog: RequestObserver {
             }
         }
         return quoted + "\""
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var escaped: [UInt8] = []
+        let digits = Array("0123456789ABCDEF".utf8)
+        for byte in text.utf8 {
+            if byte > 0x7E {
+                escaped += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            } else {
+                escaped.append(byte)
+            }
+        }
+        return String(decoding: escaped, as: UTF8.self)
     }
 
     private static func milliseconds(_ duration: Duration) -> String {

@@ -122,7 +122,7 @@ extension RouteMatch {
 public struct RouteTimeouts: Sendable, Hashable {
     /// To accept a connection: 5 s. Then the next instance is tried.
     public var connect: Duration = .seconds(5)
-    /// From the end of the request to the first byte of the response: 30 s. Then the answer is 504.
+    /// From the end of the request to the head of the response: 30 s. Then the answer is 504.
     public var firstByte: Duration = .seconds(30)
     /// Between two bytes of the response: 55 s. Then the response is broken off.
     public var betweenBytes: Duration = .seconds(55)

@@ -147,6 +147,27 @@ import Testing
         #expect(harness.endings.count == 1)
     }
 
+    @Test func `has no end of interim responses`() {
+        let harness = ExchangeHarness()
+        harness.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in 0..<16 { harness.upstream("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n") }
+        #expect(harness.endings.isEmpty)
+        #expect(harness.machine.waiting == .firstByte, "the response is still to come")
+        harness.upstream("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        #expect(harness.received.contains("HTTP/1.1 502 "))
+        #expect(harness.endings.map(\.code) == [.upstreamInvalid])
+    }
+
+    @Test func `may be told to go on with its body, which is waited for all the same`() {
+        let harness = ExchangeHarness()
+        harness.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        harness.upstream("HTTP/1.1 100 Continue\r\n\r\n")
+        #expect(harness.received.contains("HTTP/1.1 100 "))
+        #expect(harness.machine.waiting == .requestBody)
+        harness.client("hello")
+        #expect(harness.machine.waiting == .firstByte)
+    }
+
     @Test func `is told when the router stops`() {
         let harness = ExchangeHarness()
         harness.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

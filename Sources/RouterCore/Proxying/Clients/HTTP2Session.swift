@@ -12,8 +12,14 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private var over: [UInt32] = []
     private var isDriving = false
     private var isClosing = false
+    private var hasEnded = false
+    /// What came after the connection's end.
+    private var discarded = 0
     private var isGone = false
+    /// When a stream began or ended last, or the client took something of what was left at the end.
     private var lastProgress: UInt64
+    /// So much is read and thrown away at the end of a connection; who sends more does not look for an answer.
+    private static let discardLimit = 1 << 20
     private var watch: HTTP2Watch
     private var taking = ClientPace()
     /// How much was sent, and how much of it was taken at the last look.
@@ -48,22 +54,30 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
 
     /// What clients send is bounded by the windows that they are given. A client that does not read gets no answers to
     /// its frames either.
-    var wantsBytes: Bool { self.stream.isWritable }
+    var wantsBytes: Bool { self.stream.isWritable || self.isClosing }
 
     func received(_ bytes: ByteBuffer) {
-        self.lastProgress = self.worker.loop.now()
-        self.connection.receive(bytes, now: self.lastProgress)
+        guard !self.isClosing else { return self.discard(bytes) }
+        self.connection.receive(bytes, now: self.worker.loop.now())
         self.drive()
         self.connection.releaseInput()
     }
 
     func becameWritable() {
-        self.lastProgress = self.worker.loop.now()
         self.drive()
         self.stream.resumeReading()
     }
 
-    func ended() { self.leave() }
+    func ended() {
+        self.hasEnded = true
+        if self.isClosing { self.stream.closeAfterWriting() } else { self.leave() }
+    }
+
+    /// To close with unread input would be a reset, which can destroy what the client has not read.
+    private func discard(_ bytes: ByteBuffer) {
+        self.discarded += bytes.readableBytes
+        if self.discarded > Self.discardLimit { self.stream.close() }
+    }
 
     func closed(broke: Bool) {
         self.isGone = true
@@ -128,11 +142,13 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     private func open(_ id: UInt32) -> HTTP2Request {
         let request = HTTP2Request(id, self)
         self.requests[id] = request
+        self.lastProgress = self.worker.loop.now()
         return request
     }
 
     /// The request has nothing more to do. Its exchange is in the middle of something: they are let go of later.
     func finished(_ id: UInt32) {
+        self.lastProgress = self.worker.loop.now()
         self.over.append(id)
         guard self.over.count == 1 else { return }
         self.worker.loop.callSoon {
@@ -145,12 +161,13 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         for request in Array(self.requests.values) { request.lost() }
     }
 
-    /// Nothing more is expected of the client.
+    /// Nothing more is expected of the client but its own end.
     private func leave() {
         guard !self.isClosing else { return }
         self.isClosing = true
+        self.lastProgress = self.worker.loop.now()
         _ = self.write()
-        self.stream.closeAfterWriting()
+        if self.hasEnded { self.stream.closeAfterWriting() } else { self.stream.closeOutput() }
     }
 
     // MARK: What the worker asks for
@@ -163,7 +180,10 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }
         if self.takesTooLong(now) { return self.stream.close() }
-        guard !self.isClosing else { return }
+        if self.isClosing {
+            if now &- min(now, self.lastProgress) > self.worker.limits.linger { self.stream.close() }
+            return
+        }
         let (limits, isRead) = (self.worker.limits, self.stream.isWritable)
         switch self.watch.look(
             self.connection, now: now, isRead: isRead, head: limits.head, farewell: limits.linger)
@@ -187,6 +207,7 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             self.taking.rest()
             return false
         }
+        if self.isClosing { self.lastProgress = now }
         return self.taking.isTooSlow(
             now: now, moved: progress.taken, isPaced: !self.stream.isWritable || self.isClosing,
             self.worker.limits.taking)
