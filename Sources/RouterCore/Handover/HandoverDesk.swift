@@ -17,6 +17,17 @@
             /// The router has stopped accepting.
             var hasReleased = false
             var isStopping = false
+            /// Who waits until nobody is offered the sockets any more.
+            var releasing: [CheckedContinuation<Void, Never>] = []
+            /// The thread has read its last order.
+            var hasEnded = false
+
+            /// What the thread is to do now.
+            mutating func take() -> Orders {
+                defer { self.releasing = [] }
+                self.hasEnded = self.isStopping
+                return self
+            }
         }
 
         /// Connections at once; further ones are closed.
@@ -57,7 +68,18 @@
         }
 
         /// The router has stopped accepting: the other one may begin.
-        func release() { self.order { $0.hasReleased = true } }
+        ///
+        /// It returns once the sockets are offered to nobody any more, so that they can be closed: a descriptor that is
+        /// closed while it is being sent could be something else by then.
+        func release() async {
+            await withCheckedContinuation { continuation in
+                self.order { orders in
+                    orders.hasReleased = true
+                    guard orders.hasEnded else { return orders.releasing.append(continuation) }
+                    continuation.resume()
+                }
+            }
+        }
 
         /// Answers no more, and lets the path go.
         func stop() async {
@@ -75,8 +97,9 @@
         private func serve() {
             var round = DeskRound(self.settings, self.logger)
             while true {
-                let orders = self.orders.withLock { $0 }
+                let orders = self.orders.withLock { $0.take() }
                 if orders.hasReleased || orders.isStopping { round.release() }
+                for waiting in orders.releasing { waiting.resume() }
                 if orders.isStopping { break }
                 self.wait(&round)
             }

@@ -81,8 +81,8 @@ import Synchronization
         /// Says once that another router has everything it needs, and waits for this one to stop accepting.
         var claims: AsyncStream<Void>? { self.desk.withLock { $0?.claims } }
 
-        /// This router has stopped accepting.
-        func release() { self.desk.withLock { $0 }?.release() }
+        /// This router has stopped accepting. When it returns, the sockets can be closed.
+        func release() async { await self.desk.withLock { $0 }?.release() }
 
         /// Answers nobody any more.
         func stop() async {
@@ -107,7 +107,7 @@ import Synchronization
         }
         func claim(_ sockets: [ListeningSocket]) async throws { switch self {} }
         var claims: AsyncStream<Void>? { switch self {} }
-        func release() { switch self {} }
+        func release() async { switch self {} }
         func stop() async { switch self {} }
         var idleGrace: Duration { switch self {} }
     }

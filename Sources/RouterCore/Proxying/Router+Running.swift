@@ -71,7 +71,7 @@ extension Router {
         self.state.withLock { $0.listens(at: sockets.map(\.address.description)) }
         let isHandedOver = await self.wait(for: handover?.claims)
         await engines.stopAccepting()
-        handover?.release()
+        await handover?.release()
         for socket in sockets { socket.close() }
         // Whoever comes now finds nobody, and binds afresh.
         if !isHandedOver { await handover?.stop() }
