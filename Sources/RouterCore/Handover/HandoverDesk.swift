@@ -32,6 +32,9 @@
 
         /// Connections at once; further ones are closed.
         private static let maxPeers = 8
+        /// How long nobody is accepted after the system had nothing to accept them with, in nanoseconds: 250 ms. The
+        /// event would come again at once.
+        private static let pause: UInt64 = 250_000_000
 
         private let path: HandoverPath
         private let sockets: [ListeningSocket]
@@ -109,12 +112,18 @@
 
         private func wait(_ round: inout DeskRound) {
             let peers = round.peers
-            var waiting = ([self.wakeup, self.path.descriptor] + peers).map {
+            let now = NIODeadline.now().uptimeNanoseconds
+            // Of a negative descriptor nothing is heard.
+            let listener = round.isPaused(now: now) ? -1 : self.path.descriptor
+            var waiting = ([self.wakeup, listener] + peers).map {
                 pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
             }
-            let now = NIODeadline.now().uptimeNanoseconds
             let limit = round.nextDeadline.map { Int32(clamping: ($0 - min($0, now)) / 1_000_000 + 1) } ?? -1
-            guard poll(&waiting, nfds_t(waiting.count), limit) >= 0 else { return }
+            guard poll(&waiting, nfds_t(waiting.count), limit) >= 0 else {
+                // Short of memory, or of descriptors: this wait needs neither.
+                if errno != EINTR { poll(nil, 0, Int32(Self.pause / 1_000_000)) }
+                return
+            }
             if waiting[0].revents != 0 { slipway_io_eventfd_clear(self.wakeup) }
             let time = NIODeadline.now().uptimeNanoseconds
             for (peer, entry) in zip(peers, waiting.dropFirst(2)) where entry.revents != 0 {
@@ -126,7 +135,10 @@
 
         private func accept(_ round: inout DeskRound, now: UInt64) {
             let descriptor = slipway_io_accept(self.path.descriptor, nil, nil)
-            guard descriptor >= 0 else { return }
+            guard descriptor >= 0 else {
+                if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(-descriptor) { round.pausedUntil = now + Self.pause }
+                return
+            }
             let connection = HandoverConnection(descriptor)
             // The file's mode says the same. The superuser may do as it likes in any case.
             guard round.peers.count < Self.maxPeers, let peer = connection.peer,
@@ -170,6 +182,8 @@
         private var machine: HandoverMachine
         private let answerTimeout: UInt64
         private let logger: Logger
+        /// Until when nobody is accepted.
+        var pausedUntil: UInt64?
 
         init(_ settings: Router.Handover, _ logger: Logger) {
             self.logger = logger
@@ -179,7 +193,13 @@
 
         var peers: [Int32] { Array(self.visitors.keys) }
         var nextDeadline: UInt64? {
-            (self.visitors.values.compactMap(\.deadline) + [self.machine.deadline].compactMap { $0 }).min()
+            (self.visitors.values.compactMap(\.deadline) + [self.machine.deadline, self.pausedUntil].compactMap { $0 })
+                .min()
+        }
+
+        mutating func isPaused(now: UInt64) -> Bool {
+            if let until = self.pausedUntil, until <= now { self.pausedUntil = nil }
+            return self.pausedUntil != nil
         }
 
         mutating func add(_ connection: consuming HandoverConnection, process: Int32, now: UInt64) {
