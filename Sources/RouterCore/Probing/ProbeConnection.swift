@@ -5,15 +5,21 @@ import NIOPosix
 enum ProbeConnection {
     /// Connects, sends the request if there is one, and reads its answer until there is a report.
     ///
-    /// When the task is cancelled, it returns at once.
+    /// When the task is cancelled, it returns at once, and an attempt to connect ends with it: that is how a probe's time
+    /// is limited. Without a limit, an attempt ends after 10 s.
     static func ask(_ address: BackendAddress, _ exchange: (request: ByteBuffer, answer: ProbeAnswer)?) async
         -> HealthReport
     {
+        // NIO's own group, which is never shut down: a name that is being looked up cannot be given up, and would come
+        // back to a loop that was gone together with whoever had asked.
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let report = loop.makePromise(of: HealthReport.self)
         let bootstrap = ClientBootstrap(group: loop)
+            .connectTimeout(.seconds(10))
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                // Whether it is connected by then or not.
+                report.futureResult.whenComplete { _ in channel.close(promise: nil) }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         ProbeHandler(exchange?.request, exchange?.answer, report))
                 }
@@ -24,7 +30,6 @@ enum ProbeConnection {
         case .unix(let path): connecting = bootstrap.connect(unixDomainSocketPath: path)
         }
         connecting.whenFailure { report.succeed(.failed("did not accept a connection: \($0)")) }
-        report.futureResult.whenComplete { _ in connecting.whenSuccess { $0.close(promise: nil) } }
         return await withTaskCancellationHandler {
             (try? await report.futureResult.get()) ?? .failed("was not asked")
         } onCancel: {
