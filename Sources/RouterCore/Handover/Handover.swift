@@ -29,7 +29,10 @@ extension Router {
     /// Says that the routes are set: a router with a ``Configuration/handover`` accepts from now on, in the place of the
     /// one before it. May be called before ``run()``; without a hand-over it does nothing.
     ///
-    /// ``listening()`` tells when it accepts. When the old router does not let go, ``run()`` throws.
+    /// ``listening()`` tells when it accepts. When the old router has withdrawn its offer, ``run()`` throws. When it does
+    /// not say within ``Handover/answerTimeout`` that it stopped accepting, this one accepts all the same: two routers on
+    /// the same sockets lose nothing, since the kernel gives each connection to one of them, which answers it; but if
+    /// neither accepted, all would wait.
     public func takeOver() { self.readiness.continuation.yield() }
 }
 

@@ -151,7 +151,7 @@
             switch action {
             case .offer(let peer): round.send(.offer(names: self.sockets.map(\.name)), self.sockets, to: peer)
             case .refuse(let peer, let reason):
-                self.logger.warning("a router is not handed over to", metadata: ["router.reason": "\(reason)"])
+                self.logger.info("a router is not handed over to", metadata: ["router.reason": "\(reason)"])
                 round.send(.refusal(reason), to: peer)
                 round.close(peer)
             case .release:
@@ -245,7 +245,7 @@
 
         mutating func close(_ peer: Int32) {
             if self.machine.left(peer) {
-                self.logger.warning("the router that was to take over has gone; this one goes on")
+                self.logger.info("the router that was to take over has gone; this one goes on")
             }
             self.visitors[peer] = nil
         }

@@ -83,7 +83,8 @@
             case released
             /// It has died, so that nobody else accepts.
             case gone
-            /// It has not said that it stopped accepting. It may still do, which does no harm.
+            /// It has not said that it stopped accepting. It may still accept, which does no harm: each connection is
+            /// given to one of the two.
             case silent
         }
 

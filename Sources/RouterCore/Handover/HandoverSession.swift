@@ -61,8 +61,8 @@ import Synchronization
                 }
             }
             if ending == .silent {
-                self.logger.warning(
-                    "the router before this one has not said that it stopped accepting",
+                self.logger.info(
+                    "the router before this one has not said that it stopped accepting; this one accepts, too",
                     metadata: ["router.handover": "\(self.settings.path)"])
             }
             do throws(RouterError) {
@@ -73,7 +73,7 @@ import Synchronization
             } catch {
                 // Where the other router has let go, to accept is worth more than the next hand-over.
                 guard ending != nil else { throw error }
-                self.logger.error(
+                self.logger.info(
                     "the router after this one cannot take over", metadata: ["router.error": "\(error)"])
             }
         }
