@@ -37,16 +37,27 @@ public enum BackendAddress: Hashable, Sendable, LosslessStringConvertible {
     }
 
     /// Reads an address as it is usually written: `127.0.0.1:5000`, `[::1]:5000` or `unix:/run/shop/web.1.sock`.
+    ///
+    /// A host with colons needs its brackets, and no other host may have them. The port is 0 to 65,535; 0 makes sense
+    /// for a listener only, and no route takes it.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
-            self = .unix(path: String(text.dropFirst(5)))
+            let path = text.dropFirst(5)
+            guard !path.isEmpty else { return nil }
+            self = .unix(path: String(path))
             return
         }
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        // Alone, the number would be read with a sign, too.
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else { return nil }
         var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else { return nil }
-        self = .ip(host: String(host), port: port)
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, host.contains(":") == isBracketed, !host.contains(where: { "[]".contains($0) }) else {
+            return nil
+        }
+        self = .ip(host: String(host), port: Int(port))
     }
 }
 
