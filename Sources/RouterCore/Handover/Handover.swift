@@ -12,7 +12,9 @@ extension Router {
     ///
     /// Until then the new router may fail or be stopped, and the old one goes on as if nothing had happened.
     public struct Handover: Sendable, Hashable {
-        /// Where the routers meet. Its directory must be there, and writable for their user alone.
+        /// Where the routers meet. Its directory must be there, and belong to their user or to root. Nobody else may
+        /// write there, unless each can remove only what is their own (the sticky bit, as on `/tmp`): whoever could replace
+        /// the socket would be asked in the router's place. ``Router/run()`` refuses any other.
         public var path: FilePath
         /// How long the new router may take until it accepts: 5 min. Then the offer is withdrawn, for others to try.
         public var offerTimeout: Duration = .seconds(300)

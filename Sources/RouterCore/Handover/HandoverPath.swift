@@ -29,6 +29,7 @@
         init(_ path: FilePath) throws(RouterError) {
             self.path = path.string
             self.temporaryPath = "\(path.string).\(getpid())"
+            try Self.checkDirectory(of: path)
             if Self.status(self.path).map({ $0.st_mode & S_IFMT != S_IFSOCK }) == true {
                 throw RouterError(
                     .handoverFailed,
@@ -63,6 +64,25 @@
         func remove() {
             guard let identity = self.identity else { return }
             for path in [self.path, self.temporaryPath] where Self.identity(path) == identity { unlink(path) }
+        }
+
+        /// Refuses a directory where others could replace the socket. One that is not there is found out when listening.
+        private static func checkDirectory(of path: FilePath) throws(RouterError) {
+            let directory = path.removingLastComponent()
+            var status = stat()
+            guard stat(directory.string, &status) == 0 else { return }
+            guard status.st_uid == geteuid() || status.st_uid == 0 else {
+                throw RouterError(
+                    .handoverFailed,
+                    "The directory of the hand-over path '\(path)' belongs to another user, who could take the router's "
+                        + "place. Name one of its own user or of root.")
+            }
+            guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 || status.st_mode & S_ISVTX != 0 else {
+                throw RouterError(
+                    .handoverFailed,
+                    "Others may write in the directory of the hand-over path '\(path)', and could take the router's place. "
+                        + "Run chmod go-w on '\(directory)', or name another.")
+            }
         }
 
         private static func status(_ path: String) -> stat? {
