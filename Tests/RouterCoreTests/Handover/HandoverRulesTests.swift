@@ -106,4 +106,14 @@ import Testing
         _ = machine.ready(1)
         #expect(machine.deadline == nil)
     }
+
+    /// The latest time that the system's clock has, and the longest that a duration is made to.
+    @Test func `has for ever, if that is the limit`() {
+        var machine = HandoverMachine(offerTimeout: Duration.seconds(Int64.max).nanosecondsClamped)
+        let latest = UInt64(Int64.max)
+        _ = machine.hello(1, process: 7, now: latest)
+        #expect(machine.deadline.map { $0 > latest } == true)
+        #expect(machine.expire(now: latest) == nil)
+        #expect(machine.ready(1) == .release(1))
+    }
 }
