@@ -9,7 +9,8 @@ import Testing
 @testable import PlatformKit
 
 @Suite(.timeLimit(.minutes(1))) struct CertificateFailureTests {
-    @Test func `what was recorded is no error when it cannot be put into use, and is with the next change`() async throws
+    @Test func `what was recorded is no error when it cannot be put into use, and is with the next change`()
+        async throws
     {
         try await withTemporaryDirectory { directory in
             let authority = try LocalAuthority()
