@@ -6,7 +6,7 @@
 
 /// Which host is served with which certificate, and for which one is ordered. Pure: the same state gives the same plan.
 ///
-/// An application's certificates are used for its own hosts and no others, whatever else they name: who may deploy one
+/// An application's certificates are used for its own hosts and no others, whatever else they name: what is added for one
 /// application must not speak for another. The platform's certificates are used for all that they name. Of several for one
 /// host, an application's own goes before the platform's, and the newer before the older.
 struct CertificatePlan: Sendable, Equatable {
