@@ -6,8 +6,8 @@
 /// break applications that need such bytes (`/proxy/http://example.com/`), so it is forwarded as it came, but only
 /// when all readings agree about the prefix:
 ///
-/// 1. A path with a dot segment in any reading (`..`, `%2e%2e`, `..%2F`, `..;x`), with an encoded NUL, or with what may
-///    be a slash behind a `;` in its segment, is refused. Clients resolve dot segments before they send, and servers
+/// 1. A path with a dot segment in any reading (`..`, `%2e%2e`, `..%2F`, `..;x`), with an encoded NUL, with an encoding
+///    put together of others (`%6%61`), or with what may be a slash behind a `;` in its segment, is refused. Clients resolve dot segments before they send, and servers
 ///    disagree about their order with merging slashes; the others have no use.
 /// 2. The path is matched literally, and again with everything above undone. When the two find different rules, it is
 ///    refused.
@@ -65,7 +65,15 @@ enum PathReading {
                 }
             }
         }
-        return isDots() ? nil : count
+        return isDots() || self.isEncoded(out, count) ? nil : count
+    }
+
+    /// Whether what is undone could be undone further: `%6%61` is `%6a` once decoded, and `j` twice.
+    private static func isEncoded(_ bytes: UnsafeMutableRawBufferPointer, _ count: Int) -> Bool {
+        for index in 0..<max(0, count - 2) where bytes[index] == 0x25 {
+            if ByteClass.hexValue(bytes[index + 1]) != nil, ByteClass.hexValue(bytes[index + 2]) != nil { return true }
+        }
+        return false
     }
 
     /// The byte at a position, decoded as often as it was encoded.

@@ -29,7 +29,8 @@ import Testing
         // Inside for one server and outside for another.
         ("//api", "refused"), ("/%61pi", "refused"), ("/api%2Fv2", "refused"), ("/api\\v2", "refused"),
         ("/api;x", "refused"), ("/api;x/v2", "refused"), ("/;/api", "refused"), ("/api/%76%32", "refused"),
-        ("/%2561pi", "refused"), ("\\api", "refused"), ("/api//v2", "refused"), ("/api%5Cv2", "refused"),
+        ("/%2561pi", "refused"), ("/%6%61pi", "refused"), ("\\api", "refused"), ("/api//v2", "refused"),
+        ("/api%5Cv2", "refused"),
         // Dot segments.
         ("/x/../api", "refused"), ("/api/../x", "refused"), ("/api/./x", "refused"), ("/api/..", "refused"),
         ("/api/%2e%2E/x", "refused"), ("/api/.%2e", "refused"), ("/api/..;/x", "refused"), ("/api/..%2Fx", "refused"),

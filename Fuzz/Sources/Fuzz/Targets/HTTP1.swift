@@ -23,6 +23,8 @@ func fuzzRequest(_ input: UnsafeRawBufferPointer) {
 func fuzzResponse(_ input: UnsafeRawBufferPointer) {
     guard let first = input.first else { return }
     let bytes = Array(input.dropFirst())
+    // Without a byte of an answer, the request is sent again.
+    guard !bytes.isEmpty else { return }
     let requests = [
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
