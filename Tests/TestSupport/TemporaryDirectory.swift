@@ -7,9 +7,9 @@ public func withTemporaryDirectory<R>(
     _ body: (FilePath) async throws -> R
 ) async throws -> R {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("slipway-test-\(UUID().uuidString)")
-    // For its user alone, whatever the umask: some paths are refused where others can write.
+    // Others may look but not write, whatever the umask: some paths are refused where others can write.
     try FileManager.default.createDirectory(
-        at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     defer { try? FileManager.default.removeItem(at: directory) }
     return try await body(FilePath(directory.path))
 }
