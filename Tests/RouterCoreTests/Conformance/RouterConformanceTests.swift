@@ -10,20 +10,13 @@ import Testing
         let runner = try #require(RouterUnderTest.runner)
         let observation = try await runner.run(conformanceCase)
         let problems = conformanceCase.problems(in: observation)
-        func report() {
-            guard !problems.isEmpty else { return }
-            Issue.record(
-                """
-                \(conformanceCase.testDescription) (\(conformanceCase.source))
-                \(problems.map { "- \($0)" }.joined(separator: "\n"))
-                \(observation.transcript)
-                """)
-        }
-        if let reason = KnownIssues.ofRouter[conformanceCase.testDescription] {
-            withKnownIssue(Comment(rawValue: reason)) { report() }
-        } else {
-            report()
-        }
+        guard !problems.isEmpty else { return }
+        Issue.record(
+            """
+            \(conformanceCase.testDescription) (\(conformanceCase.source))
+            \(problems.map { "- \($0)" }.joined(separator: "\n"))
+            \(observation.transcript)
+            """)
     }
 }
 

@@ -371,7 +371,7 @@
         @Test func `must be one`() async throws {
             let pipe = Foundation.Pipe()
             let router = try StartedRouter(
-                .own, at: FilePath("/tmp/unused.sock"),
+                .own, at: FilePath("/unused"),
                 listeners: [.init(inherited: pipe.fileHandleForReading.fileDescriptor)]
             ) { $0.handover = nil }
             let error = await #expect(throws: RouterError.self) { try await router.ended() }

@@ -73,8 +73,6 @@ import Testing
     @Test func `has a name of its own`() throws {
         let names = try CaseLibrary.all().map(\.testDescription)
         #expect(Set(names).count == names.count)
-        let known = Set(KnownIssues.ofRouter.keys)
-        #expect(known.isSubset(of: names), "a known issue names no case")
     }
 
     @Test(arguments: [
