@@ -18,7 +18,9 @@ final class ApplicationPool: Sendable {
     let route: ApplicationRoute
     /// What outlives this version: the queue, and what is in flight.
     let application: ApplicationState
-    let timeouts: NanosecondTimeouts
+    var timeouts: NanosecondTimeouts {
+        self.route.hasUsualTimeouts ? .defaults : NanosecondTimeouts(self.route.timeouts)
+    }
     /// What requests meet before an instance; nil for nothing.
     let policy: PreparedPolicy?
     /// The instances of the route, in its order; some of them may be unhealthy.
@@ -39,7 +41,6 @@ final class ApplicationPool: Sendable {
     ) {
         self.route = route
         self.application = application
-        self.timeouts = NanosecondTimeouts(route.timeouts)
         self.policy = route.policy.map {
             PreparedPolicy($0, application: route.application, key: key, loops: loops)
         }
@@ -53,7 +54,6 @@ final class ApplicationPool: Sendable {
     private init(_ pool: ApplicationPool) {
         self.route = pool.route
         self.application = pool.application
-        self.timeouts = pool.timeouts
         self.policy = pool.policy
         self.key = pool.key
         self.members = pool.members

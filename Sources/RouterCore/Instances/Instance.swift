@@ -10,7 +10,14 @@ final class Instance: Sendable {
     let id: BackendID
     let address: BackendAddress
     /// The address ready for use; nil when it is a name.
-    let socketAddress: SocketAddress?
+    var socketAddress: SocketAddress? {
+        switch self.address {
+        case .ip(let host, let port):
+            try? SocketAddress(ipAddress: host == "localhost" ? "127.0.0.1" : host, port: port)
+        case .unix(let path):
+            try? SocketAddress(unixDomainSocketPath: path)
+        }
+    }
     /// Since when it gets requests, in nanoseconds of uptime.
     var since: UInt64 { self.beginning.load(ordering: .relaxed) }
 
@@ -32,13 +39,6 @@ final class Instance: Sendable {
         self.health = Atomic(isHealthy)
         self.id = backend.id
         self.address = backend.address
-        switch backend.address {
-        case .ip(let host, let port):
-            let literal = host == "localhost" ? "127.0.0.1" : host
-            self.socketAddress = try? SocketAddress(ipAddress: literal, port: port)
-        case .unix(let path):
-            self.socketAddress = try? SocketAddress(unixDomainSocketPath: path)
-        }
     }
 
     // MARK: In flight

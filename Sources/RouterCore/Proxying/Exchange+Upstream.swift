@@ -264,10 +264,14 @@ extension Exchange {
         let pool = self.attempt.pool
         self.attempt.pool = nil
         pool?.application.end()
-        self.worker.record(
-            self.summary, self.timing, ending, application: pool?.application, instance: instance,
-            id: self.machine.requestID, now: now)
+        self.worker.traffic.record(
+            ending, self.timing, application: pool?.application, instance: instance, now: now)
+        if self.worker.observer != nil {
+            self.worker.report(
+                self.summary, self.timing, ending, application: pool?.application, instance: instance,
+                id: self.machine.requestID, now: now)
+            self.summary.clear()
+        }
         self.timing = RequestTiming()
-        self.summary.clear()
     }
 }

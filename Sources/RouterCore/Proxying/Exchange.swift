@@ -6,8 +6,8 @@ import NIOCore
 /// it is done, except that a connection to an instance may be there at once.
 final class Exchange {
     let worker: Worker
-    /// Owns this exchange, and therefore outlives it.
-    unowned(unsafe) let client: any ClientSide
+    /// Owns this exchange, and therefore outlives it; set by it before anything happens.
+    unowned(unsafe) var client: (any ClientSide)!
     private let ownedMachine: Owned<ExchangeMachine>
     private let ownedAttempt = Owned(UpstreamAttempt())
     private let ownedTiming = Owned(RequestTiming())
@@ -28,12 +28,8 @@ final class Exchange {
     /// From when on an idle connection is closed, because the router stops.
     private var leaveBy = UInt64.max
 
-    init(
-        _ worker: Worker, client: any ClientSide, facts: ConnectionFacts,
-        dialect: ExchangeMachine.Dialect = .http1
-    ) {
+    init(_ worker: Worker, facts: ConnectionFacts, dialect: ExchangeMachine.Dialect = .http1) {
         self.worker = worker
-        self.client = client
         self.watch = Watch(now: worker.loop.now())
         self.ownedMachine = Owned(
             ExchangeMachine(
@@ -68,23 +64,24 @@ final class Exchange {
     func pump() {
         guard !self.isPumping else { return }
         self.isPumping = true
+        let client: any ClientSide = self.client
         self.machine.seconds = self.worker.seconds
         while let action = self.machine.nextAction() {
             switch action {
             case .toClient(let bytes):
-                self.client.send(bytes)
+                client.send(bytes)
                 self.clientNeedsFlush = true
             case .toUpstream(let bytes):
                 self.attempt.upstream?.send(bytes)
                 self.upstreamNeedsFlush = true
             case .headToClient(let head, let ends):
-                self.client.sendHead(head, ends: ends)
+                client.sendHead(head, ends: ends)
                 self.clientNeedsFlush = true
             case .headToUpstream(let head, let ends):
                 self.attempt.upstream?.sendHead(head, ends: ends)
                 self.upstreamNeedsFlush = true
             case .endToClient(let trailers):
-                self.client.sendEnd(trailers: trailers)
+                client.sendEnd(trailers: trailers)
                 self.clientNeedsFlush = true
             case .endToUpstream(let trailers):
                 self.attempt.upstream?.sendEnd(trailers: trailers)
@@ -94,15 +91,15 @@ final class Exchange {
             case .streaming, .tunnel: self.attempt.becomeStream()
             case .ended(let ending):
                 // What the client is sent is sent before anything is looked at in peace.
-                self.flushClient()
+                self.flush(client)
                 self.finish(ending)
             case .halfCloseUpstream: self.attempt.upstream?.endOutput()
-            case .halfCloseClient: self.client.endOutput()
+            case .halfCloseClient: client.endOutput()
             case .closeClient: self.closeClient()
             }
         }
         self.isPumping = false
-        self.flushClient()
+        self.flush(client)
         if self.upstreamNeedsFlush {
             self.upstreamNeedsFlush = false
             self.attempt.upstream?.flush()
@@ -129,10 +126,10 @@ final class Exchange {
         self.client.resumeReading()
     }
 
-    private func flushClient() {
+    private func flush(_ client: any ClientSide) {
         guard self.clientNeedsFlush else { return }
         self.clientNeedsFlush = false
-        self.client.flush()
+        client.flush()
     }
 
     private func closeClient() {

@@ -329,12 +329,11 @@ final class Worker {
 
     // MARK: Records
 
-    func record(
+    /// Tells the observer of a request.
+    func report(
         _ summary: RequestSummary, _ timing: RequestTiming, _ ending: ExchangeEnding, application: ApplicationState?,
         instance: Instance?, id: RequestID, now: UInt64
     ) {
-        self.traffic.record(ending, timing, application: application, instance: instance, now: now)
-        guard self.observer != nil else { return }
         let wasEmpty = self.batch.isEmpty
         self.batch.append(
             summary, timing, ending, application: application, instance: instance, id: id, now: now,

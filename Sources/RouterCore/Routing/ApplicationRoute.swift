@@ -20,7 +20,10 @@ public struct ApplicationRoute: Sendable, Hashable {
     /// Whether it serves or is in maintenance.
     public var mode: Mode
     /// How long the instances may take.
-    public var timeouts: RouteTimeouts
+    public var timeouts: RouteTimeouts {
+        get { self.boxedTimeouts?.value ?? RouteTimeouts() }
+        set { self.boxedTimeouts = newValue == RouteTimeouts() ? nil : .value(newValue) }
+    }
     /// How large a request's body may be, in bytes; nil for ``Router/Configuration/maxRequestBodyBytes``.
     public var maxRequestBodyBytes: Int?
     /// What the instances speak: HTTP/1.1. WebSockets need it.
@@ -51,7 +54,11 @@ public struct ApplicationRoute: Sendable, Hashable {
         set { self.boxedProbe = newValue.map(Boxed.value) }
     }
 
+    /// Whether its instances may take as long as those of most.
+    var hasUsualTimeouts: Bool { self.boxedTimeouts == nil }
+
     // What few routes have takes a word of the others, of which there may be tens of thousands.
+    private var boxedTimeouts: Boxed<RouteTimeouts>?
     private var boxedHold: Boxed<HoldPolicy>?
     private var boxedPolicy: Boxed<RoutePolicy>?
     private var boxedProbe: Boxed<ProbeSettings>?
@@ -88,8 +95,8 @@ public struct ApplicationRoute: Sendable, Hashable {
         self.matches = matches
         self.backends = backends
         self.mode = mode
-        self.timeouts = timeouts
         self.maxRequestBodyBytes = maxRequestBodyBytes
+        self.timeouts = timeouts
     }
 }
 

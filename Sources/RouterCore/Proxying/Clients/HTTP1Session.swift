@@ -4,7 +4,7 @@ import NIOCore
 final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     private let stream: any ByteStream
     private let worker: Worker
-    private var exchange: Exchange!
+    private let exchange: Exchange
     /// How much was sent, and how much of it was taken at the last look.
     private var sent = 0
     private var taken = 0
@@ -13,7 +13,8 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     init(_ stream: any ByteStream, _ worker: Worker, facts: ConnectionFacts) {
         self.stream = stream
         self.worker = worker
-        self.exchange = Exchange(worker, client: self, facts: facts)
+        self.exchange = Exchange(worker, facts: facts)
+        self.exchange.client = self
     }
 
     // MARK: What the stream says

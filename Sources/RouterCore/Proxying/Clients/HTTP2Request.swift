@@ -5,8 +5,7 @@ final class HTTP2Request: ClientSide {
     private let id: UInt32
     /// Owns this request, and forgets it when it is over.
     private unowned let session: HTTP2Session
-    private(set) lazy var exchange = Exchange(
-        self.session.worker, client: self, facts: self.session.facts, dialect: .frames)
+    let exchange: Exchange
 
     private var sent = 0
     private var sentEnd = false
@@ -17,6 +16,8 @@ final class HTTP2Request: ClientSide {
     init(_ id: UInt32, _ session: HTTP2Session) {
         self.id = id
         self.session = session
+        self.exchange = Exchange(session.worker, facts: session.facts, dialect: .frames)
+        self.exchange.client = self
     }
 
     // MARK: What the session says

@@ -6,7 +6,7 @@ final class InstanceConnections {
     /// Those that speak HTTP/2, and can be shared.
     private var shared: [HTTP2InstanceConnection] = []
     /// A further one of these that is being made.
-    let connecting = SharedConnecting()
+    private(set) lazy var connecting = SharedConnecting()
 
     init(_ instance: Instance) {
         self.instance = instance

@@ -253,13 +253,15 @@
         /// Reads into the one buffer that all streams share. As long as nobody keeps a part of it, it is used again.
         func receive(_ descriptor: Int32) -> Reading {
             let capacity = self.readBufferBytes
-            var result = 0
+            // Its capacity is what it was made with, and after this nobody else has it.
             self.readBuffer.value.clear()
-            self.readBuffer.value.writeWithUnsafeMutableBytes(minimumWritableBytes: capacity) { space in
-                result = slipway_io_receive(descriptor, space.baseAddress, capacity)
-                return max(0, result)
+            let result = self.readBuffer.value.withVeryUnsafeMutableBytes { space in
+                slipway_io_receive(descriptor, space.baseAddress, capacity)
             }
-            if result > 0 { return .bytes(self.readBuffer.value, isFull: result == capacity) }
+            if result > 0 {
+                self.readBuffer.value.moveWriterIndex(to: result)
+                return .bytes(self.readBuffer.value, isFull: result == capacity)
+            }
             if result == 0 { return .end }
             return result == -Int(EAGAIN) ? .nothing : .failed
         }
