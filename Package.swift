@@ -150,6 +150,12 @@ let examples: [Target] = [
         dependencies: ["RouterCore", .argumentParser, .logging, .serviceLifecycle, .system, .unixSignals],
         path: "Examples/router",
         swiftSettings: settings),
+    // What the benchmarks cannot do from outside.
+    .executableTarget(
+        name: "route-changes",
+        dependencies: ["RouterCore", .logging],
+        path: "Benchmarks/Programs/route-changes",
+        swiftSettings: settings),
     .executableTarget(
         name: "metrics-example",
         dependencies: ["MetricsCore", .logging, .metrics],

@@ -61,6 +61,7 @@ struct Benchmarks {
         case .routerTLS: try TLSScenario(stand: stand).run()
         case .routerHTTP2: try HTTP2Scenario(stand: stand).run()
         case .routerLatency: try LatencyScenario(stand: stand).run()
+        case .routerChanges: try RouteChangeScenario(stand: stand).run()
         case .routerThreads: try ThreadScenario(stand: stand).run()
         case .routerWebSockets: try WebSocketScenario(stand: stand).run()
         case .push: []

@@ -8,6 +8,7 @@ enum Scenario: String, CaseIterable {
     case routerTLS = "router-tls"
     case routerHTTP2 = "router-http2"
     case routerLatency = "router-latency"
+    case routerChanges = "router-changes"
     case routerThreads = "router-threads"
     case routerWebSockets = "router-websockets"
     case push
@@ -20,6 +21,7 @@ enum Scenario: String, CaseIterable {
         case .routerTLS: "requests and handshakes with TLS"
         case .routerHTTP2: "requests of HTTP/2 clients"
         case .routerLatency: "how long answers take at a given rate"
+        case .routerChanges: "routes that change under load"
         case .routerThreads: "two threads beside one"
         case .routerWebSockets: "memory of idle WebSockets"
         case .push: "a push, and the switch to the new release"
