@@ -125,17 +125,21 @@ extension ExchangeMachine {
         self.replay.clear()
         var out = self.replay
         self.replay = ByteBuffer()
-        self.headBytes.withUnsafeReadableBytes { bytes in
-            out.writeHead(limit: self.request.forwardedLimit(bytes.count, facts: self.facts)) { out in
-                self.request.write(
-                    bytes, fields: self.fields, facts: self.facts, id: self.requestID,
-                    startMilliseconds: startMilliseconds, delivery: self.requestDelivery, into: &out)
+        // Taken out rather than copied, because a copy counts references. The head's buffer is the socket's read buffer,
+        // and is let go of.
+        let head = exchange(&self.headBytes, with: ByteBuffer())
+        let fields = exchange(&self.fields, with: [])
+        let (request, facts, id, delivery) = (self.request, self.facts, self.requestID, self.requestDelivery)
+        head.withUnsafeReadableBytes { bytes in
+            out.writeHead(limit: request.forwardedLimit(bytes.count, facts: facts)) { out in
+                request.write(
+                    bytes, fields: fields, facts: facts, id: id, startMilliseconds: startMilliseconds,
+                    delivery: delivery, into: &out)
             }
         }
-        self.replay = out
+        self.fields = fields
         self.replayHeadLength = out.readableBytes
-        // The head's buffer is the socket's read buffer: let go of it.
-        self.headBytes.letGo()
+        self.replay = out
         self.phase = .exchanging
     }
 

@@ -181,19 +181,23 @@ extension ExchangeMachine {
     }
 
     private mutating func writeHead(connection: StaticString) {
-        var out = self.out
-        self.out = ByteBuffer()
+        // Taken out rather than copied, because a copy counts references.
+        var out = exchange(&self.out, with: ByteBuffer())
         out.clear()
-        self.headBytes.withUnsafeReadableBytes { bytes in
-            // What is added is for the response, not for those before it.
-            let added = self.response.status < 200 ? [] : self.responseFields
+        let head = exchange(&self.headBytes, with: ByteBuffer())
+        let fields = exchange(&self.fields, with: [])
+        let (response, delivery, seconds) = (self.response, self.delivery, self.seconds)
+        let rules = self.policy?.responseRules
+        // What is added is for the response, not for those before it.
+        let added = response.status < 200 ? [] : self.responseFields
+        head.withUnsafeReadableBytes { bytes in
             out.writeHead(limit: bytes.count + added.count + ResponseHead.addedLimit) { out in
-                self.response.write(
-                    bytes, fields: self.fields, delivery: self.delivery, connection: connection,
-                    rules: self.policy?.responseRules, added: added, seconds: self.seconds, into: &out)
+                response.write(
+                    bytes, fields: fields, delivery: delivery, connection: connection, rules: rules, added: added,
+                    seconds: seconds, into: &out)
             }
         }
-        self.headBytes.letGo()
+        self.fields = fields
         self.out = out
     }
 
