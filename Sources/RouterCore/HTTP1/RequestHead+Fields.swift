@@ -40,6 +40,11 @@ extension RequestHead {
                 self.hasIdempotencyKey = true
             case .transferCodings:
                 if bytes[field.value].spells("trailers") { self.acceptsTrailers = true }
+            case .contentType:
+                if bytes[field.value].count >= 16 {
+                    self.isGRPC = UnsafeRawBufferPointer(rebasing: bytes[field.value][0..<16]).spells(
+                        "application/grpc")
+                }
             case .traceParent:
                 self.trace.read(bytes[field.value])
             case .maxForwards:

@@ -293,10 +293,11 @@ final class Exchange {
         if self.client.isQuiet() { self.timeOut() }
     }
 
-    /// The body is waited for.
+    /// The body is waited for. Messages of an application's own come when there is one, and only must not stay away.
     private func sendsTooSlowly(_ now: UInt64) -> Bool {
         self.watch.sending.isTooSlow(
-            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes, isPaced: true,
+            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes,
+            isPaced: !self.machine.sendsMessages,
             self.worker.limits.sending)
     }
 
