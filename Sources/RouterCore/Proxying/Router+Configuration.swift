@@ -21,6 +21,10 @@ extension Router {
         /// ``trustedProxies`` are not limited. Where a listener expects the PROXY protocol
         /// (``Listener/proxyProtocolFrom``), the client that its header names is.
         public var maxConnectionsPerAddress = 1000
+        /// Client connections at once from the first 48 bits of an IPv6 address: 4,000, beside ``maxConnectionsPerAddress``,
+        /// and answered like that. Who is given so many bits has 65,536 networks of 64 bits, each of which would be another
+        /// client; but some carriers give each of their customers no more than one network, so it is several times as many.
+        public var maxConnectionsPerIPv6Site = 4000
         /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
         /// kept and completed: none. From everybody else they are dropped.
         public var trustedProxies: [AddressRange] = []
@@ -210,8 +214,10 @@ extension Router.Configuration {
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
         try require(self.maxConnections >= 1, "limit of connections is below 1")
         try require(self.maxConnectionsPerAddress >= 1, "limit of connections per address is below 1")
+        try require(self.maxConnectionsPerIPv6Site >= 1, "limit of connections per IPv6 site is below 1")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
+        try require((1...100).contains(self.clientSharePercent), "share of places for a client is not 1 to 100 percent")
         try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")
         try require(self.writeBufferBytes >= 4096, "write buffer is below 4 KiB")
         try require(self.bufferShare >= 4 << 20, "limit of bytes held is below 4 MiB for each of its loops")
