@@ -76,8 +76,30 @@ final class ConnectionCensus: Sendable {
         }
     }
 
+    private static func subtract(_ client: ClientAddress, _ counts: inout [ClientAddress: Int]) {
+        guard let known = counts[client] else { return }
+        counts[client] = known > 1 ? known - 1 : nil
+    }
+
     /// How many connections there are.
     var total: Int { self.count.withLock { $0.total } }
+
+    // MARK: Room for new ones
+
+    /// The loops that count here.
+    func attach(_ workers: [WorkerHandle]) {
+        self.workers.withLock { $0 = workers.map { WeakHandle(handle: $0) } }
+    }
+
+    /// Whether fewer than so many places are free.
+    func hasLess(than free: Int) -> Bool { self.count.withLock { self.limit - $0.total < free } }
+
+    /// Has the other loops give up connections that wait for a request, because the one that asks has none.
+    func askForRoom(from asking: WorkerHandle?) {
+        for worker in self.workers.withLock({ $0 }) where worker.handle !== asking {
+            worker.handle?.execute { $0.makeRoomForOthers() }
+        }
+    }
 
     private func add(_ network: ClientAddress?, _ count: inout Count) -> Bool {
         guard let network else { return true }

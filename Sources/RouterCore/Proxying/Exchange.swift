@@ -341,6 +341,15 @@ final class Exchange {
 
     // MARK: The end
 
+    /// Since when the connection has waited for a request; nil when it does not.
+    var idleSince: UInt64? {
+        guard !self.isClosing, self.machine.waiting == .nextRequest else { return nil }
+        return self.watch.lastEvent
+    }
+
+    /// It has waited for long enough: the connection ends as it does when its time is over.
+    func giveUp() { self.timeOut() }
+
     /// The next answer is the last one. A client that is between two requests is given so many nanoseconds to ask once
     /// more: its request may be on its way.
     func shutDown(idleGrace: UInt64) {

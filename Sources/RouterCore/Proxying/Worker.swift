@@ -31,7 +31,19 @@ final class Worker {
     private(set) var seconds: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
     /// What each of them is counted for, in the same places.
-    private var networks: [ClientAddress?] = []
+    private var seats: [Seat] = []
+    private enum Seat {
+        case counted(ClientAddress?)
+        /// It has been told to go, and another one has its place.
+        case givenUp
+    }
+    /// How many have been told to go and are still here.
+    private var leaving = 0
+    var spare: SpareConnections
+    var nextRoomRequest: UInt64 = 0
+    /// Connections given up for new ones since the last line about it in the log.
+    var givenUp = 0
+    var lastGivenUpLine: UInt64 = 0
     /// Told that they are too many, and not gone yet.
     private var refused: [RefusedConnection] = []
     /// Connections that were not served since the last line about it in the log.
@@ -69,6 +81,7 @@ final class Worker {
         self.configuration = configuration
         self.limits = NanosecondLimits(configuration)
         self.settings = configuration.exchangeSettings
+        self.spare = SpareConnections(pause: configuration.timerResolution.nanosecondsClamped)
         self.observer = observer
         self.logger = logger
         self.routes = routes
@@ -100,17 +113,21 @@ final class Worker {
             pseudonym: self.configuration.pseudonym)
     }
 
-    /// Serves a connection that was accepted, or sends it away when there are too many.
+    /// Serves a connection that was accepted, or sends it away when there are too many and none can be given up for it.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        let isNamed = !listener.expectsProxyHeader(from: client)
-        switch self.census.enter(isNamed ? client : nil) {
+        let named = listener.expectsProxyHeader(from: client) ? nil : client
+        var entry = self.census.enter(named)
+        if case .failure(let refusal) = entry, refusal.code == .tooManyConnections {
+            if self.makeRoom() { entry = self.census.enter(named) } else { self.askForRoom() }
+        }
+        switch entry {
         case .failure(let refusal): self.refuse(stream, refusal.code, listener)
         case .success(let network):
             let arriving = ArrivingConnection(stream, self, client: client, listener)
             stream.handler = arriving
             arriving.position = self.clients.count
             self.clients.append(arriving)
-            self.networks.append(network)
+            self.seats.append(.counted(network))
             // It was accepted in time.
             if let idleGrace { arriving.shutDown(idleGrace: idleGrace) }
         }
@@ -118,14 +135,35 @@ final class Worker {
 
     /// A proxy has said whose connection it is; false when that client has too many.
     func identify(_ arriving: ArrivingConnection, _ client: ClientAddress) -> Bool {
-        guard let position = arriving.position else { return false }
+        guard let position = arriving.position, case .counted = self.seats[position] else { return false }
         do throws(ConnectionCensus.Refusal) {
-            self.networks[position] = try self.census.identify(client)
+            self.seats[position] = .counted(try self.census.identify(client))
             return true
         } catch {
             return false
         }
     }
+
+    /// The clients that count.
+    var countedClients: [any ClientSession] {
+        zip(self.clients, self.seats).compactMap { client, seat in
+            if case .counted = seat { client } else { nil }
+        }
+    }
+
+    /// Has a client that waits for a request go, and no longer counts it. It may take a moment to say goodbye, unless many
+    /// others already do.
+    func giveUp(_ client: any ClientSession) {
+        guard let position = client.position, case .counted(let network) = self.seats[position] else { return }
+        self.census.leave(network)
+        self.seats[position] = .givenUp
+        self.leaving += 1
+        self.givenUp += 1
+        client.giveUp(atOnce: self.leaving > Self.maxLeaving)
+    }
+
+    /// So many are over the limit at most, on each loop.
+    private static var maxLeaving: Int { 128 }
 
     /// Says in clear text why a connection is not served; one that would begin with a handshake is closed before it.
     func refuse(_ stream: any ByteStream, _ code: RouterErrorCode, _ listener: ListenerFacts) {
@@ -165,12 +203,15 @@ final class Worker {
     func remove(_ client: any ClientSession) {
         guard let position = client.position else { return }
         client.position = nil
-        self.census.leave(self.networks[position])
+        switch self.seats[position] {
+        case .counted(let network): self.census.leave(network)
+        case .givenUp: self.leaving -= 1
+        }
         let last = self.clients.removeLast()
-        let lastNetwork = self.networks.removeLast()
+        let lastSeat = self.seats.removeLast()
         if last !== client {
             self.clients[position] = last
-            self.networks[position] = lastNetwork
+            self.seats[position] = lastSeat
             last.position = position
         }
         if self.clients.isEmpty { self.tellEmpty() }
@@ -365,6 +406,7 @@ final class Worker {
         for client in Array(self.clients) { client.check(now: now) }
         for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
         self.logRefusals(now)
+        self.logGivenUp(now)
         self.ledger.recount()
         if self.ledger.isFull { self.relieve() }
         for (slot, connections) in self.pools.enumerated() {

@@ -58,6 +58,13 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
     var exchanges: [Exchange] { [self.exchange] }
     var heldBytes: Int { self.stream.bufferedBytes + self.exchange.allHeldBytes }
 
+    var idleSince: UInt64? { self.exchange.idleSince }
+
+    func giveUp(atOnce: Bool) {
+        self.exchange.giveUp()
+        if atOnce { self.stream.close() }
+    }
+
     func check(now: UInt64) { self.exchange.check(now: now) }
     func shutDown(idleGrace: UInt64) { self.exchange.shutDown(idleGrace: idleGrace) }
 

@@ -179,6 +179,15 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         self.requests.values.reduce(self.stream.bufferedBytes + self.counted) { $0 + $1.exchange.allHeldBytes }
     }
 
+    func isQuiet() -> Bool { self.stream.isQuiet() }
+    var idleSince: UInt64? { self.isClosing || self.connection.openStreams > 0 ? nil : self.lastProgress }
+
+    func giveUp(atOnce: Bool) {
+        self.connection.goAway(gracefully: false)
+        self.drive()
+        if atOnce { self.stream.close() }
+    }
+
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }
         if self.takesTooLong(now) { return self.stream.close() }
