@@ -23,6 +23,9 @@ final class ApplicationPool: Sendable {
     let policy: PreparedPolicy?
     /// The instances of the route, in its order; some of them may be unhealthy.
     let members: [Member]
+    /// How the places of those that requests may go to are divided among clients.
+    let places: PlaceRule
+    private let clientSharePercent: Int
     /// Those that requests may go to.
     private let all: InstanceGroup
     /// What few routes have.
@@ -33,9 +36,10 @@ final class ApplicationPool: Sendable {
     ///   - members: the instances of the route's backends, in their order.
     ///   - key: the router's secret. Without one, clients could compute what is derived from it.
     ///   - loops: how many event loops share the application's requests.
+    ///   - clientSharePercent: see ``Router/Configuration/clientSharePercent``.
     init(
         route: ApplicationRoute, members: [Member], application: ApplicationState, key: SecretKey = SecretKey(0, 0),
-        loops: Int = 1
+        loops: Int = 1, clientSharePercent: Int = 100
     ) {
         self.route = route
         self.application = application
@@ -45,7 +49,9 @@ final class ApplicationPool: Sendable {
         }
         self.key = key
         self.members = members
+        self.clientSharePercent = clientSharePercent
         let healthy = Self.healthy(members, route)
+        self.places = PlaceRule(limits: healthy.map(\.limit), percent: clientSharePercent)
         self.all = InstanceGroup(healthy, route)
         self.affinity = PoolAffinity(route, members, healthy: healthy, key: key)
     }
@@ -57,7 +63,9 @@ final class ApplicationPool: Sendable {
         self.policy = pool.policy
         self.key = pool.key
         self.members = pool.members
+        self.clientSharePercent = pool.clientSharePercent
         let healthy = Self.healthy(pool.members, pool.route)
+        self.places = PlaceRule(limits: healthy.map(\.limit), percent: pool.clientSharePercent)
         self.all = InstanceGroup(healthy, pool.route)
         self.affinity = PoolAffinity(pool.route, pool.members, healthy: healthy, key: pool.key)
     }
@@ -74,6 +82,31 @@ final class ApplicationPool: Sendable {
 
     /// Whether some instance is below its limit.
     var hasRoom: Bool { self.all.members.contains { $0.instance.load < $0.limit } }
+
+    /// How many places are free, with all instances.
+    var freePlaces: Int { self.all.members.reduce(0) { $0 + max(0, min($1.limit, 1 << 32) - $1.instance.load) } }
+
+    /// Calls up the waiting request whose turn it is, and who may have a place.
+    func wakeNext() {
+        guard self.application.hasWaiting else { return }
+        let hasOpen =
+            self.places.open == .max || self.all.members.contains { !$0.instance.hasTaken(open: self.places.open) }
+        self.application.wakeNext(share: hasOpen ? .max : self.places.perClient)
+    }
+
+    /// Whether a client may have a place that it has been given: one that is open to everybody, or a scarce one of its
+    /// share, which is then counted.
+    ///
+    /// - Returns: nil when it has its share already.
+    func admit(_ client: ClientAddress, to instance: Instance) -> Admission? {
+        // Its own place is among those that are taken.
+        guard self.places.open < .max, instance.hasTaken(open: self.places.open + 1) else { return .open }
+        guard self.application.takeShare(client, limit: self.places.perClient) else { return nil }
+        instance.beginScarce()
+        return .scarce
+    }
+
+    enum Admission { case open, scarce }
 
     // MARK: Choosing
 

@@ -62,6 +62,11 @@ extension Exchange {
         switch selection {
         case .instance(let instance):
             self.attempt.instance = instance
+            guard self.keepsPlace(with: instance, of: pool) else {
+                self.attempt.leaveInstance()
+                self.queueUp(pool, atFront: calledUp)
+                return
+            }
             if pool.isAffine { self.machine.addedFields = self.cookie(pool, instance) }
             self.open(instance, now: now)
         case .busy:
@@ -78,6 +83,19 @@ extension Exchange {
             let code: RouterErrorCode = self.attempt.tried.isEmpty ? .noHealthyInstance : .connectFailed
             self.machine.refuse(OwnAnswer(code, retryAfter: 5))
         }
+    }
+
+    /// Whether the client may have the place that was taken for it.
+    private func keepsPlace(with instance: Instance, of pool: ApplicationPool) -> Bool {
+        guard instance.load > pool.places.open else { return true }
+        let client = self.clientSite
+        // One that many clients share an address with is not limited: a trusted proxy that does not say for whom it
+        // speaks, or what is in front of a Unix socket.
+        let facts = self.machine.facts
+        if client == .unknown || facts.isTrusted && client == facts.client.site { return true }
+        guard let admission = pool.admit(client, to: instance) else { return false }
+        if admission == .scarce { self.attempt.share = client }
+        return true
     }
 
     // MARK: The queue
@@ -101,7 +119,7 @@ extension Exchange {
         if self.attempt.ticket == nil {
             self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
             // There may be places for more than one.
-            self.attempt.pool?.application.wakeNext()
+            self.attempt.pool?.wakeNext()
         }
         self.pump()
     }
@@ -120,8 +138,8 @@ extension Exchange {
         self.worker.cancelWaiting(self, application: pool.application)
     }
 
-    /// Who asks, as queues tell clients apart.
-    var clientAddress: ClientAddress { self.machine.facts.client }
+    /// Who asks, as queues and places tell clients apart: not by what one and the same can change at will.
+    var clientSite: ClientAddress { (self.attempt.client ?? self.machine.facts.client).site }
 
     /// What is kept of the request while it waits.
     var heldBytes: Int { self.machine.heldBytes }

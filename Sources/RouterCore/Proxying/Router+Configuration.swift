@@ -108,6 +108,15 @@ extension Router {
 
         /// Requests an instance is given at once: 100. A backend may set its own.
         public var maxInFlightPerBackend = 100
+        /// How much of an instance's places (``maxInFlightPerBackend``) is open to every client; and how much of the rest one
+        /// client may hold: 50 percent. 100 for no limit.
+        ///
+        /// A client may be slow, within ``minimumBodyRate`` and ``minimumResponseRate``, and then holds a place for long
+        /// with next to no effort. With the default, one client can have 75 places of 100, and never those of all others;
+        /// its further requests wait, while those of others go past them. It costs a request nothing while an instance has
+        /// open places. A client is an IPv4 address, or an IPv6 one's first 48 bits; behind ``trustedProxies``, whom they
+        /// name. Upgraded connections and event streams hold no place.
+        public var clientSharePercent = 50
         /// Requests per application that wait while every instance is at its limit: 100, then 503.
         public var maxQueuedPerApplication = 100
         /// How often a request may be sent to another instance, or over a fresh connection: 3 times.

@@ -236,13 +236,14 @@ final class Worker {
     func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
         let entry = WaitQueue.Entry(
-            ticket: ticket, client: exchange.clientAddress, deadline: self.loop.now() &+ pool.timeouts.queue,
+            ticket: ticket, client: exchange.clientSite, deadline: self.loop.now() &+ pool.timeouts.queue,
             bytes: exchange.heldBytes)
         if atFront {
             pool.application.putBack(entry)
         } else {
+            // Who waits although places are free has its share, and takes up nobody's room: it is displaced by others.
             let joining = pool.application.join(
-                entry, maxCount: self.configuration.maxQueuedPerApplication,
+                entry, maxCount: min(self.configuration.maxQueuedPerApplication, 1 << 32) + pool.freePlaces,
                 maxBytes: self.configuration.maxQueuedBytesPerApplication)
             guard case .waits(let displaced) = joining else {
                 self.forget(exchange)
@@ -252,7 +253,7 @@ final class Worker {
         }
         exchange.attempt.waitLimit = pool.timeouts.queue
         // A place that was given back in between called up nobody.
-        if pool.hasRoom { pool.application.wakeNext() }
+        if pool.hasRoom { pool.wakeNext() }
         return true
     }
 
@@ -260,7 +261,7 @@ final class Worker {
     func hold(_ exchange: Exchange, in pool: ApplicationPool, _ policy: HoldPolicy) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
         exchange.attempt.waitLimit = policy.timeout.nanosecondsClamped
-        let (client, bytes, now) = (exchange.clientAddress, exchange.heldBytes, self.loop.now())
+        let (client, bytes, now) = (exchange.clientSite, exchange.heldBytes, self.loop.now())
         let holding = pool.application.withGate {
             $0.hold(ticket, client: client, bytes: bytes, policy: policy, now: now)
         }
@@ -299,7 +300,7 @@ final class Worker {
     func cancelWaiting(_ exchange: Exchange, application: ApplicationState) {
         guard let ticket = exchange.attempt.ticket, let handle = self.handle else { return }
         self.forget(exchange)
-        let client = exchange.clientAddress
+        let client = exchange.clientSite
         application.cancel(id: ticket, worker: handle, client: client)
         _ = application.withGate { $0.cancel(client) { $0.id == ticket && $0.worker === handle } }
     }
