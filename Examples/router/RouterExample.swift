@@ -25,6 +25,7 @@ struct RouterExample: AsyncParsableCommand {
     func run() async throws {
         let logger = Logger(label: "router")
         var configuration = Router.Configuration()
+        DescriptorLimit.raise(to: 2 * configuration.maxConnections + 1000)
         configuration.threads = self.threads
         configuration.maxConnectionsPerAddress = self.connectionsPerAddress
         configuration.clientSharePercent = self.clientShare
