@@ -91,7 +91,7 @@ final class Exchange {
                 self.upstreamNeedsFlush = true
             case .route: self.route()
             case .acquire(let acquisition): self.acquire(acquisition)
-            case .streaming, .tunnel: self.attempt.becomeStream()
+            case .streaming, .tunnel: self.becomeStream()
             case .ended(let ending):
                 // What the client is sent is sent before anything is looked at in peace.
                 self.flushClient()
@@ -110,6 +110,11 @@ final class Exchange {
         self.watch.lastEvent = self.worker.loop.now()
         self.count()
         self.resumeClient()
+    }
+
+    private func becomeStream() {
+        self.attempt.becomeStream()
+        if let code = self.client.becomeStream() { self.machine.refuse(OwnAnswer(code, retryAfter: 5)) }
     }
 
     /// Tells the ledger what is kept of the request, and of both sides' input.

@@ -115,12 +115,7 @@ final class Worker {
 
     /// Serves a connection that was accepted, or sends it away when there are too many and none can be given up for it.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        let named = listener.expectsProxyHeader(from: client) ? nil : client
-        var entry = self.census.enter(named)
-        if case .failure(let refusal) = entry, refusal.code == .tooManyConnections {
-            if self.makeRoom() { entry = self.census.enter(named) } else { self.askForRoom() }
-        }
-        switch entry {
+        switch self.takeSeat(for: listener.expectsProxyHeader(from: client) ? nil : client) {
         case .failure(let refusal): self.refuse(stream, refusal.code, listener)
         case .success(let network):
             let arriving = ArrivingConnection(stream, self, client: client, listener)
@@ -131,6 +126,15 @@ final class Worker {
             // It was accepted in time.
             if let idleGrace { arriving.shutDown(idleGrace: idleGrace) }
         }
+    }
+
+    /// Counts a connection, or what takes as much as one; another one may have to go for it.
+    func takeSeat(for client: ClientAddress?) -> Result<ClientAddress?, ConnectionCensus.Refusal> {
+        let entry = self.census.enter(client)
+        guard case .failure(let refusal) = entry, refusal.code == .tooManyConnections else { return entry }
+        if self.makeRoom() { return self.census.enter(client) }
+        self.askForRoom()
+        return entry
     }
 
     /// A proxy has said whose connection it is; false when that client has too many.

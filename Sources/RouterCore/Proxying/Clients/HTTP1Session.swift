@@ -44,6 +44,8 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
         self.stream.write(bytes)
     }
 
+    /// The connection counts already.
+    func becomeStream() -> RouterErrorCode? { nil }
     func sendHead(_ head: ByteBuffer, ends: Bool) { self.send(head) }
     func sendEnd(trailers: ByteBuffer) {}
     func flush() { self.stream.flush() }
