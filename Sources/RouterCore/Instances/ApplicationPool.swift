@@ -80,11 +80,21 @@ final class ApplicationPool: Sendable {
         return healthy.count * 100 < members.count * (route.probe?.panicPercent ?? 0) ? members : healthy
     }
 
-    /// Whether some instance is below its limit.
-    var hasRoom: Bool { self.all.members.contains { $0.instance.load < $0.limit } }
-
-    /// How many places are free, with all instances.
-    var freePlaces: Int { self.all.members.reduce(0) { $0 + max(0, min($1.limit, 1 << 32) - $1.instance.load) } }
+    /// How many places are free with the instances among which ``select(tried:now:random:preference:)`` chooses: those that
+    /// were set aside count only when all were.
+    func freePlaces(now: UInt64) -> Int {
+        var (free, freeAside, isAnyGood) = (0, 0, false)
+        for member in self.all.members {
+            let count = max(0, min(member.limit, 1 << 32) - member.instance.load)
+            if member.instance.isEjected(now: now) {
+                freeAside += count
+            } else {
+                free += count
+                isAnyGood = true
+            }
+        }
+        return isAnyGood ? free : freeAside
+    }
 
     /// Calls up the waiting request whose turn it is, and who may have a place.
     func wakeNext() {
@@ -107,6 +117,25 @@ final class ApplicationPool: Sendable {
     }
 
     enum Admission { case open, scarce }
+
+    /// For a client that has its share of the scarce places: the least busy instance that has open ones, with one taken;
+    /// one that was set aside only when there is no other.
+    ///
+    /// There is one whenever ``wakeNext()`` calls somebody up because of open places, unless others are quicker.
+    func selectOpen(tried: [ObjectIdentifier], now: UInt64) -> Instance? {
+        for includesEjected in [false, true] {
+            var best: Member?
+            for member in self.all.members where !tried.contains(ObjectIdentifier(member.instance)) {
+                if member.instance.hasTaken(open: self.places.open) { continue }
+                if !includesEjected, member.instance.isEjected(now: now) { continue }
+                if member.instance.load < best?.instance.load ?? .max { best = member }
+            }
+            guard let best, best.instance.tryBegin(limit: best.limit) else { continue }
+            if !best.instance.hasTaken(open: self.places.open + 1) { return best.instance }
+            best.instance.end(isStream: false)
+        }
+        return nil
+    }
 
     // MARK: Choosing
 

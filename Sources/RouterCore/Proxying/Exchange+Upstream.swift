@@ -61,12 +61,11 @@ extension Exchange {
             tried: self.attempt.tried, now: now, random: &self.worker.random, preference: self.attempt.preference)
         switch selection {
         case .instance(let instance):
-            self.attempt.instance = instance
-            guard self.keepsPlace(with: instance, of: pool) else {
-                self.attempt.leaveInstance()
+            guard let instance = self.admitted(to: instance, of: pool, now: now) else {
                 self.queueUp(pool, atFront: calledUp)
                 return
             }
+            self.attempt.instance = instance
             if pool.isAffine { self.machine.addedFields = self.cookie(pool, instance) }
             self.open(instance, now: now)
         case .busy:
@@ -85,17 +84,21 @@ extension Exchange {
         }
     }
 
-    /// Whether the client may have the place that was taken for it.
-    private func keepsPlace(with instance: Instance, of pool: ApplicationPool) -> Bool {
-        guard instance.load > pool.places.open else { return true }
+    /// The instance with which a place was taken, if the client may have it; else one with open places; else nil.
+    private func admitted(to instance: Instance, of pool: ApplicationPool, now: UInt64) -> Instance? {
+        guard instance.load > pool.places.open else { return instance }
         let client = self.clientSite
         // One that many clients share an address with is not limited: a trusted proxy that does not say for whom it
         // speaks, or what is in front of a Unix socket.
         let facts = self.machine.facts
-        if client == .unknown || facts.isTrusted && client == facts.client.site { return true }
-        guard let admission = pool.admit(client, to: instance) else { return false }
-        if admission == .scarce { self.attempt.share = client }
-        return true
+        if client == .unknown || facts.isTrusted && client == facts.client.site { return instance }
+        if let admission = pool.admit(client, to: instance) {
+            if admission == .scarce { self.attempt.share = client }
+            return instance
+        }
+        instance.end(isStream: false)
+        pool.wakeNext()
+        return pool.selectOpen(tried: self.attempt.tried, now: now)
     }
 
     // MARK: The queue

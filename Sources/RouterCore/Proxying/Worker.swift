@@ -246,8 +246,9 @@ final class Worker {
             pool.application.putBack(entry)
         } else {
             // Who waits although places are free has its share, and takes up nobody's room: it is displaced by others.
+            let maxCount = min(self.configuration.maxQueuedPerApplication, 1 << 32)
             let joining = pool.application.join(
-                entry, maxCount: min(self.configuration.maxQueuedPerApplication, 1 << 32) + pool.freePlaces,
+                entry, maxCount: maxCount + pool.freePlaces(now: self.loop.now()),
                 maxBytes: self.configuration.maxQueuedBytesPerApplication)
             guard case .waits(let displaced) = joining else {
                 self.forget(exchange)
@@ -257,7 +258,7 @@ final class Worker {
         }
         exchange.attempt.waitLimit = pool.timeouts.queue
         // A place that was given back in between called up nobody.
-        if pool.hasRoom { pool.wakeNext() }
+        if pool.freePlaces(now: self.loop.now()) > 0 { pool.wakeNext() }
         return true
     }
 

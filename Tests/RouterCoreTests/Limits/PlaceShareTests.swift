@@ -36,7 +36,7 @@ import Testing
             let client = ClientAddress(ipv4: UInt32(random.below(4)))
             if random.below(3) > 0 {
                 guard case .instance(let instance) = pool.select(tried: [], now: 0, random: &random) else {
-                    #expect(pool.freePlaces == 0)
+                    #expect(pool.freePlaces(now: 0) == 0)
                     continue
                 }
                 guard let admission = pool.admit(client, to: instance) else {
@@ -53,7 +53,7 @@ import Testing
                 instance.end(isStream: false)
             }
             #expect(pool.application.sharesHeld == held.count { $0.isCounted })
-            #expect(pool.freePlaces == limits.reduce(0, +) - held.count)
+            #expect(pool.freePlaces(now: 0) == limits.reduce(0, +) - held.count)
             for client in Set(held.map(\.client)) {
                 #expect(held.count { $0.client == client } <= most)
                 #expect(held.count { $0.client == client && $0.isCounted } <= pool.places.perClient)
@@ -164,6 +164,66 @@ import Testing
             world.settle()
             #expect(self.load(world) == [6, 6, 6, 5][index])
         }
+    }
+
+    /// The instance that is chosen may have no open place while another one has.
+    @Test(arguments: [InstanceSelection.roundRobin, .leastBusy, .sticky(cookie: "s")])
+    func `gets an open place wherever there is one`(selection: InstanceSelection) throws {
+        let world = try HandWorker(
+            configure: { $0.maxInFlightPerBackend = 4 },
+            change: {
+                $0.selection = selection
+                $0.backends.append(Backend(id: BackendID("web.2"), address: .ip(host: "127.0.0.1", port: 2)))
+            })
+        let clients = (0..<40).map { _ in world.connect() }
+        clients[0].send(Self.get)
+        world.settle()
+        world.loop.upstreams[0].send(Self.answer)
+        world.settle()
+        let cookie = clients[0].text.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") }
+        let field = cookie.map { "Cookie: \($0.dropFirst(12).prefix { $0 != ";" })\r\n" } ?? ""
+        for client in clients.dropFirst() {
+            client.send("POST / HTTP/1.1\r\nHost: a\r\n\(field)Content-Length: 1\r\n\r\n1")
+            world.settle()
+        }
+        func load() -> Int {
+            world.worker.routes.find(application: "app")?.members.reduce(0) { $0 + $1.instance.load } ?? -1
+        }
+        #expect(load() == 6)
+        let last = Self.answer.replacing("200 OK\r\n", with: "200 OK\r\nConnection: close\r\n")
+        var answered = 1
+        for _ in 0..<30 {
+            let open = world.loop.upstreams.indices.filter { !world.loop.upstreams[$0].isClosed }
+            for index in open where world.loop.upstreams[index].text.hasSuffix("\r\n\r\n1") {
+                world.loop.upstreams[index].send(last)
+                world.settle()
+                answered += 1
+                #expect(load() == min(6, 40 - answered))
+            }
+        }
+        #expect(load() == 0)
+        #expect(clients.allSatisfy { $0.text.hasSuffix("ok") })
+    }
+
+    /// Whoever is called up for a place that it cannot have would be called up again at once, without an end.
+    @Test func `waits in peace while the only free places are with an instance that was set aside`() throws {
+        let world = try HandWorker(
+            configure: { $0.maxInFlightPerBackend = 1 },
+            change: { $0.backends.append(Backend(id: BackendID("web.2"), address: .ip(host: "127.0.0.1", port: 2))) })
+        let pool = try #require(world.worker.routes.find(application: "app"))
+        let aside = pool.members[1].instance
+        for _ in 0..<9 { _ = aside.failed(now: world.loop.now(), policy: EjectionPolicy()) { true } }
+        #expect(aside.isEjected(now: world.loop.now()))
+        let clients = (0..<3).map { _ in world.connect() }
+        for client in clients { client.send(Self.get) }
+        world.settle()
+        #expect(world.loop.upstreams.count == 1)
+        #expect(pool.freePlaces(now: world.loop.now()) == 0)
+        for _ in 0..<3 {
+            world.loop.upstreams[0].send(Self.answer)
+            world.settle()
+        }
+        #expect(clients.allSatisfy { $0.text.hasSuffix("ok") })
     }
 
     @Test func `may set the limit off`() throws {
