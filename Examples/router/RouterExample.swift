@@ -18,14 +18,17 @@ struct RouterExample: AsyncParsableCommand {
     @Option(help: "Threads.") var threads = 1
     @Option(help: "A socket path, where to take over from the router before this one.") var handover: String?
     @Option(help: "Connections of one address.") var connectionsPerAddress = 1000
+    @Option(help: "How much of an instance's places one client may have, in percent.") var clientShare = 50
     @Flag(help: "Instances speak HTTP/2.") var http2 = false
     @Argument(help: "Instances: HOST=IP:PORT or HOST=unix:PATH.") var instances: [String]
 
     func run() async throws {
         let logger = Logger(label: "router")
         var configuration = Router.Configuration()
+        DescriptorLimit.raise(to: 2 * configuration.maxConnections + 1000)
         configuration.threads = self.threads
         configuration.maxConnectionsPerAddress = self.connectionsPerAddress
+        configuration.clientSharePercent = self.clientShare
         configuration.handover = self.handover.map { Router.Handover(path: FilePath($0)) }
         configuration.listeners = [try self.read(self.listen) { Router.Listener($0) }]
         let certificates = CertificateStore()

@@ -75,11 +75,16 @@ extension Platform {
     ) async throws(PlatformError) -> ApplicationInfo {
         try Self.check(name: newName)
         let application = try await self.find(name)
+        let newHost = "\(newName).\(self.configuration.domain)"
         self.state.withLock { _ = $0.renaming.insert(name) }
         defer { self.state.withLock { _ = $0.renaming.remove(name) } }
         try await self.writing { records in
             guard try records.application(named: newName) == nil else {
                 throw PlatformError(.conflict, "there is an application \(newName) already")
+            }
+            // Added while the platform had another domain.
+            guard try records.domain(host: newHost).map({ $0.applicationID == application.id }) ?? true else {
+                throw PlatformError(.conflict, "the host \(newHost) belongs to another application")
             }
             guard var current = try records.application(id: application.id) else { return }
             current.name = newName
@@ -197,13 +202,20 @@ extension Platform {
     }
 
     /// Leads a host to an application.
+    ///
+    /// - Throws: `invalid` for what is no host name, `conflict` for a host that belongs to another application or is the
+    ///   platform's domain or below it, `limit` when the application has too many.
     public func addDomain(
         _ host: String, to name: String, by principal: Principal
     ) async throws(PlatformError) -> [String] {
         let host = host.lowercased()
         try Self.check(host: host)
         let application = try await self.find(name)
-        let domain = self.configuration.domain
+        let domain = self.configuration.domain.lowercased()
+        guard host != domain else {
+            throw PlatformError(.conflict, "\(host) is the platform's own domain, and leads to no application")
+        }
+        let maximum = self.configuration.maxDomainsPerApplication
         try await self.writing { records in
             if let taken = try records.domain(host: host) {
                 let owner = try records.application(id: taken.applicationID)?.name ?? "another application"
@@ -211,6 +223,10 @@ extension Platform {
             }
             if host.hasSuffix(".\(domain)") {
                 throw PlatformError(.conflict, "hosts under \(domain) follow the names of applications")
+            }
+            guard try records.domains(of: application.id).count < maximum else {
+                throw PlatformError(
+                    .limit, "\(application.name) has \(maximum) hosts of its own, which is the limit; remove one first")
             }
             try records.insert(DomainRecord(host: host, applicationID: application.id))
         }
@@ -300,7 +316,9 @@ extension Platform {
                     $0 == UInt8(ascii: "-") || (97...122).contains($0) || (48...57).contains($0)
                 } && !label.hasPrefix("-") && !label.hasSuffix("-")
         }
-        guard isValid, labels.count >= 2, host.utf8.count <= 253 else {
+        // Addresses are nobody's: a request to one comes from somebody who knows no host.
+        let isAddress = labels.last?.utf8.allSatisfy { (48...57).contains($0) } ?? true
+        guard isValid, !isAddress, labels.count >= 2, host.utf8.count <= 253 else {
             throw PlatformError(.invalid, "\(host.debugDescription) is no host name, such as www.example.com")
         }
     }

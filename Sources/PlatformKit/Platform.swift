@@ -60,6 +60,8 @@ public final class Platform: Service {
         public var deploymentLogLimit = 10 << 20
         /// How many applications there may be.
         public var maxApplications = 10_000
+        /// How many hosts may be added to one application.
+        public var maxDomainsPerApplication = 100
         /// How many instances of one process type there may be.
         public var maxInstancesPerType = 100
         /// The size of an application's config, names and values together, in bytes.

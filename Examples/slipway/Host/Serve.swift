@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import RouterCore
 import UnixSignals
 
 struct Serve: AsyncParsableCommand {
@@ -20,6 +21,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         // A client that goes away while it is written to must not end the host.
         signal(SIGPIPE, SIG_IGN)
+        // Two for each connection that the router takes, and as many as a half more for all else.
+        DescriptorLimit.raise(to: 65_536)
         let settings = try ServeSettings(options: self.options)
         LoggingSystem.bootstrap { label in
             var handler = StreamLogHandler.standardError(label: label)

@@ -73,6 +73,9 @@ int slipway_io_adopt_listener(int descriptor, int backlog);
 /// Another descriptor of the same socket.
 int slipway_io_duplicate(int descriptor);
 int slipway_io_local_address(int descriptor, void *address, uint32_t *length);
+/// How many descriptors the process may have, raised to `wanted` first as far as it may raise that itself; -1 when the
+/// system does not say.
+int64_t slipway_io_descriptor_limit(int64_t wanted);
 void slipway_io_close(int descriptor);
 
 // A local socket over which descriptors go. Each message arrives whole or not at all.

@@ -144,24 +144,25 @@ struct HostTable {
     mutating func begin(now: Date) -> (jobs: [Job], next: Date?) {
         let running = self.hosts.values.count { $0.job != nil }
         let limit = self.hasAccount ? self.settings.maxConcurrentOrders : 1
-        var due: [(when: Date, job: Job)] = []
+        var due: [(failures: Int, when: Date, job: Job)] = []
         var next: Date?
         for (host, entry) in self.hosts where entry.job == nil {
             let order = entry.orderAt
             if order <= now {
-                // Those without a certificate first, then those that have waited longest.
+                // Those that have failed least often first, so that hosts which never can have a certificate make no others
+                // wait; then those without one, and those that have waited longest.
                 let when = entry.certificate == nil ? order.addingTimeInterval(-1e9) : order
-                due.append((when, .order(host: host, replacing: entry.certificate?.renewalID)))
+                due.append((entry.failures, when, .order(host: host, replacing: entry.certificate?.renewalID)))
                 continue
             }
             if let ask = entry.askAt, let id = entry.certificate?.renewalID, ask <= now {
-                due.append((ask, .ask(host: host, id: id)))
+                due.append((entry.failures, ask, .ask(host: host, id: id)))
                 continue
             }
             let soonest = min(order, entry.askAt ?? order)
             next = min(next ?? soonest, soonest)
         }
-        due.sort { ($0.when, $0.job.host) < ($1.when, $1.job.host) }
+        due.sort { ($0.failures, $0.when, $0.job.host) < ($1.failures, $1.when, $1.job.host) }
         let jobs = due.prefix(max(limit - running, 0)).map(\.job)
         for job in jobs { self.hosts[job.host]?.job = job }
         return (jobs, next)

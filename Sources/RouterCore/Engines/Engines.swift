@@ -33,12 +33,14 @@ struct Engines: Sendable {
                     self.secure = own
                     self.all = [own]
                 }
+                census.attach(self.workers)
                 return
             }
         #endif
         self.clear = try await ChannelEngine(configuration, acceptor: acceptor, makeWorker: makeWorker)
         self.secure = self.clear
         self.all = [self.clear]
+        census.attach(self.workers)
     }
 
     var workers: [WorkerHandle] { self.all.flatMap(\.workers) }

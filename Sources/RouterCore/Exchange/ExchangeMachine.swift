@@ -219,6 +219,11 @@ struct ExchangeMachine: ~Copyable {
             + self.upstreamInput.readableBytes
     }
 
+    /// Whether the request's body is a stream of gRPC messages, to an instance that speaks HTTP/2.
+    var sendsMessages: Bool {
+        self.request.isGRPC && self.request.framing == .delimited && self.upstreamDialect == .frames
+    }
+
     /// Whether a request is being worked on.
     var isExchanging: Bool {
         switch self.phase {

@@ -29,13 +29,18 @@ struct TraceContext {
     /// Reads the value of a `traceparent` field.
     mutating func read(_ value: UnsafeRawBufferPointer) {
         guard case .absent = self.state, let (high, low) = Self.parse(value) else {
-            self = TraceContext()
-            self.state = .invalid
+            self.drop()
             return
         }
         self.state = .valid
         self.high = high
         self.low = low
+    }
+
+    /// What came is for this hop alone: the next one does not see it, and neither does anybody here.
+    mutating func drop() {
+        self = TraceContext()
+        self.state = .invalid
     }
 
     /// Begins a trace.

@@ -40,6 +40,11 @@ extension RequestHead {
                 self.hasIdempotencyKey = true
             case .transferCodings:
                 if bytes[field.value].spells("trailers") { self.acceptsTrailers = true }
+            case .contentType:
+                if bytes[field.value].count >= 16 {
+                    self.isGRPC = UnsafeRawBufferPointer(rebasing: bytes[field.value][0..<16]).spells(
+                        "application/grpc")
+                }
             case .traceParent:
                 self.trace.read(bytes[field.value])
             case .maxForwards:
@@ -49,12 +54,26 @@ extension RequestHead {
                 break
             }
         }
+        if self.connection.namesFields { self.dropNamed(bytes, fields) }
         try self.decideFraming(length: length, isChunked: isChunked)
         try self.decideHost(bytes, field: hostField)
         if let upgradeField, !upgradeField.isEmpty {
             self.upgrade =
                 self.connection.upgrade && self.minorVersion >= 1 && self.framing == .none
                 && !Self.offersHTTP2(bytes[upgradeField])
+        }
+    }
+
+    /// What is meant for this hop alone the instance does not see, so the router must not go by it either.
+    private mutating func dropNamed(_ bytes: UnsafeRawBufferPointer, _ fields: borrowing ContiguousArray<HeadField>) {
+        for index in fields.indices {
+            switch fields[index].kind {
+            case .traceParent:
+                if ConnectionOptions.names(fields[index], in: bytes, fields: fields) { self.trace.drop() }
+            case .idempotencyKey:
+                if ConnectionOptions.names(fields[index], in: bytes, fields: fields) { self.hasIdempotencyKey = false }
+            default: break
+            }
         }
     }
 

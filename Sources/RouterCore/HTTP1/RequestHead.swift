@@ -31,6 +31,8 @@ struct RequestHead {
     var hasIdempotencyKey = false
     /// Whether the client takes trailers, and has said so.
     var acceptsTrailers = false
+    /// Whether its content is of a type of gRPC's.
+    var isGRPC = false
     var trace = TraceContext()
     /// How often the request may be passed on, for OPTIONS (RFC 9110, 7.6.2).
     var maxForwards: Int?

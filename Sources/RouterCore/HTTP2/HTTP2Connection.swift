@@ -90,6 +90,8 @@ struct HTTP2Connection: ~Copyable {
 
     /// What waits to be sent on all streams.
     var pendingBytes = 0
+    /// What was sent of bodies.
+    var dataSent = 0
 
     // Windows.
     var sendWindow = 65_535

@@ -25,6 +25,9 @@ final class ApplicationPool: Sendable {
     let policy: PreparedPolicy?
     /// The instances of the route, in its order; some of them may be unhealthy.
     let members: [Member]
+    /// How the places of those that requests may go to are divided among clients.
+    let places: PlaceRule
+    private let clientSharePercent: Int
     /// Those that requests may go to.
     private let all: InstanceGroup
     /// What few routes have.
@@ -35,9 +38,10 @@ final class ApplicationPool: Sendable {
     ///   - members: the instances of the route's backends, in their order.
     ///   - key: the router's secret. Without one, clients could compute what is derived from it.
     ///   - loops: how many event loops share the application's requests.
+    ///   - clientSharePercent: see ``Router/Configuration/clientSharePercent``.
     init(
         route: ApplicationRoute, members: [Member], application: ApplicationState, key: SecretKey = SecretKey(0, 0),
-        loops: Int = 1
+        loops: Int = 1, clientSharePercent: Int = 100
     ) {
         self.route = route
         self.application = application
@@ -46,7 +50,9 @@ final class ApplicationPool: Sendable {
         }
         self.key = key
         self.members = members
+        self.clientSharePercent = clientSharePercent
         let healthy = Self.healthy(members, route)
+        self.places = PlaceRule(limits: healthy.map(\.limit), percent: clientSharePercent)
         self.all = InstanceGroup(healthy, route)
         self.affinity = PoolAffinity(route, members, healthy: healthy, key: key)
     }
@@ -57,7 +63,9 @@ final class ApplicationPool: Sendable {
         self.policy = pool.policy
         self.key = pool.key
         self.members = pool.members
+        self.clientSharePercent = pool.clientSharePercent
         let healthy = Self.healthy(pool.members, pool.route)
+        self.places = PlaceRule(limits: healthy.map(\.limit), percent: pool.clientSharePercent)
         self.all = InstanceGroup(healthy, pool.route)
         self.affinity = PoolAffinity(pool.route, pool.members, healthy: healthy, key: pool.key)
     }
@@ -72,8 +80,62 @@ final class ApplicationPool: Sendable {
         return healthy.count * 100 < members.count * (route.probe?.panicPercent ?? 0) ? members : healthy
     }
 
-    /// Whether some instance is below its limit.
-    var hasRoom: Bool { self.all.members.contains { $0.instance.load < $0.limit } }
+    /// How many places are free with the instances among which ``select(tried:now:random:preference:)`` chooses: those that
+    /// were set aside count only when all were.
+    func freePlaces(now: UInt64) -> Int {
+        var (free, freeAside, isAnyGood) = (0, 0, false)
+        for member in self.all.members {
+            let count = max(0, min(member.limit, 1 << 32) - member.instance.load)
+            if member.instance.isEjected(now: now) {
+                freeAside += count
+            } else {
+                free += count
+                isAnyGood = true
+            }
+        }
+        return isAnyGood ? free : freeAside
+    }
+
+    /// Calls up the waiting request whose turn it is, and who may have a place.
+    func wakeNext() {
+        guard self.application.hasWaiting else { return }
+        let hasOpen =
+            self.places.open == .max || self.all.members.contains { !$0.instance.hasTaken(open: self.places.open) }
+        self.application.wakeNext(share: hasOpen ? .max : self.places.perClient)
+    }
+
+    /// Whether a client may have a place that it has been given: one that is open to everybody, or a scarce one of its
+    /// share, which is then counted.
+    ///
+    /// - Returns: nil when it has its share already.
+    func admit(_ client: ClientAddress, to instance: Instance) -> Admission? {
+        // Its own place is among those that are taken.
+        guard self.places.open < .max, instance.hasTaken(open: self.places.open + 1) else { return .open }
+        guard self.application.takeShare(client, limit: self.places.perClient) else { return nil }
+        instance.beginScarce()
+        return .scarce
+    }
+
+    enum Admission { case open, scarce }
+
+    /// For a client that has its share of the scarce places: the least busy instance that has open ones, with one taken;
+    /// one that was set aside only when there is no other.
+    ///
+    /// There is one whenever ``wakeNext()`` calls somebody up because of open places, unless others are quicker.
+    func selectOpen(tried: [ObjectIdentifier], now: UInt64) -> Instance? {
+        for includesEjected in [false, true] {
+            var best: Member?
+            for member in self.all.members where !tried.contains(ObjectIdentifier(member.instance)) {
+                if member.instance.hasTaken(open: self.places.open) { continue }
+                if !includesEjected, member.instance.isEjected(now: now) { continue }
+                if member.instance.load < best?.instance.load ?? .max { best = member }
+            }
+            guard let best, best.instance.tryBegin(limit: best.limit) else { continue }
+            if !best.instance.hasTaken(open: self.places.open + 1) { return best.instance }
+            best.instance.end(isStream: false)
+        }
+        return nil
+    }
 
     // MARK: Choosing
 

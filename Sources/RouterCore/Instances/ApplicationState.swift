@@ -13,6 +13,7 @@ final class ApplicationState: Sendable {
     private let waiting = Atomic<Int>(0)
     private let queue = Mutex(WaitQueue<Ticket>())
     private let gate = Mutex(HoldGate<Ticket>())
+    private let shares = Mutex(PlaceShares())
 
     init(name: String) {
         self.name = name
@@ -56,15 +57,34 @@ final class ApplicationState: Sendable {
 
     /// Calls up the request whose turn it is. Those before it whose time is over are dropped; their own loops answer
     /// them.
-    func wakeNext(now: UInt64 = 0) {
+    ///
+    /// - Parameter share: how many scarce places a client may hold; whoever holds so many is passed over.
+    func wakeNext(now: UInt64 = 0, share: Int = .max) {
         guard self.hasWaiting else { return }
         let entry = self.queue.withLock { queue in
-            let entry = queue.next(now: now) { _ in }
+            let entry = queue.next(now: now, mayGo: { share == .max || self.hasShare($0, limit: share) }) { _ in }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
             return entry
         }
         if let ticket = entry?.ticket { ticket.worker.wake(ticket: ticket.id) }
     }
+
+    // MARK: Shares of the places
+
+    private func hasShare(_ client: ClientAddress, limit: Int) -> Bool {
+        self.shares.withLock { $0.hasRoom(client, limit: limit) }
+    }
+
+    /// Counts a scarce place for a client; false when it holds so many already.
+    func takeShare(_ client: ClientAddress, limit: Int) -> Bool {
+        self.shares.withLock { $0.take(client, limit: limit) }
+    }
+
+    /// A client has given back a scarce place.
+    func giveShare(_ client: ClientAddress) { self.shares.withLock { $0.give(client) } }
+
+    /// How many scarce places are held.
+    var sharesHeld: Int { self.shares.withLock { $0.total } }
 
     // MARK: Waiting for an instance
 

@@ -26,6 +26,7 @@ final class Instance: Sendable {
 
     private let requests = Atomic<Int>(0)
     private let streams = Atomic<Int>(0)
+    private let scarce = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
     private let ejectedUntil = Atomic<UInt64>(0)
     private let ejections = Atomic<Int>(0)
@@ -50,6 +51,18 @@ final class Instance: Sendable {
     var inFlight: Int {
         self.requests.load(ordering: .sequentiallyConsistent) + self.streams.load(ordering: .sequentiallyConsistent)
     }
+
+    /// Whether so many of its places are taken that are open to everybody: all but those that are counted as scarce.
+    func hasTaken(open limit: Int) -> Bool {
+        let load = self.load
+        return load >= limit && load - self.scarce.load(ordering: .relaxed) >= limit
+    }
+
+    /// One of the places that are taken counts as a scarce one from now on.
+    func beginScarce() { self.scarce.add(1, ordering: .sequentiallyConsistent) }
+
+    /// A scarce place is about to be given back: before that, so that in between nobody takes it for an open one.
+    func endScarce() { self.scarce.subtract(1, ordering: .sequentiallyConsistent) }
 
     /// Takes one of `limit` places; false when all are taken.
     func tryBegin(limit: Int) -> Bool {

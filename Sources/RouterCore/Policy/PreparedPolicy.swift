@@ -56,11 +56,11 @@ final class PreparedPolicy: Sendable {
         switch authentication.verdict(request.firstValue("authorization"), state.credentials) {
         case .accepted: return .pass
         case .refused: return self.unauthorized(authentication)
-        case .mustVerify(let check):
-            guard state.verifying < state.limits.verifications else {
+        case .mustVerify(var check):
+            check.client = client.site
+            guard state.beginVerifying(for: check.client) else {
                 return .refuse(PolicyRefusal(reason: .rateLimited, retryAfter: 1))
             }
-            state.verifying += 1
             return .verify(check)
         }
     }
@@ -68,7 +68,7 @@ final class PreparedPolicy: Sendable {
     /// What is to be done after a check. To be called for every check that was handed out, also when the client has
     /// gone meanwhile, on the same event loop.
     func conclude(_ check: CredentialCheck, isRight: Bool, _ state: inout PolicyState) -> PolicyVerdict {
-        state.verifying -= 1
+        state.endVerifying(for: check.client)
         state.credentials.remember(check.hash, isRight: isRight)
         guard !isRight, let authentication = self.authentication else { return .pass }
         return self.unauthorized(authentication)

@@ -14,6 +14,9 @@ public struct HealthMonitor: Service {
     public struct Configuration: Sendable {
         /// Probes at once: 32. Further ones wait until one has ended.
         public var maxConcurrentProbes = 32
+        /// Probes at once for one application: 8. Its further ones wait until one of its own has ended, so that an application
+        /// whose instances do not answer delays the probes of no other. Applications take turns.
+        public var maxConcurrentProbesPerApplication = 8
 
         /// The defaults.
         public init() {}
@@ -57,9 +60,12 @@ public struct HealthMonitor: Service {
     ///
     /// - Throws: ``RouterError`` when the configuration lets it make no probe at all.
     public func run() async throws {
-        guard self.configuration.maxConcurrentProbes >= 1 else {
+        for (name, limit) in [
+            ("maxConcurrentProbes", self.configuration.maxConcurrentProbes),
+            ("maxConcurrentProbesPerApplication", self.configuration.maxConcurrentProbesPerApplication),
+        ] where limit < 1 {
             throw RouterError(
-                .invalidConfiguration, "The health monitor may make no probe: its maxConcurrentProbes is below 1.")
+                .invalidConfiguration, "The health monitor may make no probe: its \(name) is below 1.")
         }
         let watch = self.router.watchRoutes()
         defer { self.router.unwatch(watch) }
@@ -80,7 +86,9 @@ public struct HealthMonitor: Service {
         _ group: inout DiscardingTaskGroup
     ) async {
         let elapsed = Self.stopwatch(self.clock)
-        var schedule = ProbeSchedule(ceiling: self.configuration.maxConcurrentProbes)
+        var schedule = ProbeSchedule(
+            ceiling: self.configuration.maxConcurrentProbes,
+            ceilingPerApplication: self.configuration.maxConcurrentProbesPerApplication)
         var random = self.random
         var timer: Duration?
         for await event in events {

@@ -30,16 +30,26 @@ struct ProbeSchedule {
     }
 
     private var applications: [String: [Entry]] = [:]
-    /// Those whose time has come, and for which there was no room.
-    private var waiting: Deque<(application: String, number: Int)> = []
+    /// Those whose time has come, and for which there was no room, by application.
+    private var waiting: [String: Deque<Int>] = [:]
+    /// Whose turn it is; every application with somebody waiting once. So one whose instances hang, each for as long as a
+    /// probe may take, makes nobody wait but itself.
+    private var turns: Deque<String> = []
     private var asking = 0
+    private var askingFor: [String: Int] = [:]
     private var lastNumber = 0
     private let ceiling: Int
+    private let ceilingPerApplication: Int
     /// When to ask for what is ``due(now:)`` again; nil when nothing will be before an answer or a new route.
     private(set) var nextDue: Duration?
 
-    /// - Parameter ceiling: how many probes may be going on at once.
-    init(ceiling: Int) { self.ceiling = ceiling }
+    /// - Parameters:
+    ///   - ceiling: how many probes may be going on at once.
+    ///   - ceilingPerApplication: how many of them for one application.
+    init(ceiling: Int, ceilingPerApplication: Int = .max) {
+        self.ceiling = ceiling
+        self.ceilingPerApplication = ceilingPerApplication
+    }
 
     /// An application's route is now this. Returns the instances that nobody asks any more while they are unhealthy.
     mutating func set(
@@ -88,18 +98,35 @@ struct ProbeSchedule {
         due.sort { ($0.due, $0.application, $0.index) < ($1.due, $1.application, $1.index) }
         for (application, index, _) in due {
             self.applications[application]?[index].isAsking = true
-            if let number = self.applications[application]?[index].number { self.waiting.append((application, number)) }
+            guard let number = self.applications[application]?[index].number else { continue }
+            if self.waiting[application] == nil { self.turns.append(application) }
+            self.waiting[application, default: []].append(number)
         }
         return self.next()
     }
 
-    /// The probes that have waited longest and for which there is room.
+    /// The probes for which there is room: one of each application in turn, the one that has waited longest.
     mutating func next() -> [Question] {
         var questions: [Question] = []
-        while self.asking < self.ceiling, let (application, number) = self.waiting.popFirst() {
+        // In a row: after as many as there are, nobody may go.
+        var passedOver = 0
+        while self.asking < self.ceiling, passedOver < self.turns.count, let application = self.turns.popFirst() {
+            guard self.askingFor[application, default: 0] < self.ceilingPerApplication else {
+                self.turns.append(application)
+                passedOver += 1
+                continue
+            }
+            passedOver = 0
+            guard let number = self.waiting[application]?.popFirst() else { continue }
+            if self.waiting[application]?.isEmpty == false {
+                self.turns.append(application)
+            } else {
+                self.waiting[application] = nil
+            }
             // It may have left its route meanwhile.
             guard let entry = self.applications[application]?.first(where: { $0.number == number }) else { continue }
             self.asking += 1
+            self.askingFor[application, default: 0] += 1
             questions.append(
                 Question(application: application, backend: entry.backend, settings: entry.settings, number: number))
         }
@@ -111,6 +138,8 @@ struct ProbeSchedule {
         _ question: Question, _ report: HealthReport, now: Duration, random: inout some RandomNumberGenerator
     ) -> Verdict? {
         self.asking -= 1
+        let others = self.askingFor[question.application, default: 1] - 1
+        self.askingFor[question.application] = others > 0 ? others : nil
         guard let index = self.applications[question.application]?.firstIndex(where: { $0.number == question.number }),
             var entry = self.applications[question.application]?[index]
         else { return nil }

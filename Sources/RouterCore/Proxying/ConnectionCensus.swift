@@ -11,17 +11,23 @@ final class ConnectionCensus: Sendable {
         /// Networks that have connections; as many at most as there are connections. Swift's hashes are seeded, so that
         /// nobody can choose addresses that collide.
         var byNetwork: [ClientAddress: Int] = [:]
+        /// The same for the sites in which IPv6 networks are.
+        var bySite: [ClientAddress: Int] = [:]
     }
 
     private let count = Mutex(Count())
     private let limit: Int
     private let limitPerAddress: Int
+    private let limitPerSite: Int
     /// Many clients come from the address of a proxy.
     private let exempt: [AddressRange]
+    private let workers = Mutex<[WeakHandle]>([])
+    private struct WeakHandle: Sendable { weak let handle: WorkerHandle? }
 
     init(_ configuration: Router.Configuration) {
         self.limit = configuration.maxConnections
         self.limitPerAddress = configuration.maxConnectionsPerAddress
+        self.limitPerSite = configuration.maxConnectionsPerIPv6Site
         self.exempt = configuration.trustedProxies
     }
 
@@ -64,18 +70,46 @@ final class ConnectionCensus: Sendable {
     func leave(_ network: ClientAddress?) {
         self.count.withLock { count in
             count.total -= 1
-            guard let network, let left = count.byNetwork[network].map({ $0 - 1 }) else { return }
-            count.byNetwork[network] = left > 0 ? left : nil
+            guard let network else { return }
+            Self.subtract(network, &count.byNetwork)
+            if !network.isIPv4 { Self.subtract(network.site, &count.bySite) }
         }
+    }
+
+    private static func subtract(_ client: ClientAddress, _ counts: inout [ClientAddress: Int]) {
+        guard let known = counts[client] else { return }
+        counts[client] = known > 1 ? known - 1 : nil
     }
 
     /// How many connections there are.
     var total: Int { self.count.withLock { $0.total } }
 
+    // MARK: Room for new ones
+
+    /// The loops that count here.
+    func attach(_ workers: [WorkerHandle]) {
+        self.workers.withLock { $0 = workers.map { WeakHandle(handle: $0) } }
+    }
+
+    /// Whether fewer than so many places are free.
+    func hasLess(than free: Int) -> Bool { self.count.withLock { self.limit - $0.total < free } }
+
+    /// Has the other loops give up connections that wait for a request, because the one that asks has none.
+    func askForRoom(from asking: WorkerHandle?) {
+        for worker in self.workers.withLock({ $0 }) where worker.handle !== asking {
+            worker.handle?.execute { $0.makeRoomForOthers() }
+        }
+    }
+
     private func add(_ network: ClientAddress?, _ count: inout Count) -> Bool {
         guard let network else { return true }
         let known = count.byNetwork[network, default: 0]
         guard known < self.limitPerAddress else { return false }
+        if !network.isIPv4 {
+            let known = count.bySite[network.site, default: 0]
+            guard known < self.limitPerSite else { return false }
+            count.bySite[network.site] = known + 1
+        }
         count.byNetwork[network] = known + 1
         return true
     }

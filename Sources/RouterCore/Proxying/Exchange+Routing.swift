@@ -17,6 +17,7 @@ extension Exchange {
         case .found(let pool, let stripped):
             self.attempt.pool = pool
             self.attempt.stripped = stripped
+            self.attempt.client = self.machine.facts.isTrusted ? self.machine.withRequest { $0.client } : nil
             if !self.attempt.tried.isEmpty { self.attempt.tried.removeAll(keepingCapacity: true) }
             pool.application.begin()
             if let policy = pool.policy { self.ask(policy, now) } else { self.enter(pool) }

@@ -61,6 +61,10 @@ extension Exchange {
             tried: self.attempt.tried, now: now, random: &self.worker.random, preference: self.attempt.preference)
         switch selection {
         case .instance(let instance):
+            guard let instance = self.admitted(to: instance, of: pool, now: now) else {
+                self.queueUp(pool, atFront: calledUp)
+                return
+            }
             self.attempt.instance = instance
             if pool.isAffine { self.machine.addedFields = self.cookie(pool, instance) }
             self.open(instance, now: now)
@@ -78,6 +82,23 @@ extension Exchange {
             let code: RouterErrorCode = self.attempt.tried.isEmpty ? .noHealthyInstance : .connectFailed
             self.machine.refuse(OwnAnswer(code, retryAfter: 5))
         }
+    }
+
+    /// The instance with which a place was taken, if the client may have it; else one with open places; else nil.
+    private func admitted(to instance: Instance, of pool: ApplicationPool, now: UInt64) -> Instance? {
+        guard instance.load > pool.places.open else { return instance }
+        let client = self.clientSite
+        // One that many clients share an address with is not limited: a trusted proxy that does not say for whom it
+        // speaks, or what is in front of a Unix socket.
+        let facts = self.machine.facts
+        if client == .unknown || facts.isTrusted && client == facts.client.site { return instance }
+        if let admission = pool.admit(client, to: instance) {
+            if admission == .scarce { self.attempt.share = client }
+            return instance
+        }
+        instance.end(isStream: false)
+        pool.wakeNext()
+        return pool.selectOpen(tried: self.attempt.tried, now: now)
     }
 
     // MARK: The queue
@@ -101,7 +122,7 @@ extension Exchange {
         if self.attempt.ticket == nil {
             self.timing.queued = self.worker.loop.now() &- self.timing.queuedSince
             // There may be places for more than one.
-            self.attempt.pool?.application.wakeNext()
+            self.attempt.pool?.wakeNext()
         }
         self.pump()
     }
@@ -120,8 +141,8 @@ extension Exchange {
         self.worker.cancelWaiting(self, application: pool.application)
     }
 
-    /// Who asks, as queues tell clients apart.
-    var clientAddress: ClientAddress { self.machine.facts.client }
+    /// Who asks, as queues and places tell clients apart: not by what one and the same can change at will.
+    var clientSite: ClientAddress { (self.attempt.client ?? self.machine.facts.client).site }
 
     /// What is kept of the request while it waits.
     var heldBytes: Int { self.machine.heldBytes }

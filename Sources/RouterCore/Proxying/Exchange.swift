@@ -88,7 +88,7 @@ final class Exchange {
                 self.upstreamNeedsFlush = true
             case .route: self.route()
             case .acquire(let acquisition): self.acquire(acquisition)
-            case .streaming, .tunnel: self.attempt.becomeStream()
+            case .streaming, .tunnel: self.becomeStream()
             case .ended(let ending):
                 // What the client is sent is sent before anything is looked at in peace.
                 self.flush(client)
@@ -107,6 +107,11 @@ final class Exchange {
         self.watch.lastEvent = self.worker.loop.now()
         self.count()
         self.resumeClient()
+    }
+
+    private func becomeStream() {
+        self.attempt.becomeStream()
+        if let code = self.client.becomeStream() { self.machine.refuse(OwnAnswer(code, retryAfter: 5)) }
     }
 
     /// Tells the ledger what is kept of the request, and of both sides' input.
@@ -290,10 +295,11 @@ final class Exchange {
         if self.client.isQuiet() { self.timeOut() }
     }
 
-    /// The body is waited for.
+    /// The body is waited for. Messages of an application's own come when there is one, and only must not stay away.
     private func sendsTooSlowly(_ now: UInt64) -> Bool {
         self.watch.sending.isTooSlow(
-            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes, isPaced: true,
+            now: now, moved: self.machine.requestBytes + self.client.arrivingBytes,
+            isPaced: !self.machine.sendsMessages,
             self.worker.limits.sending)
     }
 
@@ -336,6 +342,15 @@ final class Exchange {
     }
 
     // MARK: The end
+
+    /// Since when the connection has waited for a request; nil when it does not.
+    var idleSince: UInt64? {
+        guard !self.isClosing, self.machine.waiting == .nextRequest else { return nil }
+        return self.watch.lastEvent
+    }
+
+    /// It has waited for long enough: the connection ends as it does when its time is over.
+    func giveUp() { self.timeOut() }
 
     /// The next answer is the last one. A client that is between two requests is given so many nanoseconds to ask once
     /// more: its request may be on its way.

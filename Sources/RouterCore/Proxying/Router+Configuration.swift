@@ -10,8 +10,9 @@ extension Router {
         public var threads = 1
         /// Connections the kernel holds until they are accepted: 1,024.
         public var backlog: Int32 = 1024
-        /// Client connections at once, over all threads: 20,000. A further one in clear text is answered 503; one with
-        /// TLS is closed before its handshake.
+        /// Client connections at once, over all threads: 20,000. When there are more, the one that has waited longest for a
+        /// request, and for ``lingerTimeout`` at least, is closed in an orderly way and gives its place to the new one. Only
+        /// when there is none, a further one in clear text is answered 503; one with TLS is closed before its handshake.
         public var maxConnections = 20_000
         /// Client connections at once from one address, IPv6 by its first 64 bits: 1,000. A further one in clear text is
         /// answered 429; one with TLS is closed before its handshake.
@@ -21,6 +22,10 @@ extension Router {
         /// ``trustedProxies`` are not limited. Where a listener expects the PROXY protocol
         /// (``Listener/proxyProtocolFrom``), the client that its header names is.
         public var maxConnectionsPerAddress = 1000
+        /// Client connections at once from the first 48 bits of an IPv6 address: 4,000, beside ``maxConnectionsPerAddress``,
+        /// and answered like that. Who is given so many bits has 65,536 networks of 64 bits, each of which would be another
+        /// client; but some carriers give each of their customers no more than one network, so it is several times as many.
+        public var maxConnectionsPerIPv6Site = 4000
         /// Networks of proxies in front of the router, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are
         /// kept and completed: none. From everybody else they are dropped.
         public var trustedProxies: [AddressRange] = []
@@ -103,6 +108,15 @@ extension Router {
 
         /// Requests an instance is given at once: 100. A backend may set its own.
         public var maxInFlightPerBackend = 100
+        /// How much of an instance's places (``maxInFlightPerBackend``) is open to every client; and how much of the rest one
+        /// client may hold: 50 percent. 100 for no limit.
+        ///
+        /// A client may be slow, within ``minimumBodyRate`` and ``minimumResponseRate``, and then holds a place for long
+        /// with next to no effort. With the default, one client can have 75 places of 100, and never those of all others;
+        /// its further requests wait, while those of others go past them. It costs a request nothing while an instance has
+        /// open places. A client is an IPv4 address, or an IPv6 one's first 48 bits; behind ``trustedProxies``, whom they
+        /// name. Upgraded connections and event streams hold no place.
+        public var clientSharePercent = 50
         /// Requests per application that wait while every instance is at its limit: 100, then 503.
         public var maxQueuedPerApplication = 100
         /// How often a request may be sent to another instance, or over a fresh connection: 3 times.
@@ -210,8 +224,10 @@ extension Router.Configuration {
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
         try require(self.maxConnections >= 1, "limit of connections is below 1")
         try require(self.maxConnectionsPerAddress >= 1, "limit of connections per address is below 1")
+        try require(self.maxConnectionsPerIPv6Site >= 1, "limit of connections per IPv6 site is below 1")
         try require(self.maxRequestLineBytes >= 64, "limit for the request line is below 64 bytes")
         try require(self.maxInFlightPerBackend >= 1, "limit of requests per instance is below 1")
+        try require((1...100).contains(self.clientSharePercent), "share of places for a client is not 1 to 100 percent")
         try require(self.readBufferBytes >= 4096, "read buffer is below 4 KiB")
         try require(self.writeBufferBytes >= 4096, "write buffer is below 4 KiB")
         try require(self.bufferShare >= 4 << 20, "limit of bytes held is below 4 MiB for each of its loops")

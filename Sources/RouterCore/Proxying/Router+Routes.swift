@@ -32,7 +32,7 @@ extension Router {
             }
             let pool = ApplicationPool(
                 route: route, members: members, application: application, key: self.configuration.secretKey,
-                loops: self.configuration.threads)
+                loops: self.configuration.threads, clientSharePercent: self.configuration.clientSharePercent)
             try state.routes.set(application: route.application, matches: route.matches, value: pool)
             state.publish(
                 retiring: (old?.members ?? []).map(\.instance).filter { instance in

@@ -21,6 +21,7 @@ extension Router {
                 .invalidConfiguration, "A listener speaks TLS, but the router was given no store of certificates.")
         }
         try self.state.withLock { state throws(RouterError) in try state.begin() }
+        self.checkDescriptors()
         do {
             let engines = try await Engines(self)
             do {
@@ -35,6 +36,15 @@ extension Router {
             self.stopped(error)
             throw error
         }
+    }
+
+    /// Without descriptors nobody can connect, and no instance be reached: who has a few connections could see to that.
+    private func checkDescriptors() {
+        let (limit, connections) = (DescriptorLimit.current, self.configuration.maxConnections)
+        guard limit / 2 < connections else { return }
+        self.logger.warning(
+            "fewer descriptors than two for each connection: raise the limit (ulimit -n), or lower maxConnections",
+            metadata: ["router.descriptors": "\(limit)", "router.connections": "\(connections)"])
     }
 
     private func serve(_ engines: Engines) async throws {

@@ -112,7 +112,8 @@ extension Router {
                 worker.execute { worker in
                     worker.routes = routes
                     applied.acknowledge()
-                    application.wakeNext()
+                    let pool = routes.find(application: application.name)
+                    if let pool, pool.application === application { pool.wakeNext() } else { application.wakeNext() }
                     guard opens else { return }
                     // Each worker does it: one that has not heard yet may still let a request wait.
                     let held = application.withGate { $0.opened(now: 0) { _ in } }

@@ -10,6 +10,8 @@ protocol ClientSide: AnyObject {
     /// What has arrived of a part that is not given out before it is whole.
     var arrivingBytes: Int { get }
 
+    /// What is sent to the client goes on for as long as it likes. Returns why that cannot be.
+    func becomeStream() -> RouterErrorCode?
     func send(_ bytes: ByteBuffer)
     /// Sends a head, final or interim; `ends` when there is nothing behind it. Only where the client speaks in frames.
     func sendHead(_ head: ByteBuffer, ends: Bool)

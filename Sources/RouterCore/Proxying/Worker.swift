@@ -31,7 +31,19 @@ final class Worker {
     private(set) var seconds: UInt64 = 0
     private(set) var clients: [any ClientSession] = []
     /// What each of them is counted for, in the same places.
-    private var networks: [ClientAddress?] = []
+    private var seats: [Seat] = []
+    private enum Seat {
+        case counted(ClientAddress?)
+        /// It has been told to go, and another one has its place.
+        case givenUp
+    }
+    /// How many have been told to go and are still here.
+    private var leaving = 0
+    var spare: SpareConnections
+    var nextRoomRequest: UInt64 = 0
+    /// Connections given up for new ones since the last line about it in the log.
+    var givenUp = 0
+    var lastGivenUpLine: UInt64 = 0
     /// Told that they are too many, and not gone yet.
     private var refused: [RefusedConnection] = []
     /// Connections that were not served since the last line about it in the log.
@@ -69,6 +81,7 @@ final class Worker {
         self.configuration = configuration
         self.limits = NanosecondLimits(configuration)
         self.settings = configuration.exchangeSettings
+        self.spare = SpareConnections(pause: configuration.timerResolution.nanosecondsClamped)
         self.observer = observer
         self.logger = logger
         self.routes = routes
@@ -100,32 +113,61 @@ final class Worker {
             pseudonym: self.configuration.pseudonym)
     }
 
-    /// Serves a connection that was accepted, or sends it away when there are too many.
+    /// Serves a connection that was accepted, or sends it away when there are too many and none can be given up for it.
     func serve(_ stream: any ByteStream, client: ClientAddress, _ listener: ListenerFacts) {
-        let isNamed = !listener.expectsProxyHeader(from: client)
-        switch self.census.enter(isNamed ? client : nil) {
+        switch self.takeSeat(for: listener.expectsProxyHeader(from: client) ? nil : client) {
         case .failure(let refusal): self.refuse(stream, refusal.code, listener)
         case .success(let network):
             let arriving = ArrivingConnection(stream, self, client: client, listener)
             stream.handler = arriving
             arriving.position = self.clients.count
             self.clients.append(arriving)
-            self.networks.append(network)
+            self.seats.append(.counted(network))
             // It was accepted in time.
             if let idleGrace { arriving.shutDown(idleGrace: idleGrace) }
         }
     }
 
+    /// Counts a connection, or what takes as much as one; another one may have to go for it.
+    func takeSeat(for client: ClientAddress?) -> Result<ClientAddress?, ConnectionCensus.Refusal> {
+        let entry = self.census.enter(client)
+        guard case .failure(let refusal) = entry, refusal.code == .tooManyConnections else { return entry }
+        if self.makeRoom() { return self.census.enter(client) }
+        self.askForRoom()
+        return entry
+    }
+
     /// A proxy has said whose connection it is; false when that client has too many.
     func identify(_ arriving: ArrivingConnection, _ client: ClientAddress) -> Bool {
-        guard let position = arriving.position else { return false }
+        guard let position = arriving.position, case .counted = self.seats[position] else { return false }
         do throws(ConnectionCensus.Refusal) {
-            self.networks[position] = try self.census.identify(client)
+            self.seats[position] = .counted(try self.census.identify(client))
             return true
         } catch {
             return false
         }
     }
+
+    /// The clients that count.
+    var countedClients: [any ClientSession] {
+        zip(self.clients, self.seats).compactMap { client, seat in
+            if case .counted = seat { client } else { nil }
+        }
+    }
+
+    /// Has a client that waits for a request go, and no longer counts it. It may take a moment to say goodbye, unless many
+    /// others already do.
+    func giveUp(_ client: any ClientSession) {
+        guard let position = client.position, case .counted(let network) = self.seats[position] else { return }
+        self.census.leave(network)
+        self.seats[position] = .givenUp
+        self.leaving += 1
+        self.givenUp += 1
+        client.giveUp(atOnce: self.leaving > Self.maxLeaving)
+    }
+
+    /// So many are over the limit at most, on each loop.
+    private static var maxLeaving: Int { 128 }
 
     /// Says in clear text why a connection is not served; one that would begin with a handshake is closed before it.
     func refuse(_ stream: any ByteStream, _ code: RouterErrorCode, _ listener: ListenerFacts) {
@@ -165,12 +207,15 @@ final class Worker {
     func remove(_ client: any ClientSession) {
         guard let position = client.position else { return }
         client.position = nil
-        self.census.leave(self.networks[position])
+        switch self.seats[position] {
+        case .counted(let network): self.census.leave(network)
+        case .givenUp: self.leaving -= 1
+        }
         let last = self.clients.removeLast()
-        let lastNetwork = self.networks.removeLast()
+        let lastSeat = self.seats.removeLast()
         if last !== client {
             self.clients[position] = last
-            self.networks[position] = lastNetwork
+            self.seats[position] = lastSeat
             last.position = position
         }
         if self.clients.isEmpty { self.tellEmpty() }
@@ -195,13 +240,15 @@ final class Worker {
     func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
         let entry = WaitQueue.Entry(
-            ticket: ticket, client: exchange.clientAddress, deadline: self.loop.now() &+ pool.timeouts.queue,
+            ticket: ticket, client: exchange.clientSite, deadline: self.loop.now() &+ pool.timeouts.queue,
             bytes: exchange.heldBytes)
         if atFront {
             pool.application.putBack(entry)
         } else {
+            // Who waits although places are free has its share, and takes up nobody's room: it is displaced by others.
+            let maxCount = min(self.configuration.maxQueuedPerApplication, 1 << 32)
             let joining = pool.application.join(
-                entry, maxCount: self.configuration.maxQueuedPerApplication,
+                entry, maxCount: maxCount + pool.freePlaces(now: self.loop.now()),
                 maxBytes: self.configuration.maxQueuedBytesPerApplication)
             guard case .waits(let displaced) = joining else {
                 self.forget(exchange)
@@ -211,7 +258,7 @@ final class Worker {
         }
         exchange.attempt.waitLimit = pool.timeouts.queue
         // A place that was given back in between called up nobody.
-        if pool.hasRoom { pool.application.wakeNext() }
+        if pool.freePlaces(now: self.loop.now()) > 0 { pool.wakeNext() }
         return true
     }
 
@@ -219,7 +266,7 @@ final class Worker {
     func hold(_ exchange: Exchange, in pool: ApplicationPool, _ policy: HoldPolicy) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
         exchange.attempt.waitLimit = policy.timeout.nanosecondsClamped
-        let (client, bytes, now) = (exchange.clientAddress, exchange.heldBytes, self.loop.now())
+        let (client, bytes, now) = (exchange.clientSite, exchange.heldBytes, self.loop.now())
         let holding = pool.application.withGate {
             $0.hold(ticket, client: client, bytes: bytes, policy: policy, now: now)
         }
@@ -258,7 +305,7 @@ final class Worker {
     func cancelWaiting(_ exchange: Exchange, application: ApplicationState) {
         guard let ticket = exchange.attempt.ticket, let handle = self.handle else { return }
         self.forget(exchange)
-        let client = exchange.clientAddress
+        let client = exchange.clientSite
         application.cancel(id: ticket, worker: handle, client: client)
         _ = application.withGate { $0.cancel(client) { $0.id == ticket && $0.worker === handle } }
     }
@@ -364,6 +411,7 @@ final class Worker {
         for client in Array(self.clients) { client.check(now: now) }
         for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
         self.logRefusals(now)
+        self.logGivenUp(now)
         self.ledger.recount()
         if self.ledger.isFull { self.relieve() }
         for (slot, connections) in self.pools.enumerated() {

@@ -26,7 +26,8 @@ extension CertificateStore {
         self.entriesFromFiles.compactMap { entry in
             guard let files = entry.certificate.files, files.haveChanged else { return nil }
             do throws(TLSError) {
-                let certificate = try TLSCertificate(chainFile: files.chain, keyFile: files.key)
+                let certificate = try TLSCertificate(
+                    chainFile: files.chain, keyFile: files.key, limits: entry.certificate.limits)
                 // Replaced even if it is the same, so that the files' new stamps are known.
                 try self.replace(entry, by: certificate)
                 if certificate == entry.certificate { return nil }

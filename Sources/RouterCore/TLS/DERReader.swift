@@ -1,6 +1,7 @@
 /// Walks over DER without ever leaving its bounds: takes one element after the other, and says nil for what is none.
 struct DERReader {
     static let integer: UInt8 = 0x02
+    static let bitString: UInt8 = 0x03
     static let sequence: UInt8 = 0x30
     static let set: UInt8 = 0x31
     static let objectIdentifier: UInt8 = 0x06

@@ -11,11 +11,25 @@ public import SystemPackage
 /// It never shows its key: not when it is printed, and not in an error. Whether it is valid today is not checked; see
 /// ``notAfter``.
 public struct TLSCertificate: Sendable {
+    /// What a certificate may be.
+    public struct Limits: Sendable, Hashable {
+        /// How large an RSA key may be, in bits: 2,048 to 4,096. A smaller one can be broken; a larger one makes every
+        /// handshake slow, which anybody may ask for.
+        public var rsaBits = 2048...4096
+        /// How many hosts it may name: 100, as many as Let's Encrypt's do.
+        public var maxHosts = 100
+
+        /// The defaults.
+        public init() {}
+    }
+
     /// The certificate, then those that lead to an authority that clients know.
     let chain: [NIOSSLCertificate]
     let key: NIOSSLPrivateKey
     /// Where it came from, when from files.
     let files: Files?
+    /// What was allowed when it was made, which holds for what takes its place as well.
+    let limits: Limits
 
     /// The hosts it is for, in lower case: names, and `*.` with a name for all names one label below it.
     public let hosts: [String]
@@ -33,31 +47,40 @@ public struct TLSCertificate: Sendable {
     /// - Parameters:
     ///   - chain: the certificate itself first, then the intermediate ones.
     ///   - key: the private key, not encrypted: PKCS#8, or the older forms for RSA and EC.
+    ///   - limits: how large its key may be, and how many hosts it may name. Besides RSA, keys for P-256, P-384, P-521 and
+    ///     Ed25519 are taken.
     /// - Throws: ``TLSError`` that says what is wrong with which of them.
-    public init(chain: [UInt8], key: [UInt8]) throws(TLSError) {
-        try self.init(chain: chain, key: key, files: nil)
+    public init(chain: [UInt8], key: [UInt8], limits: Limits = Limits()) throws(TLSError) {
+        try self.init(chain: chain, key: key, files: nil, limits: limits)
     }
 
     /// Reads a certificate and its key from PEM files, which may be one and the same.
     ///
+    /// - Parameters:
+    ///   - chainFile: the certificate itself first, then the intermediate ones.
+    ///   - keyFile: the private key, not encrypted.
+    ///   - limits: how large its key may be, and how many hosts it may name.
     /// - Throws: ``TLSError`` that says which file cannot be used, and why.
-    public init(chainFile: FilePath, keyFile: FilePath) throws(TLSError) {
+    public init(chainFile: FilePath, keyFile: FilePath, limits: Limits = Limits()) throws(TLSError) {
         let (chain, chainStamp) = try FileStamp.read(chainFile)
         let (key, keyStamp) = try FileStamp.read(keyFile)
         try self.init(
             chain: chain, key: key,
-            files: Files(chain: chainFile, key: keyFile, chainStamp: chainStamp, keyStamp: keyStamp))
+            files: Files(chain: chainFile, key: keyFile, chainStamp: chainStamp, keyStamp: keyStamp), limits: limits)
     }
 
-    private init(chain: [UInt8], key: [UInt8], files: Files?) throws(TLSError) {
+    private init(chain: [UInt8], key: [UInt8], files: Files?, limits: Limits) throws(TLSError) {
         let place = files.map { "'\($0.chain)'" } ?? "the certificate's PEM text"
         let keyPlace = files.map { "'\($0.key)'" } ?? "the key's PEM text"
         let certificates = try Self.parseChain(chain, in: place)
+        let leaf = certificates[0]
+        // Before the key is looked at: to check one takes the longer the larger it is.
+        try Self.checkKind(of: leaf, limits, in: place)
         self.chain = certificates
         self.key = try Self.parseKey(key, in: keyPlace)
         self.files = files
-        let leaf = certificates[0]
-        self.hosts = Self.hosts(of: leaf)
+        self.limits = limits
+        self.hosts = try Self.hosts(of: leaf, limits, in: place)
         self.notBefore = Int64(leaf.notValidBefore)
         self.notAfter = Int64(leaf.notValidAfter)
         let names = (try? leaf.toDERBytes()).flatMap(CertificateNames.init(certificate:))
@@ -112,13 +135,40 @@ extension TLSCertificate {
     }
 
     /// Names that are no hosts are left out, such as wildcards inside a label, which no client takes.
-    private static func hosts(of leaf: NIOSSLCertificate) -> [String] {
+    private static func hosts(
+        of leaf: NIOSSLCertificate, _ limits: Limits, in place: String
+    ) throws(TLSError) -> [String] {
+        let names = leaf._subjectAlternativeNames()
+        guard names.count <= limits.maxHosts else {
+            throw TLSError(
+                .tooManyHosts,
+                "The certificate in \(place) names \(names.count) hosts; at most \(limits.maxHosts) are taken. Divide them "
+                    + "among several certificates.")
+        }
         var hosts: [String] = []
-        for name in leaf._subjectAlternativeNames() where name.nameType == .dnsName {
+        var known = Set<String>()
+        for name in names where name.nameType == .dnsName {
             guard let host = CertificateHost(String(decoding: name.contents, as: UTF8.self)) else { continue }
-            if !hosts.contains(host.text) { hosts.append(host.text) }
+            if known.insert(host.text).inserted { hosts.append(host.text) }
         }
         return hosts
+    }
+
+    private static func checkKind(
+        of leaf: NIOSSLCertificate, _ limits: Limits, in place: String
+    ) throws(TLSError) {
+        let bytes = (try? leaf.extractPublicKey().toSPKIBytes()) ?? []
+        let kind = CertificateKey(publicKey: bytes)
+        switch kind {
+        case .p256, .p384, .p521, .ed25519: return
+        case .rsa(let bits) where limits.rsaBits.contains(bits): return
+        case .rsa, .other:
+            throw TLSError(
+                .unsuitableKey,
+                "The key of the certificate in \(place) is \(kind). Use one for P-256, P-384, P-521 or Ed25519, or RSA with "
+                    + "\(limits.rsaBits.lowerBound) to \(limits.rsaBits.upperBound) bits: "
+                    + "'openssl ecparam -genkey -name prime256v1'.")
+        }
     }
 
     private func checkKey(_ keyPlace: String, _ place: String) throws(TLSError) {

@@ -15,6 +15,10 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
         public static let malformedKey = Self("malformedKey")
         /// The private key belongs to another certificate.
         public static let keyMismatch = Self("keyMismatch")
+        /// The key is too small to be safe, too large to be quick, or of a kind that is not used here.
+        public static let unsuitableKey = Self("unsuitableKey")
+        /// The certificate names more hosts than one may.
+        public static let tooManyHosts = Self("tooManyHosts")
         /// The certificate names no host, and none was given.
         public static let noHosts = Self("noHosts")
         /// A host is not one that a certificate can be for.

@@ -155,10 +155,57 @@ import Testing
         }
     }
 
+    @Test func `an application has so many hosts at most`() async throws {
+        try await withPlatform(configure: { $0.maxDomainsPerApplication = 2 }) { host in
+            for name in ["one", "two"] { try await host.create(name) }
+            for number in 1...2 {
+                _ = try await host.platform.addDomain("www\(number).example.com", to: "one", by: Harness.ada)
+            }
+            await expect(.limit, "one has 2 hosts of its own") {
+                try await host.platform.addDomain("www3.example.com", to: "one", by: Harness.ada)
+            }
+            _ = try await host.platform.addDomain("www3.example.com", to: "two", by: Harness.ada)
+            _ = try await host.platform.removeDomain("www1.example.com", from: "one", by: Harness.ada)
+            let hosts = try await host.platform.addDomain("www4.example.com", to: "one", by: Harness.ada)
+            #expect(hosts == ["one.localhost", "www2.example.com", "www4.example.com"])
+        }
+    }
+
+    @Test func `the platform's own domain leads to no application`() async throws {
+        try await withPlatform(configure: { $0.domain = "Apps.example.com" }) { host in
+            try await host.create("one")
+            for name in ["apps.example.com", "APPS.example.com"] {
+                await expect(.conflict, "the platform's own domain") {
+                    try await host.platform.addDomain(name, to: "one", by: Harness.ada)
+                }
+            }
+            await expect(.conflict, "follow the names") {
+                try await host.platform.addDomain("two.apps.example.com", to: "one", by: Harness.ada)
+            }
+            _ = try await host.platform.addDomain("myapps.example.com", to: "one", by: Harness.ada)
+        }
+    }
+
+    @Test func `a name whose host another application has from before is not to be had`() async throws {
+        try await withPlatform { host in
+            for name in ["one", "two"] { try await host.create(name) }
+            let owner = try await host.platform.find("one")
+            // The platform had another domain then.
+            try await host.store.write { try $0.insert(DomainRecord(host: "three.localhost", applicationID: owner.id)) }
+            await expect(.conflict, "three.localhost belongs to another") {
+                try await host.platform.renameApplication("two", to: "three", by: Harness.ada)
+            }
+            await expect(.conflict, "three.localhost belongs to another") {
+                try await host.platform.createApplication(named: "three", by: Harness.ada)
+            }
+            #expect(try await host.platform.renameApplication("one", to: "three", by: Harness.ada).name == "three")
+        }
+    }
+
     @Test(arguments: [
         "", "localhost", ".", "a.", ".a", "a..b", "a b.example.com", "a_b.example.com", "a{b.example.com",
         "a\u{7f}.example.com", "-a.example.com", "a-.example.com", "*.example.com", "größe.example.com",
-        "example.com:80", "example.com/x", ApplicationTests.longest + "a.example.com",
+        "example.com:80", "example.com/x", "192.0.2.1", "a.7", ApplicationTests.longest + "a.example.com",
         Array(repeating: ApplicationTests.longest, count: 4).joined(separator: "."),
     ])
     func `refuses what is no host`(name: String) async throws {

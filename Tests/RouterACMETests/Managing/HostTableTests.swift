@@ -31,6 +31,19 @@ import Testing
         #expect(table.begin(now: self.start).jobs == self.orders("c.x"))
     }
 
+    @Test func `lets those that have failed wait for those that have not`() throws {
+        var table = self.table(["a.x", "b.x", "c.x"], limit: 3)
+        _ = table.begin(now: self.start)
+        for host in ["a.x", "a.x", "b.x"] {
+            table.failed(host, ACMEError(.challengeFailed, "no"), now: self.start, chance: 0)
+        }
+        table.has(self.facts(days: 1), for: "c.x", now: self.start, chance: 0)
+        let now = self.start.addingTimeInterval(self.day)
+        _ = table.want(["a.x", "b.x", "c.x", "d.x"], now: now)
+        let order = table.begin(now: now).jobs.map(\.host)
+        #expect(order == ["d.x", "c.x", "b.x"], "without a certificate, to be renewed, failed once; twice has to wait")
+    }
+
     @Test(arguments: [(0.0, 60.0), (0.5, 57.75), (1.0, 55.5)])
     func `renews when two thirds are over, a little earlier by chance`(chance: Double, days: Double) throws {
         var table = self.table(["a.x"])

@@ -3,10 +3,13 @@ import Testing
 @testable import RouterCore
 
 @Suite struct `A count of connections` {
-    private func census(total: Int = 100, perAddress: Int = 2, trusted: [String] = []) throws -> ConnectionCensus {
+    private func census(
+        total: Int = 100, perAddress: Int = 2, perSite: Int = 100, trusted: [String] = []
+    ) throws -> ConnectionCensus {
         var configuration = Router.Configuration()
         configuration.maxConnections = total
         configuration.maxConnectionsPerAddress = perAddress
+        configuration.maxConnectionsPerIPv6Site = perSite
         configuration.trustedProxies = try trusted.map { try AddressRange($0) }
         return ConnectionCensus(configuration)
     }
@@ -35,6 +38,23 @@ import Testing
         let census = try self.census(trusted: ["10.0.0.0/8"])
         let answers = try addresses.map { try self.enter(census, $0) }
         #expect(answers.last == last)
+    }
+
+    @Test func `tells the owners of many networks apart, too`() throws {
+        let census = try self.census(perSite: 3)
+        for network in 1...3 {
+            #expect(try self.enter(census, "2001:db8:7:\(network)::1") == "2001:db8:7:\(network)::")
+        }
+        #expect(try self.enter(census, "2001:db8:7:4::1") == "too-many-connections-from-address")
+        #expect(try self.enter(census, "2001:db8:8:4::1") == "2001:db8:8:4::")
+        // IPv4 addresses are no part of a site.
+        for address in 1...9 { #expect(try self.enter(census, "192.0.2.\(address)") == "192.0.2.\(address)") }
+        census.leave(ClientAddress("2001:db8:7:2::"))
+        #expect(try self.enter(census, "2001:db8:7:4::1") == "2001:db8:7:4::")
+        #expect(try self.enter(census, "2001:db8:7:5::1") == "too-many-connections-from-address")
+        // Who was refused is not counted anywhere.
+        for network in [1, 3, 4] { census.leave(ClientAddress("2001:db8:7:\(network)::")) }
+        for network in 5...7 { #expect(try self.enter(census, "2001:db8:7:\(network)::1").hasPrefix("2001:")) }
     }
 
     @Test func `has an end, and gets free again`() throws {

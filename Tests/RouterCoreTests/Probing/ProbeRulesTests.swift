@@ -34,6 +34,10 @@ struct FixedRandom: RandomNumberGenerator {
 
 @Suite struct `When instances are probed` {
     private func route(_ names: String..., change: (inout ProbeSettings) -> Void = { _ in }) -> ApplicationRoute {
+        self.route(names, change: change)
+    }
+
+    private func route(_ names: [String], change: (inout ProbeSettings) -> Void = { _ in }) -> ApplicationRoute {
         let backends = names.map { Backend(id: BackendID($0), address: .unix(path: "/\($0)")) }
         var route = ApplicationRoute(application: "app", hosts: ["a"], backends: backends)
         var settings = ProbeSettings(TCPHealthProbe())
@@ -84,6 +88,67 @@ struct FixedRandom: RandomNumberGenerator {
         #expect(schedule.nextDue == nil, "the end of one is waited for")
         _ = schedule.answered(first[0], .passed, now: .seconds(1), random: &random)
         #expect(self.ids(schedule.due(now: .seconds(60))) == ["z"], "who has waited longest")
+    }
+
+    @Test func `is one application's turn after the other`() throws {
+        var random = FixedRandom()
+        var schedule = ProbeSchedule(ceiling: 4, ceilingPerApplication: 3)
+        let many = (1...9).map { "a\($0)" }
+        _ = schedule.set("a", self.route(many), now: .zero, random: &random)
+        let first = schedule.due(now: .zero)
+        #expect(self.ids(first) == ["a1", "a2", "a3"], "no more for one application")
+        _ = schedule.set("b", self.route("b1", "b2"), now: .seconds(1), random: &random)
+        _ = schedule.set("c", self.route("c1"), now: .seconds(1), random: &random)
+        let second = schedule.due(now: .seconds(1))
+        #expect(self.ids(second) == ["b1"])
+        // Others' come next, though those of the first have waited longer.
+        #expect(self.ids(self.answer(second[0], &schedule, &random)) == ["c1"])
+        #expect(self.ids(self.answer(first[0], &schedule, &random)) == ["a4"])
+        #expect(self.ids(self.answer(first[1], &schedule, &random)) == ["b2"])
+        #expect(self.ids(self.answer(first[2], &schedule, &random)) == ["a5"])
+        // Who leaves its route gives back the place of its probe when that ends, and nobody waits in its name.
+        _ = schedule.set("a", nil, now: .seconds(2), random: &random)
+        _ = schedule.set("a", self.route("a1"), now: .seconds(2), random: &random)
+        #expect(self.ids(schedule.due(now: .seconds(2))) == [])
+        #expect(schedule.due(now: .seconds(3)).isEmpty)
+    }
+
+    private func answer(
+        _ question: ProbeSchedule.Question, _ schedule: inout ProbeSchedule, _ random: inout FixedRandom
+    ) -> [ProbeSchedule.Question] {
+        _ = schedule.answered(question, .passed, now: .seconds(1), random: &random)
+        return schedule.next()
+    }
+
+    @Test(arguments: 0..<8) func `is in time for those whose instances answer, whoever's hang`(seed: Int) {
+        var random = LoopRandom(seed: UInt64(seed))
+        var schedule = ProbeSchedule(ceiling: 6, ceilingPerApplication: 2)
+        var asking: [ProbeSchedule.Question] = []
+        var answered: [String: Int] = [:]
+        for (application, count) in [("a", 40), ("b", 3), ("c", 1), ("d", 5)] {
+            var route = self.route((0..<count).map { "\(application)\($0)" })
+            route.application = application
+            _ = schedule.set(application, route, now: .zero, random: &random)
+        }
+        for step in 0..<4000 {
+            let now = Duration.milliseconds(step * 100)
+            // The probes of one hang.
+            let ends = asking.indices.filter { asking[$0].application != "a" || step % 50 == 0 }
+            if let index = ends.randomElement(using: &random) {
+                let question = asking.remove(at: index)
+                answered[question.application, default: 0] += 1
+                _ = schedule.answered(question, .passed, now: now, random: &random)
+                asking += schedule.next()
+            }
+            asking += schedule.due(now: now)
+            let counts = Dictionary(grouping: asking, by: \.application).mapValues(\.count)
+            #expect(asking.count <= 6 && counts.values.allSatisfy { $0 <= 2 })
+        }
+        // 400 seconds, and an interval of 5.
+        for (application, count) in [("b", 3), ("c", 1), ("d", 5)] {
+            #expect(answered[application, default: 0] > count * 60, "\(answered)")
+        }
+        #expect(answered["a", default: 0] > 10)
     }
 
     @Test func `follows the route`() throws {

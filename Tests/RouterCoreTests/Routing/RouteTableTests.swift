@@ -122,7 +122,7 @@ import Testing
         #expect(self.choose(pool, tried: [first], random: &random) == "1")
         #expect(self.choose(pool, random: &random) == "0")
         #expect(self.choose(pool, random: &random) == "busy")
-        #expect(!pool.hasRoom)
+        #expect(pool.freePlaces(now: 0) == 0)
         #expect(self.choose(pool, tried: pool.members.map(\.instance), random: &random) == "none")
         first.end(isStream: false)
         #expect(self.choose(pool, random: &random) == "0")

@@ -81,6 +81,7 @@ extension HTTP2Connection {
         {
             guard count > 0 || endsStream else { return }
             self.sendWindow &-= count
+            self.dataSent &+= count
             self.streams[slot].sendWindow &-= count
             self.writeDataHeader(stream, count, endsStream: endsStream)
             self.output.writeImmutableBuffer(data)
@@ -196,6 +197,7 @@ extension HTTP2Connection {
                 self.output.reserveCapacity(minimumWritableBytes: max(count, expected))
             }
             self.pendingBytes &-= count
+            self.dataSent &+= count
             self.streams[slot].dequeue(count, into: &self.output)
             guard isLast else {
                 self.requeue(slot, stream)

@@ -68,4 +68,10 @@ struct ClientAddress: Hashable, Sendable {
     var network: ClientAddress {
         self.isIPv4 ? self : ClientAddress(bits: self.bits & ~UInt128(UInt64.max))
     }
+
+    /// What one owner may have as a whole: an IPv4 address, or the first 48 bits of an IPv6 one, in which there are 65,536
+    /// networks.
+    var site: ClientAddress {
+        self.isIPv4 ? self : ClientAddress(bits: (self.bits >> 80) << 80)
+    }
 }

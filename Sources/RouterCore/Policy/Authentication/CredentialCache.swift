@@ -1,5 +1,6 @@
 /// What one event loop remembers about credentials: hashes with a secret key of those that were verified, with the
-/// answer. Small and fixed; a newcomer takes the place of another one, which is then verified again.
+/// answer. Small and fixed; a newcomer takes the place of another one, which is then verified again. What was wrong never
+/// takes the place of what was right: anybody can make up any number of passwords.
 struct CredentialCache {
     private static var ways: Int { 4 }
 
@@ -35,7 +36,8 @@ struct CredentialCache {
         let entry = hash & ~1 | (isRight ? 1 : 0)
         let position =
             set.first { self.entries[$0] | 1 == hash | 1 } ?? set.first { self.entries[$0] == 0 }
-            ?? set.lowerBound + self.turn
+            ?? set.first { self.entries[$0] & 1 == 0 } ?? (isRight ? set.lowerBound + self.turn : nil)
+        guard let position else { return }
         self.entries[position] = entry
         self.turn = (self.turn + 1) & (Self.ways - 1)
     }

@@ -2,6 +2,8 @@
 struct CredentialCheck: Sendable {
     /// Under what the answer is remembered.
     let hash: UInt64
+    /// Who asks.
+    var client = ClientAddress.unknown
     fileprivate let password: [UInt8]
     fileprivate let passwordHash: String
     /// Without such a user the same work is done, so that its duration does not tell who is one.

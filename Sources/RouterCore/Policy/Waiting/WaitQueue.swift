@@ -135,9 +135,20 @@ struct WaitQueue<Ticket: Sendable>: Sendable {
     // MARK: Going
 
     /// The next request whose deadline is not over. The others before it are dropped, and told to `expired`.
-    mutating func next(now: UInt64, expired: (Entry) -> Void) -> Entry? {
-        while let client = self.turns.popFirst() {
+    ///
+    /// - Parameter mayGo: whether a client's request can be called up now; others are passed over, and miss their turn.
+    mutating func next(
+        now: UInt64, mayGo: (ClientAddress) -> Bool = { _ in true }, expired: (Entry) -> Void
+    ) -> Entry? {
+        // In a row: after as many as there are, nobody may go.
+        var passedOver = 0
+        while passedOver < self.turns.count, let client = self.turns.popFirst() {
             self.turns.append(client)
+            guard mayGo(client) else {
+                passedOver += 1
+                continue
+            }
+            passedOver = 0
             guard let position = self.lines[client]?.entries.indices.first, let entry = self.remove(client, position)
             else { continue }
             if entry.deadline > now { return entry }

@@ -93,6 +93,10 @@ final class ArrivingConnection: ClientSession, ByteStreamHandler {
     var exchanges: [Exchange] { [] }
     var heldBytes: Int { self.input.readableBytes }
 
+    func isQuiet() -> Bool { self.stream.isQuiet() }
+    var idleSince: UInt64? { self.since }
+    func giveUp(atOnce: Bool) { self.stream.close() }
+
     func check(now: UInt64) {
         if now >= self.leaveBy, self.stream.isQuiet() { return self.stream.close() }
         // The handshake has a limit of its own.

@@ -6,6 +6,14 @@ protocol ClientSession: AnyObject {
     var exchanges: [Exchange] { get }
     /// About how much is held for it, on both sides.
     var heldBytes: Int { get }
+    /// Since when it has waited for a request, in nanoseconds of uptime; nil when it does not.
+    var idleSince: UInt64? { get }
+    /// Whether no request is on its way here, as far as the kernel knows. Costs a call into it.
+    func isQuiet() -> Bool
+    /// It waits for a request, and somebody else needs its place.
+    ///
+    /// - Parameter atOnce: without waiting for the client's own end.
+    func giveUp(atOnce: Bool)
     /// Looks whether what is waited for has taken too long.
     func check(now: UInt64)
     /// The router stops: what is being worked on is the last.

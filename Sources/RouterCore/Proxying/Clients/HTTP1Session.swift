@@ -45,6 +45,8 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
         self.stream.write(bytes)
     }
 
+    /// The connection counts already.
+    func becomeStream() -> RouterErrorCode? { nil }
     func sendHead(_ head: ByteBuffer, ends: Bool) { self.send(head) }
     func sendEnd(trailers: ByteBuffer) {}
     func flush() { self.stream.flush() }
@@ -58,6 +60,13 @@ final class HTTP1Session: ClientSession, ByteStreamHandler, ClientSide {
 
     var exchanges: [Exchange] { [self.exchange] }
     var heldBytes: Int { self.stream.bufferedBytes + self.exchange.allHeldBytes }
+
+    var idleSince: UInt64? { self.exchange.idleSince }
+
+    func giveUp(atOnce: Bool) {
+        self.exchange.giveUp()
+        if atOnce { self.stream.close() }
+    }
 
     func check(now: UInt64) { self.exchange.check(now: now) }
     func shutDown(idleGrace: UInt64) { self.exchange.shutDown(idleGrace: idleGrace) }

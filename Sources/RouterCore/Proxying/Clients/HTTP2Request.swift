@@ -12,6 +12,8 @@ final class HTTP2Request: ClientSide {
     private var isOver = false
     /// Received, and not given back to the client's window yet.
     private var unreturned = 0
+    /// What it is counted for, once it lasts.
+    private var seat: StreamSeat?
 
     init(_ id: UInt32, _ session: HTTP2Session) {
         self.id = id
@@ -70,6 +72,19 @@ final class HTTP2Request: ClientSide {
     var canTakeMore: Bool {
         let (buffered, worker) = (self.bufferedBytes, self.session.worker)
         return buffered == 0 || buffered < worker.writeBufferBytes && !worker.ledger.isTight
+    }
+
+    /// It takes what a connection takes, one to the instance among it, and so it counts as one: else a client had a hundred
+    /// times as many as it may.
+    func becomeStream() -> RouterErrorCode? {
+        guard self.seat == nil else { return nil }
+        let worker = self.session.worker
+        switch worker.takeSeat(for: self.session.facts.client) {
+        case .success(let network):
+            self.seat = StreamSeat(worker.census, network)
+            return nil
+        case .failure(let refusal): return refusal.code
+        }
     }
 
     func send(_ bytes: ByteBuffer) {

@@ -21,7 +21,9 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     /// So much is read and thrown away at the end of a connection; who sends more does not look for an answer.
     private static let discardLimit = 1 << 20
     private var watch: HTTP2Watch
+    /// How fast it takes what is sent, and how fast it opens its windows for more.
     private var taking = ClientPace()
+    private var opening = ClientPace()
     /// How much was sent, and how much of it was taken at the last look.
     private var sent = 0
     private var taken = 0
@@ -177,9 +179,19 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         self.requests.values.reduce(self.stream.bufferedBytes + self.counted) { $0 + $1.exchange.allHeldBytes }
     }
 
+    func isQuiet() -> Bool { self.stream.isQuiet() }
+    var idleSince: UInt64? { self.isClosing || self.connection.openStreams > 0 ? nil : self.lastProgress }
+
+    func giveUp(atOnce: Bool) {
+        self.connection.goAway(gracefully: false)
+        self.drive()
+        if atOnce { self.stream.close() }
+    }
+
     func check(now: UInt64) {
         for request in Array(self.requests.values) { request.exchange.check(now: now) }
         if self.takesTooLong(now) { return self.stream.close() }
+        if self.leavesTooMuch(now) { self.connection.giveUp(.enhanceYourCalm) }
         if self.isClosing {
             if now &- min(now, self.lastProgress) > self.worker.limits.linger { self.stream.close() }
             return
@@ -211,6 +223,18 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         return self.taking.isTooSlow(
             now: now, moved: progress.taken, isPaced: !self.stream.isWritable || self.isClosing,
             self.worker.limits.taking)
+    }
+
+    /// The client keeps its windows so small that too much waits on all its streams together, though each of them alone may
+    /// have little.
+    private func leavesTooMuch(_ now: UInt64) -> Bool {
+        guard !self.isClosing, self.stream.isWritable, self.connection.pendingBytes > self.worker.writeBufferBytes
+        else {
+            self.opening.rest()
+            return false
+        }
+        return self.opening.isTooSlow(
+            now: now, moved: self.connection.dataSent, isPaced: true, self.worker.limits.taking)
     }
 
     /// A request that crosses with the announcement is answered; then the client goes.

@@ -8,6 +8,10 @@ struct UpstreamAttempt {
     /// Which instances the client is to have, if it can.
     var preference = InstancePreference()
     var instance: Instance?
+    /// For whom the place with the instance is counted, if it is a scarce one.
+    var share: ClientAddress?
+    /// Whom a trusted proxy speaks for, by its own account.
+    var client: ClientAddress?
     var upstream: (any InstanceSide)?
     /// The connection that is being made.
     var pending: (any PendingConnection)?
@@ -31,19 +35,28 @@ struct UpstreamAttempt {
     mutating func becomeStream() {
         guard !self.isStream, let instance = self.instance, let pool = self.pool else { return }
         self.isStream = true
+        self.giveShare(with: instance)
         instance.becomeStream()
-        pool.application.wakeNext()
+        pool.wakeNext()
+    }
+
+    private mutating func giveShare(with instance: Instance) {
+        guard let share = self.share else { return }
+        self.share = nil
+        instance.endScarce()
+        self.pool?.application.giveShare(share)
     }
 
     /// Gives back the place with the instance, if there is one.
     mutating func leaveInstance() {
         if let instance = self.instance {
             self.instance = nil
+            self.giveShare(with: instance)
             instance.end(isStream: self.isStream)
             self.isStream = false
         }
         // Also without a place: it may have been called up to one in the moment in which it gave up.
-        self.pool?.application.wakeNext()
+        self.pool?.wakeNext()
     }
 
     /// Lets go of the connection without closing it; the caller decides what becomes of it.

@@ -162,10 +162,10 @@ final class HandWorker {
         self.loop.settle()
     }
 
-    func connect(_ security: Router.Listener.Security = .none) -> HandStream {
+    func connect(_ security: Router.Listener.Security = .none, from address: String = "203.0.113.7") -> HandStream {
         let stream = HandStream()
         let listener = ListenerFacts(.init(host: "127.0.0.1", port: 80, security: security), port: 80)
-        self.worker.serve(stream, client: ClientAddress("203.0.113.7") ?? .unknown, listener)
+        self.worker.serve(stream, client: ClientAddress(address) ?? .unknown, listener)
         self.clients.append(stream)
         return stream
     }
