@@ -139,7 +139,7 @@ public struct HealthMonitor: Service {
             "router.application": "\(question.application)", "router.backend": "\(question.backend.id)",
             "router.address": "\(question.backend.address)",
         ]
-        if case .failed(let reason) = report { metadata["router.reason"] = "\(reason)" }
+        if let reason = report.reason { metadata["router.reason"] = "\(reason)" }
         self.logger.info(
             verdict.isHealthy
                 ? "instance passes its probe: it gets requests" : "instance fails its probe: it gets no requests",

@@ -33,7 +33,7 @@ import Testing
     @Test func `fails where nobody listens, and where the connection is closed`() async throws {
         let port = try await closedPort()
         for probe in [HTTPHealthProbe() as any HealthProbe, TCPHealthProbe()] {
-            guard case .failed(let reason) = await self.check(probe, .ip(host: "127.0.0.1", port: port)) else {
+            guard let reason = await self.check(probe, .ip(host: "127.0.0.1", port: port)).reason else {
                 Issue.record("it passed")
                 continue
             }
