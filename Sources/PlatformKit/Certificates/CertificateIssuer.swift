@@ -10,6 +10,8 @@
 /// - `setHosts` returns soon: what is ordered comes later, host by host, and one that fails keeps no other waiting.
 /// - A host that is left out is not ordered any more, and its certificate is taken out of use, unless somebody else has set
 ///   another one for it.
+///
+/// Run `CertificateIssuerConformance` from `PlatformKitTesting` against yours.
 public protocol CertificateIssuer: Sendable {
     /// Makes these the hosts that have a certificate.
     ///

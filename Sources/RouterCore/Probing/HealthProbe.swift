@@ -6,6 +6,8 @@
 ///   (``ProbeSettings/timeout``).
 /// - It holds at most a bounded amount of what the instance sends.
 /// - Two that are equal ask the same.
+///
+/// Run `HealthProbeConformance` from `RouterCoreTesting` against yours.
 public protocol HealthProbe: Sendable, Hashable {
     /// Asks an instance.
     func check(_ backend: Backend) async -> HealthReport
