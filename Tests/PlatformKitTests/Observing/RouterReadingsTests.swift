@@ -44,7 +44,7 @@ import Testing
         ] {
             #expect(lines.contains(line), "\(line)")
         }
-        #expect(!lines.contains { $0.contains("gone") || $0.hasPrefix(#"slipway_router_in_flight{app="-""#) })
+        #expect(!lines.contains { $0.contains(#"app="gone""#) || $0.hasPrefix(#"slipway_router_in_flight{app="-""#) })
     }
 
     /// As many as the documentation says, and one for each error; in flight is counted for an application only.
