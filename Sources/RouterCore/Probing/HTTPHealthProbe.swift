@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Sends an instance an HTTP/1.1 request over a connection of its own, and looks at the answer.
-public struct HTTPHealthProbe: HealthProbe {
+public struct HTTPHealthProbe: ConnectingProbe {
     /// The path, with a query if need be.
     public var path: String
     /// The `Host` field; nil for the instance's address, or `localhost` at a Unix socket.
@@ -18,9 +18,12 @@ public struct HTTPHealthProbe: HealthProbe {
     /// Makes one.
     public init(path: String = "/") { self.path = path }
 
-    /// Asks, and looks at the answer as far as needed.
-    public func check(_ backend: Backend) async -> HealthReport {
-        await ProbeConnection.ask(backend.address, (self.request(to: backend.address), ProbeAnswer(self)))
+    /// Asks, and looks at the answer as far as needed. A ``HealthMonitor`` has its probes share a thread; called by
+    /// somebody else, it makes one for itself.
+    public func check(_ backend: Backend) async -> HealthReport { await self.checkAlone(backend) }
+
+    func check(_ backend: Backend, on threads: ProbeThreads) async -> HealthReport {
+        await ProbeConnection.ask(backend.address, (self.request(to: backend.address), ProbeAnswer(self)), on: threads)
     }
 
     /// Refuses what would make the request malformed, or no answer right.

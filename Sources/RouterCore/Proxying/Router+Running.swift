@@ -1,4 +1,5 @@
 import Logging
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -21,10 +22,14 @@ extension Router {
                 .invalidConfiguration, "A listener speaks TLS, but the router was given no store of certificates.")
         }
         try self.state.withLock { state throws(RouterError) in try state.begin() }
+        let blocking = NIOThreadPool(numberOfThreads: self.configuration.blockingThreads)
+        blocking.start()
+        // Not waited for: a name that is being looked up cannot be given up, and may take its time.
+        defer { blocking.shutdownGracefully { _ in } }
         do {
-            let engines = try await Engines(self)
+            let engines = try await Engines(self, blocking: blocking)
             do {
-                try await self.serve(engines)
+                try await self.serve(engines, blocking)
             } catch {
                 await engines.stop()
                 throw error
@@ -37,12 +42,12 @@ extension Router {
         }
     }
 
-    private func serve(_ engines: Engines) async throws {
+    private func serve(_ engines: Engines, _ blocking: NIOThreadPool) async throws {
         self.state.withLock { $0.attach(engines.workers) }
-        guard let settings = self.configuration.handover else { return try await self.serve(engines, nil) }
-        let handover = try await HandoverSession.begin(settings, logger: self.logger)
+        guard let settings = self.configuration.handover else { return try await self.serve(engines, handover: nil) }
+        let handover = try await HandoverSession.begin(settings, blocking: blocking, logger: self.logger)
         do {
-            try await self.serve(engines, handover)
+            try await self.serve(engines, handover: handover)
         } catch {
             await handover.stop()
             throw error
@@ -50,7 +55,7 @@ extension Router {
         await handover.stop()
     }
 
-    private func serve(_ engines: Engines, _ handover: HandoverSession?) async throws {
+    private func serve(_ engines: Engines, handover: HandoverSession?) async throws {
         let backlog = self.configuration.backlog
         let sockets = try self.configuration.listeners.map { listener throws(RouterError) in
             if let handover { return try handover.socket(for: listener, backlog: backlog) }
