@@ -165,10 +165,10 @@ let testing: [Target] = [
     .target(
         name: "RouterCoreTesting", dependencies: ["RouterCore", .nioCore, .nioPosix], swiftSettings: settings),
     .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
-    // What every test target needs and no user does: a clock that tests move, temporary directories, an authority.
+    // What every test target needs and no user does: a clock that tests move, temporary directories, authorities.
     .target(
-        name: "TestSupport", dependencies: [.crypto, .swiftASN1, .system, .x509], path: "Tests/TestSupport",
-        swiftSettings: settings),
+        name: "TestSupport", dependencies: [.crypto, .subprocess, .swiftASN1, .system, .x509],
+        path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
         name: "BuildpackKitTests",
         dependencies: ["BuildpackKit", "BuildpackKitTesting", "TestSupport", .logging, .system],
