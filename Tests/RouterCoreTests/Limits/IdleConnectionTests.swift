@@ -91,7 +91,7 @@ import Testing
                         await client.close()
                     }
                 }
-                while begun.value < 100 { await Task.yield() }
+                await begun.wait(for: 100)
                 await services.triggerGracefulShutdown()
                 try await group.waitForAll()
             }

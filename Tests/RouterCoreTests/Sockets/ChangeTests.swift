@@ -8,8 +8,33 @@ import Testing
 /// A number that tasks share.
 final class Tally: Sendable {
     private let number = Atomic(0)
+    private let waiters = Mutex<[(count: Int, continuation: CheckedContinuation<Void, Never>)]>([])
+
     var value: Int { self.number.load(ordering: .sequentiallyConsistent) }
-    func count() { self.number.add(1, ordering: .sequentiallyConsistent) }
+
+    func count() {
+        self.number.add(1, ordering: .sequentiallyConsistent)
+        let due = self.waiters.withLock { waiters in
+            let reached = self.value
+            let due = waiters.filter { $0.count <= reached }
+            waiters.removeAll { $0.count <= reached }
+            return due
+        }
+        for waiter in due { waiter.continuation.resume() }
+    }
+
+    /// Returns when so many have been counted.
+    func wait(for count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isReached = self.waiters.withLock { waiters in
+                // Whoever counts behind this looks at the waiters behind the lock.
+                if self.value >= count { return true }
+                waiters.append((count, continuation))
+                return false
+            }
+            if isReached { continuation.resume() }
+        }
+    }
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A change of routes` {
