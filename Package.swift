@@ -168,11 +168,13 @@ let testing: [Target] = [
     .target(name: "BuildpackKitTesting", dependencies: ["BuildpackKit", .system], swiftSettings: settings),
     .target(name: "SlugStoreTesting", dependencies: ["SlugStore", .system], swiftSettings: settings),
     .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
-    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
-    // What every test target needs and no user does: a clock that tests move, temporary directories, an authority.
     .target(
-        name: "TestSupport", dependencies: [.crypto, .swiftASN1, .system, .x509], path: "Tests/TestSupport",
-        swiftSettings: settings),
+        name: "RouterCoreTesting", dependencies: ["RouterCore", .nioCore, .nioPosix], swiftSettings: settings),
+    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
+    // What every test target needs and no user does: a clock that tests move, temporary directories, authorities.
+    .target(
+        name: "TestSupport", dependencies: [.crypto, .subprocess, .swiftASN1, .system, .x509],
+        path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
         name: "BuildpackKitTests",
         dependencies: ["BuildpackKit", "BuildpackKitTesting", "TestSupport", .logging, .system],
@@ -190,7 +192,8 @@ let testing: [Target] = [
     .testTarget(
         name: "RouterCoreTests",
         dependencies: [
-            "router-example", "RouterCore", "TestSupport", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .nioTLS,
+            "router-example", "RouterCore", "RouterCoreTesting", "TestSupport", .crypto, .logging, .nioCore, .nioPosix,
+            .nioSSL, .nioTLS,
             .serviceLifecycle, .subprocess, .swiftASN1, .system, .unixSignals, .x509,
         ],
         resources: [.copy("Conformance/Cases")],
@@ -213,7 +216,8 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "PlatformWire", "slipway", "TestSupport", .argumentParser, .asyncHTTPClient, .crypto, .logging, .nioCore,
+            "PlatformKitTesting", "PlatformWire", "RouterACME", "RouterCore", "slipway", "TestSupport", .argumentParser,
+            .asyncHTTPClient, .crypto, .logging, .nioCore,
             .nioHTTP1, .subprocess, .system, .unixSignals,
         ],
         swiftSettings: settings),
@@ -245,6 +249,7 @@ let package = Package(
         .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
         .library(name: "ProcessSupervisorTesting", targets: ["ProcessSupervisorTesting"]),
         .library(name: "RouterCore", targets: ["RouterCore"]),
+        .library(name: "RouterCoreTesting", targets: ["RouterCoreTesting"]),
         .library(name: "RouterACME", targets: ["RouterACME"]),
         .library(name: "MetricsCore", targets: ["MetricsCore"]),
         .library(name: "GitReceiver", targets: ["GitReceiver"]),

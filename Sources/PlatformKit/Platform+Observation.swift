@@ -39,10 +39,9 @@ extension Platform {
             errorsByCode: report.errorsByCode)
     }
 
-    /// Every metric of the platform in the Prometheus text format, and what went through the router.
+    /// Every metric of the platform in the Prometheus text format, and what its runtime has counted.
     public func metricsText() async -> String {
-        self.registry.prometheusText()
-            + TrafficText.make(await self.runtime.traffic(), name: { self.names.known($0) })
+        self.registry.prometheusText(with: await self.runtime.readings(names: self.names))
     }
 
     /// Who did what, the newest first.

@@ -121,9 +121,9 @@ extension EndToEnd {
                     pebble in
                     let arguments = [
                         "--http", "127.0.0.1:\(ports[0])", "--https", "127.0.0.1:\(ports[1])", "--acme-directory",
-                        pebble.url, "--acme-ca", pebble.authority.string, "--acme-email", "admin@example.com",
+                        pebble.directory, "--acme-ca", pebble.authorityFile.string, "--acme-email", "admin@example.com",
                     ]
-                    let root = try await pebble.root(in: directory)
+                    let root = try await pebble.issuer(in: directory)
                     let data = directory.appending("data")
                     try await withTestHost(data: data, arguments: arguments) { host in
                         try await host.create("echo")

@@ -38,7 +38,7 @@ extension EndToEnd {
                     let metrics = try await host.metricsText()
                     let count = visits.good
                     #expect(
-                        metrics.contains("slipway_router_requests_total{app=\"echo\",status=\"2xx\"} \(count)\n"),
+                        metrics.contains("slipway_requests_total{app=\"echo\",status=\"2xx\"} \(count)\n"),
                         "\(count)")
                     #expect(metrics.contains("slipway_router_instance_requests_total{app=\"echo\",process=\"web.1\""))
 

@@ -47,7 +47,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--https", "nowhere"], "HOST:PORT"), (["--acme-directory", "http://a.example/dir"], "https URL"),
+        (["--https", "nowhere"], "HOST:PORT"), (["--http", "::1:8080"], "HOST:PORT"),
+        (["--acme-directory", "http://a.example/dir"], "https URL"),
         (["--acme-email", "nobody"], "address"), (["--acme-ca", "/nowhere/ca.pem"], "No such file"),
         (["--access-log-share", "0.5"], "--access-log"), (["--access-log", "-", "--access-log-share", "2"], "0 to 1"),
         (["--trusted-proxies", "127.0.0.1,proxy.example"], "'proxy.example'"),

@@ -182,6 +182,49 @@ import Testing
         #expect(two.prometheusText() == Self.refused)
     }
 
+    @Test func `what others have counted is written among the rest`() {
+        let registry = MetricsRegistry()
+        registry.counter("b").increment()
+        let took = MetricReading.Distribution(
+            buckets: [(.milliseconds(1), 2), (.seconds(2), 3)], count: 4, sum: .milliseconds(12_500))
+        let text = registry.prometheusText(with: [
+            .histogram("c.time", help: "How\nlong.", [([("app", "\"x\"")], took)]),
+            .counter("a", help: "All.", [([], 7), ([("app", "y"), ("Z", "1")], 8)]),
+            .gauge("empty", help: "Without a series.", []),
+        ])
+        #expect(
+            text == #"""
+                # HELP a_total All.
+                # TYPE a_total counter
+                a_total 7
+                a_total{Z="1",app="y"} 8
+                # HELP b_total Reported as b.
+                # TYPE b_total counter
+                b_total 1
+                # HELP c_time_seconds How\nlong.
+                # TYPE c_time_seconds histogram
+                c_time_seconds_bucket{app="\"x\"",le="0.001"} 2
+                c_time_seconds_bucket{app="\"x\"",le="2"} 3
+                c_time_seconds_bucket{app="\"x\"",le="+Inf"} 4
+                c_time_seconds_sum{app="\"x\""} 12.5
+                c_time_seconds_count{app="\"x\""} 4
+
+                """# + Self.refused)
+    }
+
+    @Test func `what others have counted takes no name from what is there`() {
+        let registry = MetricsRegistry()
+        registry.histogram("time").record(.seconds(1))
+        registry.expose(SignalRecorder())
+        let text = registry.prometheusText(with: [
+            .gauge("time_seconds_count", help: "Taken.", [([], 99)]),
+            .counter("application.requests", help: "Taken, too.", [([], 99)]),
+            .gauge("once", help: "First.", [([], 1)]), .gauge("once", help: "Second.", [([], 99)]),
+        ])
+        #expect(!text.contains(" 99\n"))
+        #expect(text.contains("# HELP once First.\n"))
+    }
+
     @Test func `making the same series from many tasks makes one`() async {
         let registry = MetricsRegistry()
         await withTaskGroup { group in

@@ -34,14 +34,8 @@ struct ACMEIssuer: CertificateIssuer, Service {
 
 extension CertificateOrder {
     fileprivate init(_ status: ACMEHostStatus) {
-        let state: State =
-            switch status.state {
-            case .waiting: .waiting
-            case .ordering: .ordering
-            case .valid: .valid
-            case .failing: .failing
-            }
         self.init(
-            host: status.host, state: state, nextOrder: status.nextOrder, lastError: status.lastError.map { "\($0)" })
+            host: status.host, state: State(rawValue: status.state.rawValue), nextOrder: status.nextOrder,
+            lastError: status.lastError.map { "\($0)" })
     }
 }

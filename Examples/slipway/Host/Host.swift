@@ -47,7 +47,7 @@ struct Host {
             try AccessLogFile(path: path == "-" ? nil : FilePath(path), registry: registry, logger: logger)
         }
         var observers: [any RequestObserver] = [
-            RequestBridge(hub: logs, signals: fiveSignals, registry: registry, names: names)
+            RequestBridge(hub: logs, signals: fiveSignals)
         ]
         if let accessLog {
             observers.append(AccessLog(share: self.settings.accessLogShare, names: names, file: accessLog))

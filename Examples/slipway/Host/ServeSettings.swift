@@ -13,10 +13,10 @@ struct ServeSettings {
         var port: Int
 
         init(_ text: String, option: String) throws {
-            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-                (0...65_535).contains(port), colon != text.startIndex
-            else { throw ValidationError("--\(option) takes HOST:PORT, such as 127.0.0.1:8080; \(text) is none") }
-            self.host = String(text[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+            guard case .ip(let host, let port)? = BackendAddress(text) else {
+                throw ValidationError("--\(option) takes HOST:PORT, such as 127.0.0.1:8080; \(text) is none")
+            }
+            self.host = host
             self.port = port
         }
     }

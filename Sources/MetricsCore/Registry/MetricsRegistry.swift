@@ -143,14 +143,23 @@ public final class MetricsRegistry: MetricsFactory, Sendable {
     }
 
     /// Every metric in the text exposition format 0.0.4 (`Content-Type: text/plain; version=0.0.4`), sorted by name.
-    public func prometheusText() -> String {
+    ///
+    /// - Parameter readings: what others have counted, written among the rest. Of two that have a name in common, the
+    ///   first one is written; what is in the registry comes before them. How many series they have is the caller's to limit.
+    public func prometheusText(with readings: [MetricReading] = []) -> String {
         // Copying the index is cheap; the numbers are read and written outside the lock.
-        var (families, help, signals) = self.state.withLock { ($0.families, $0.help, $0.signals) }
+        var (families, help, signals, claims) = self.state.withLock { ($0.families, $0.help, $0.signals, $0.claims) }
         families[Self.refusedName] = MetricFamily(
             kind: .counter, name: Self.refusedName, label: Self.refusedName,
             ownHelp: "Series not kept: too many, or the name was taken.", series: ["": .counter(self.refused)])
         let limit = self.configuration.labelValueBytes
         for family in signals?.families(labelValueBytes: limit) ?? [] where families[family.name] == nil {
+            families[family.name] = family
+        }
+        for family in readings.lazy.map({ $0.family(labelValueBytes: limit) }) where !family.series.isEmpty {
+            let samples = MetricFamily.samples(family.name, kind: family.kind)
+            guard samples.allSatisfy({ claims[$0] == nil }) else { continue }
+            for sample in samples { claims[sample] = family.name }
             families[family.name] = family
         }
         var text = ""

@@ -10,6 +10,8 @@
 /// - `setHosts` returns soon: what is ordered comes later, host by host, and one that fails keeps no other waiting.
 /// - A host that is left out is not ordered any more, and its certificate is taken out of use, unless somebody else has set
 ///   another one for it.
+///
+/// Run `CertificateIssuerConformance` from `PlatformKitTesting` against yours.
 public protocol CertificateIssuer: Sendable {
     /// Makes these the hosts that have a certificate.
     ///
@@ -25,16 +27,22 @@ public protocol CertificateIssuer: Sendable {
 
 /// How things stand with a host that an issuer has a certificate for, or orders one.
 public struct CertificateOrder: Sendable, Hashable {
-    /// What is going on.
-    public enum State: String, Sendable, Hashable {
+    /// What is going on. There may come to be more than these: an issuer may have words of its own.
+    public struct State: RawRepresentable, Sendable, Hashable {
+        /// The word that people read.
+        public let rawValue: String
+
+        /// The state with this word.
+        public init(rawValue: String) { self.rawValue = rawValue }
+
         /// There is none yet; it waits for its turn.
-        case waiting
+        public static let waiting = Self(rawValue: "waiting")
         /// One is being ordered: the first one, or the next one.
-        case ordering
+        public static let ordering = Self(rawValue: "ordering")
         /// There is one.
-        case valid
+        public static let valid = Self(rawValue: "valid")
         /// The last order failed; there may be an older one.
-        case failing
+        public static let failing = Self(rawValue: "failing")
     }
 
     /// The host.

@@ -1,4 +1,5 @@
 internal import BuildpackKit
+public import MetricsCore
 public import ProcessSupervisor
 public import RouterCore
 public import SlugStore
@@ -158,17 +159,10 @@ public final class LocalRuntime: WorkloadRuntime {
     }
 
     /// What the router has counted.
-    public func traffic() async -> [WorkloadTraffic] {
-        await self.router.traffic().map { counted in
-            var instances: [String: Traffic] = [:]
-            for (id, traffic) in counted.instances {
-                instances[InstanceLabel.name(of: id.rawValue), default: Traffic()].add(traffic)
-            }
-            let application = counted.application
-            return WorkloadTraffic(
-                applicationID: application.isEmpty ? nil : application, all: counted.all, instances: instances,
-                inFlight: self.router.inFlight(application: application))
-        }
+    public func readings(names: ApplicationNames) async -> [MetricReading] {
+        RouterReadings(
+            await self.router.traffic(), inFlight: { self.router.inFlight(application: $0) }, names: names
+        ).all
     }
 
     /// Forgets the route.

@@ -1,4 +1,4 @@
-public import RouterCore
+public import MetricsCore
 
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
@@ -45,33 +45,15 @@ public protocol WorkloadRuntime: Sendable {
     ) async throws(PlatformError) -> WorkloadExit
     /// Changes of instances, from the moment of the call.
     func events() -> AsyncStream<WorkloadEvent>
-    /// What has gone to each application and instance since the runtime began.
-    func traffic() async -> [WorkloadTraffic]
+    /// What the runtime has counted by itself, such as requests, to be written among the platform's metrics.
+    ///
+    /// - Parameter names: the names of applications, for the label `app`. One that has no name any more is left out.
+    func readings(names: ApplicationNames) async -> [MetricReading]
 }
 
 extension WorkloadRuntime {
-    /// Nothing: for a runtime that does not see requests.
-    public func traffic() async -> [WorkloadTraffic] { [] }
-}
-
-/// What has gone through the router for one application.
-public struct WorkloadTraffic: Sendable {
-    /// Whose requests; `nil` for those to hosts that no application has.
-    public var applicationID: String?
-    /// All of it, also what went to instances that are gone. It only grows.
-    public var all: Traffic
-    /// By the names of instances that are there (`web.1`); of two with one name, both.
-    public var instances: [String: Traffic]
-    /// Requests and upgraded connections that are in flight now.
-    public var inFlight: Int
-
-    /// Makes one from its parts.
-    public init(applicationID: String?, all: Traffic, instances: [String: Traffic], inFlight: Int) {
-        self.applicationID = applicationID
-        self.all = all
-        self.instances = instances
-        self.inFlight = inFlight
-    }
+    /// Nothing: for a runtime that counts nothing.
+    public func readings(names: ApplicationNames) async -> [MetricReading] { [] }
 }
 
 /// What is wanted of one instance.

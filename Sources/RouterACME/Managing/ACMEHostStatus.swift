@@ -6,16 +6,22 @@
 
 /// How things stand with one host, for an operator.
 public struct ACMEHostStatus: Sendable {
-    /// What is going on.
-    public enum State: String, Sendable, Codable {
+    /// What is going on. There may come to be more than these.
+    public struct State: RawRepresentable, Sendable, Hashable, Codable {
+        /// The word that people read.
+        public let rawValue: String
+
+        /// The state with this word.
+        public init(rawValue: String) { self.rawValue = rawValue }
+
         /// It has no certificate yet, and waits for its turn.
-        case waiting
+        public static let waiting = Self(rawValue: "waiting")
         /// A certificate is being ordered: the first one, or the next one.
-        case ordering
+        public static let ordering = Self(rawValue: "ordering")
         /// It has a certificate, and there is nothing to do.
-        case valid
+        public static let valid = Self(rawValue: "valid")
         /// The last order failed. It may still have a certificate: see ``ACMEHostStatus/notAfter``.
-        case failing
+        public static let failing = Self(rawValue: "failing")
     }
 
     /// The host.

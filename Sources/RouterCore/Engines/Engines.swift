@@ -1,3 +1,4 @@
+import NIOPosix
 import Synchronization
 
 /// The engines that a router needs for its listeners.
@@ -7,7 +8,9 @@ struct Engines: Sendable {
     private let all: [any Engine]
 
     /// Starts them.
-    init(_ router: Router) async throws {
+    ///
+    /// - Parameter blocking: threads that may wait; they go on until the engines have stopped.
+    init(_ router: Router, blocking: NIOThreadPool) async throws {
         let configuration = router.configuration
         let (routes, challenges, observer) = (router.state.withLock { $0.routes }, router.challenges, router.observer)
         let (wake, logger) = (router.wake, router.logger)
@@ -17,14 +20,15 @@ struct Engines: Sendable {
             loop.ledger.limit = share
             return Worker(
                 loop: loop, configuration: configuration, census: census, routes: routes, challenges: challenges,
-                wake: wake, observer: observer, logger: logger, seed: UInt64.random(in: .min ... .max))
+                wake: wake, observer: observer, blocking: blocking, logger: logger,
+                seed: UInt64.random(in: .min ... .max))
         }
         let acceptor = router.certificates.map {
             TLSAcceptor(certificates: $0, challenges: challenges ?? ACMEChallenges())
         }
         #if os(Linux)
             if !configuration.prefersChannels {
-                let own = try EpollEngine(configuration, makeWorker: makeWorker)
+                let own = try EpollEngine(configuration, blocking: blocking, makeWorker: makeWorker)
                 self.clear = own
                 if configuration.hasLoopsOfBothKinds {
                     self.secure = try await ChannelEngine(configuration, acceptor: acceptor, makeWorker: makeWorker)

@@ -15,15 +15,20 @@
 
         /// Starts the threads.
         ///
-        /// - Parameter makeWorker: makes the worker that lives on a loop, before the loop runs.
-        init(_ configuration: Router.Configuration, makeWorker: (any StreamLoop) -> Worker) throws(RouterError) {
+        /// - Parameters:
+        ///   - blocking: threads that may wait.
+        ///   - makeWorker: makes the worker that lives on a loop, before the loop runs.
+        init(
+            _ configuration: Router.Configuration, blocking: NIOThreadPool, makeWorker: (any StreamLoop) -> Worker
+        ) throws(RouterError) {
             do {
                 self.places = try (0..<configuration.threads).map { _ in
                     let loop = try EpollLoop(
                         tickInterval: configuration.timerResolution.nanosecondsClamped,
                         readBufferBytes: configuration.readBufferBytes,
                         marks: WriteMarks(
-                            high: configuration.writeBufferBytes, low: configuration.writeBufferBytes / 2))
+                            high: configuration.writeBufferBytes, low: configuration.writeBufferBytes / 2),
+                        blocking: blocking)
                     let worker = makeWorker(loop)
                     let handle = WorkerHandle(worker, loop)
                     worker.handle = handle

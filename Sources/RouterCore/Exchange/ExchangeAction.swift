@@ -2,7 +2,7 @@ import NIOCore
 
 /// What the driver has to do next for a client connection.
 enum ExchangeAction {
-    /// Look up the application for ``ExchangeMachine/withHost(_:)``, then answer with
+    /// Look up the application for ``ExchangeMachine/withRequest(_:)``, then answer with
     /// ``ExchangeMachine/accept(startMilliseconds:bodyLimit:)`` or ``ExchangeMachine/refuse(_:)``.
     case route
     /// Get a connection to an instance, then answer with ``ExchangeMachine/upstreamReady()``,

@@ -235,11 +235,6 @@ struct ExchangeMachine: ~Copyable {
     /// Whether another request can come on this connection.
     var clientMayContinue: Bool { !self.clientEnded || self.input.readableBytes > 0 }
 
-    /// The host of the request that is being routed, as the client spelt it, without port.
-    func withHost<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-        self.headBytes.withUnsafeReadableBytes { body($0[self.request.host]) }
-    }
-
     /// The request that is being routed, as rules see it.
     func withRequest<R>(_ body: (HeadView) -> R) -> R {
         self.headBytes.withUnsafeReadableBytes { bytes in

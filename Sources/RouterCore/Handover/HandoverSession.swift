@@ -9,20 +9,28 @@ import Synchronization
     /// One router's part in hand-overs: first it takes over, then it waits for the next one.
     final class HandoverSession: Sendable {
         private let settings: Router.Handover
+        private let blocking: NIOThreadPool
         private let logger: Logger
         private let path: HandoverPath
         private let offer = Mutex<HandoverOffer?>(nil)
         private let desk = Mutex<HandoverDesk?>(nil)
 
         /// Asks the router before this one, if there is one, for its sockets.
-        static func begin(_ settings: Router.Handover, logger: Logger) async throws -> HandoverSession {
-            let session = try HandoverSession(settings, logger)
-            try await NIOThreadPool.singleton.runIfActive { try session.ask() }
+        ///
+        /// - Parameter blocking: threads that may wait for it.
+        static func begin(
+            _ settings: Router.Handover, blocking: NIOThreadPool, logger: Logger
+        ) async throws -> HandoverSession {
+            let session = try HandoverSession(settings, blocking, logger)
+            try await blocking.runIfActive { try session.ask() }
             return session
         }
 
-        private init(_ settings: Router.Handover, _ logger: Logger) throws(RouterError) {
+        private init(
+            _ settings: Router.Handover, _ blocking: NIOThreadPool, _ logger: Logger
+        ) throws(RouterError) {
             self.settings = settings
+            self.blocking = blocking
             self.logger = logger
             self.path = try HandoverPath(settings.path)
         }
@@ -54,7 +62,7 @@ import Synchronization
 
         /// Has the other router stop accepting, and takes its place for those that come after.
         func claim(_ sockets: [ListeningSocket]) async throws {
-            let ending = try await NIOThreadPool.singleton.runIfActive {
+            let ending = try await self.blocking.runIfActive {
                 try self.offer.withLock { offer -> HandoverOffer.Ending? in
                     defer { offer = nil }
                     return try offer?.claim()
@@ -99,7 +107,9 @@ import Synchronization
 #else
     /// Only on Linux is there one; ``Router/Configuration`` says so.
     enum HandoverSession {
-        static func begin(_ settings: Router.Handover, logger: Logger) async throws -> HandoverSession {
+        static func begin(
+            _ settings: Router.Handover, blocking: NIOThreadPool, logger: Logger
+        ) async throws -> HandoverSession {
             throw RouterError(.invalidConfiguration, "The hand-over of the router needs Linux.")
         }
         func socket(for listener: Router.Listener, backlog: Int32) throws(RouterError) -> ListeningSocket {

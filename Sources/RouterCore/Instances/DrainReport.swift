@@ -1,13 +1,21 @@
 /// How a drain ended.
 public struct DrainReport: Sendable, Hashable {
-    /// Whether everything in flight ended by itself within the grace.
-    public var completed: Bool
-    /// How many requests, upgraded connections and event streams had not, and were ended.
+    /// How many requests, upgraded connections and event streams had not ended within the grace. They were broken off,
+    /// unless the drain was cancelled.
     public var remaining: Int
+    /// How many upgraded connections and event streams were ended in the second half of the grace, as they are to be.
+    public var endedStreams: Int
+
+    /// Whether nothing remained: every request came to its own end.
+    public var completed: Bool { self.remaining == 0 }
 
     /// Makes a report.
-    public init(completed: Bool, remaining: Int) {
-        self.completed = completed
+    ///
+    /// - Parameters:
+    ///   - remaining: what had not ended within the grace.
+    ///   - endedStreams: the streams that were ended before.
+    public init(remaining: Int, endedStreams: Int = 0) {
         self.remaining = remaining
+        self.endedStreams = endedStreams
     }
 }

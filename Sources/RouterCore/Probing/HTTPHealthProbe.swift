@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Sends an instance an HTTP/1.1 request over a connection of its own, and looks at the answer.
-public struct HTTPHealthProbe: HealthProbe {
+public struct HTTPHealthProbe: ConnectingProbe {
     /// The path, with a query if need be.
     public var path: String
     /// The `Host` field; nil for the instance's address, or `localhost` at a Unix socket.
@@ -18,30 +18,32 @@ public struct HTTPHealthProbe: HealthProbe {
     /// Makes one.
     public init(path: String = "/") { self.path = path }
 
-    /// Asks, and looks at the answer as far as needed.
-    public func check(_ backend: Backend) async -> HealthReport {
-        await ProbeConnection.ask(backend.address, (self.request(to: backend.address), ProbeAnswer(self)))
+    /// Asks, and looks at the answer as far as needed. A ``HealthMonitor`` has its probes share a thread; called by
+    /// somebody else, it makes one for itself.
+    public func check(_ backend: Backend) async -> HealthReport { await self.checkAlone(backend) }
+
+    func check(_ backend: Backend, on threads: ProbeThreads) async -> HealthReport {
+        await ProbeConnection.ask(backend.address, (self.request(to: backend.address), ProbeAnswer(self)), on: threads)
     }
 
-    /// What would make a request malformed.
-    public var problem: String? {
+    /// Refuses what would make the request malformed, or no answer right.
+    public func validate() throws(RouterError) {
         guard self.path.utf8.first == UInt8(ascii: "/"), self.path.utf8.count <= 4096,
             self.path.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { return "'\(self.path)' is not a path" }
+        else { throw .probe("'\(self.path)' is not a path.") }
         let values = Array(self.fields) + [(key: "Host", value: self.host ?? "")]
         for (name, value) in values {
             guard !name.isEmpty, name.utf8.allSatisfy(ByteClass.isToken), value.utf8.count <= 4096,
                 value.utf8.allSatisfy(ByteClass.isFieldValue)
-            else { return "'\(name)' is not a field, or its value is malformed" }
+            else { throw .probe("'\(name)' is not a field, or its value is malformed.") }
             guard !["connection", "content-length", "transfer-encoding"].contains(name.lowercased()) else {
-                return "the field '\(name)' is the probe's own"
+                throw .probe("The field '\(name)' is the probe's own.")
             }
         }
-        guard !self.accepts.isEmpty else { return "no status is right" }
+        guard !self.accepts.isEmpty else { throw .probe("No status is right.") }
         guard self.maxBytes >= 1024, self.bodyPrefix.utf8.count < self.maxBytes else {
-            return "its limit is below 1 KiB, or below what the body must begin with"
+            throw .probe("Its limit is below 1 KiB, or below what the body must begin with.")
         }
-        return nil
     }
 
     func request(to address: BackendAddress) -> ByteBuffer {

@@ -70,20 +70,22 @@ public struct HealthMonitor: Service {
         let watch = self.router.watchRoutes()
         defer { self.router.unwatch(watch) }
         let (events, sink) = AsyncStream.makeStream(of: Event.self)
-        await withDiscardingTaskGroup { group in
-            group.addTask { for await _ in watch.signals { sink.yield(.routesChanged) } }
-            group.addTask {
-                try? await gracefulShutdown()
-                sink.finish()
+        await ProbeThreads.run { threads in
+            await withDiscardingTaskGroup { group in
+                group.addTask { for await _ in watch.signals { sink.yield(.routesChanged) } }
+                group.addTask {
+                    try? await gracefulShutdown()
+                    sink.finish()
+                }
+                await self.follow(events, sink, watch, threads, &group)
+                group.cancelAll()
             }
-            await self.follow(events, sink, watch, &group)
-            group.cancelAll()
         }
     }
 
     private func follow(
         _ events: AsyncStream<Event>, _ sink: AsyncStream<Event>.Continuation, _ watch: RouteWatch,
-        _ group: inout DiscardingTaskGroup
+        _ threads: ProbeThreads, _ group: inout DiscardingTaskGroup
     ) async {
         let elapsed = Self.stopwatch(self.clock)
         var schedule = ProbeSchedule(
@@ -112,7 +114,7 @@ public struct HealthMonitor: Service {
                 questions = schedule.next()
             }
             for question in questions {
-                group.addTask { sink.yield(.answer(question, await self.ask(question))) }
+                group.addTask { sink.yield(.answer(question, await self.ask(question, on: threads))) }
             }
             if let due = schedule.nextDue, timer.map({ due < $0 }) ?? true {
                 timer = due
@@ -125,10 +127,15 @@ public struct HealthMonitor: Service {
         }
     }
 
-    private func ask(_ question: ProbeSchedule.Question) async -> HealthReport {
+    private func ask(_ question: ProbeSchedule.Question, on threads: ProbeThreads) async -> HealthReport {
         let timeout = question.settings.timeout
         return await withTaskGroup(of: HealthReport.self) { group in
-            group.addTask { await question.settings.probe.check(question.backend) }
+            group.addTask {
+                if let probe = question.settings.probe as? any ConnectingProbe {
+                    return await probe.check(question.backend, on: threads)
+                }
+                return await question.settings.probe.check(question.backend)
+            }
             group.addTask {
                 try? await self.clock.sleep(for: timeout)
                 return .failed("did not answer within \(timeout)")
@@ -147,7 +154,7 @@ public struct HealthMonitor: Service {
             "router.application": "\(question.application)", "router.backend": "\(question.backend.id)",
             "router.address": "\(question.backend.address)",
         ]
-        if case .failed(let reason) = report { metadata["router.reason"] = "\(reason)" }
+        if let reason = report.reason { metadata["router.reason"] = "\(reason)" }
         self.logger.info(
             verdict.isHealthy
                 ? "instance passes its probe: it gets requests" : "instance fails its probe: it gets no requests",

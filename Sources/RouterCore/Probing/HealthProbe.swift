@@ -6,24 +6,47 @@
 ///   (``ProbeSettings/timeout``).
 /// - It holds at most a bounded amount of what the instance sends.
 /// - Two that are equal ask the same.
+///
+/// Run `HealthProbeConformance` from `RouterCoreTesting` against yours.
 public protocol HealthProbe: Sendable, Hashable {
     /// Asks an instance.
     func check(_ backend: Backend) async -> HealthReport
-    /// Why it cannot be used, as the end of a sentence; nil when it can. Routes with one that cannot are refused.
-    var problem: String? { get }
+    /// Looks at what can be known without an instance. Routes with a probe that does not pass are refused.
+    ///
+    /// - Throws: ``RouterError`` with the code `invalidRoute` and a sentence that says what is wrong with it.
+    func validate() throws(RouterError)
 }
 
 extension HealthProbe {
-    /// Nothing.
-    public var problem: String? { nil }
+    /// Passes.
+    public func validate() throws(RouterError) {}
 }
 
 /// What a probe found.
-public enum HealthReport: Sendable, Hashable {
+///
+/// There may come to be more than two findings: ask ``isPassed`` whether the instance may get requests.
+public struct HealthReport: Sendable, Hashable {
+    private enum Finding: Hashable {
+        case passed
+        case failed(String)
+    }
+
+    private let finding: Finding
+
     /// The instance can serve.
-    case passed
-    /// It cannot, as the end of a sentence: `answered 500`.
-    case failed(String)
+    public static let passed = Self(finding: .passed)
+    /// It cannot.
+    ///
+    /// - Parameter reason: what was found, as the end of a sentence: `answered 500`.
+    public static func failed(_ reason: String) -> Self { Self(finding: .failed(reason)) }
+
+    /// Whether the instance can serve.
+    public var isPassed: Bool { self.finding == .passed }
+    /// What speaks against the instance, as the end of a sentence; nil when nothing does.
+    public var reason: String? {
+        if case .failed(let reason) = self.finding { return reason }
+        return nil
+    }
 }
 
 /// How a ``HealthMonitor`` probes the instances of a route.
@@ -59,18 +82,25 @@ public struct ProbeSettings: Sendable, Hashable {
 }
 
 extension ProbeSettings {
-    /// Why they cannot be used, as the end of a sentence.
-    var problem: String? {
-        if let problem = self.probe.problem { return problem }
-        guard self.interval >= .milliseconds(100) else { return "its interval is below 100 ms" }
-        guard self.initialDelay >= .zero, self.timeout > .zero else { return "its delay or timeout is negative" }
-        guard (0...1).contains(self.jitter) else { return "its jitter is not between 0 and 1" }
-        guard (1...1000).contains(self.rise), (1...1000).contains(self.fall) else {
-            return "its rise or fall is not between 1 and 1,000"
+    func validate() throws(RouterError) {
+        try self.probe.validate()
+        guard self.interval >= .milliseconds(100) else { throw .probe("Its interval is below 100 ms.") }
+        guard self.initialDelay >= .zero, self.timeout > .zero else {
+            throw .probe("Its delay is negative, or its timeout not positive.")
         }
-        guard (0...100).contains(self.panicPercent) else { return "its panic share is not between 0 and 100 percent" }
-        return nil
+        guard (0...1).contains(self.jitter) else { throw .probe("Its jitter is not between 0 and 1.") }
+        guard (1...1000).contains(self.rise), (1...1000).contains(self.fall) else {
+            throw .probe("Its rise or fall is not between 1 and 1,000.")
+        }
+        guard (0...100).contains(self.panicPercent) else {
+            throw .probe("Its panic share is not between 0 and 100 percent.")
+        }
     }
+}
+
+extension RouterError {
+    /// A probe cannot be made.
+    static func probe(_ why: String) -> RouterError { RouterError(.invalidRoute, why) }
 }
 
 /// Compares probes of any type.

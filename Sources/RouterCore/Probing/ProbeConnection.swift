@@ -7,14 +7,28 @@ enum ProbeConnection {
     ///
     /// When the task is cancelled, it returns at once, and an attempt to connect ends with it: that is how a probe's time
     /// is limited. Without a limit, an attempt ends after 10 s.
-    static func ask(_ address: BackendAddress, _ exchange: (request: ByteBuffer, answer: ProbeAnswer)?) async
-        -> HealthReport
-    {
-        // NIO's own group, which is never shut down: a name that is being looked up cannot be given up, and would come
-        // back to a loop that was gone together with whoever had asked.
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let report = loop.makePromise(of: HealthReport.self)
-        let bootstrap = ClientBootstrap(group: loop)
+    static func ask(
+        _ address: BackendAddress, _ exchange: (request: ByteBuffer, answer: ProbeAnswer)?, on threads: ProbeThreads
+    ) async -> HealthReport {
+        let report = threads.loop.makePromise(of: HealthReport.self)
+        threads.resolve(address) { result in
+            switch result {
+            case .success(let address): self.connect(to: address, exchange, report)
+            case .failure(let error): report.succeed(.failed("did not accept a connection: \(error)"))
+            }
+        }
+        return await withTaskCancellationHandler {
+            (try? await report.futureResult.get()) ?? .failed("was not asked")
+        } onCancel: {
+            report.succeed(.failed("was given up"))
+        }
+    }
+
+    private static func connect(
+        to address: SocketAddress, _ exchange: (request: ByteBuffer, answer: ProbeAnswer)?,
+        _ report: EventLoopPromise<HealthReport>
+    ) {
+        ClientBootstrap(group: report.futureResult.eventLoop)
             .connectTimeout(.seconds(10))
             .channelInitializer { channel in
                 // Whether it is connected by then or not.
@@ -24,17 +38,8 @@ enum ProbeConnection {
                         ProbeHandler(exchange?.request, exchange?.answer, report))
                 }
             }
-        let connecting: EventLoopFuture<any Channel>
-        switch address {
-        case .ip(let host, let port): connecting = bootstrap.connect(host: host, port: port)
-        case .unix(let path): connecting = bootstrap.connect(unixDomainSocketPath: path)
-        }
-        connecting.whenFailure { report.succeed(.failed("did not accept a connection: \($0)")) }
-        return await withTaskCancellationHandler {
-            (try? await report.futureResult.get()) ?? .failed("was not asked")
-        } onCancel: {
-            report.succeed(.failed("was given up"))
-        }
+            .connect(to: address)
+            .whenFailure { report.succeed(.failed("did not accept a connection: \($0)")) }
     }
 }
 

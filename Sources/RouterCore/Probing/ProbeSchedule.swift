@@ -144,7 +144,7 @@ struct ProbeSchedule {
             var entry = self.applications[question.application]?[index]
         else { return nil }
         let isNews = entry.machine.note(
-            passed: report == .passed, rise: entry.settings.rise, fall: entry.settings.fall)
+            passed: report.isPassed, rise: entry.settings.rise, fall: entry.settings.fall)
         let stretch = 1 + (2 * Self.chance(&random) - 1) * entry.settings.jitter
         entry.due = now + entry.settings.interval * stretch
         entry.isAsking = false

@@ -68,7 +68,7 @@ extension Exchange {
             return
         }
         let ticket = self.worker.await(self)
-        NIOThreadPool.singleton.submit { _ in
+        self.worker.blocking.submit { _ in
             let isRight = check.run(verifier)
             handle.execute { worker in
                 let verdict = policy.conclude(check, isRight: isRight, &worker.policyState)

@@ -8,6 +8,9 @@ extension Router {
         /// Threads, for clear text and for TLS each: 1, which carries tens of thousands of requests a second and leaves the other cores to the
         /// instances.
         public var threads = 1
+        /// More threads, for what may block: checking passwords, and looking up the names of instances that are not given by
+        /// address: 4. What they have no time for waits.
+        public var blockingThreads = 4
         /// Connections the kernel holds until they are accepted: 1,024.
         public var backlog: Int32 = 1024
         /// Client connections at once, over all threads: 20,000. When there are more, the one that has waited longest for a
@@ -222,6 +225,9 @@ extension Router.Configuration {
         try require(!self.listeners.isEmpty, "list of addresses to listen on is empty")
         try require((1...10_000).contains(self.maxStreamsPerConnection), "limit of streams is not between 1 and 10,000")
         try require((1...1024).contains(self.threads), "number of threads \(self.threads) is not between 1 and 1024")
+        try require(
+            (1...1024).contains(self.blockingThreads),
+            "number of threads for what may block, \(self.blockingThreads), is not between 1 and 1024")
         try require(self.maxConnections >= 1, "limit of connections is below 1")
         try require(self.maxConnectionsPerAddress >= 1, "limit of connections per address is below 1")
         try require(self.maxConnectionsPerIPv6Site >= 1, "limit of connections per IPv6 site is below 1")

@@ -126,6 +126,6 @@ extension Router {
                 ])
         }
         self.state.withLock { $0.forgetIdle() }
-        return DrainReport(completed: remaining + ended == 0, remaining: remaining + ended)
+        return DrainReport(remaining: remaining, endedStreams: ended)
     }
 }

@@ -1,4 +1,5 @@
 import Logging
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -22,10 +23,14 @@ extension Router {
         }
         try self.state.withLock { state throws(RouterError) in try state.begin() }
         self.checkDescriptors()
+        let blocking = NIOThreadPool(numberOfThreads: self.configuration.blockingThreads)
+        blocking.start()
+        // Not waited for: a name that is being looked up cannot be given up, and may take its time.
+        defer { blocking.shutdownGracefully { _ in } }
         do {
-            let engines = try await Engines(self)
+            let engines = try await Engines(self, blocking: blocking)
             do {
-                try await self.serve(engines)
+                try await self.serve(engines, blocking)
             } catch {
                 await engines.stop()
                 throw error
@@ -47,12 +52,12 @@ extension Router {
             metadata: ["router.descriptors": "\(limit)", "router.connections": "\(connections)"])
     }
 
-    private func serve(_ engines: Engines) async throws {
+    private func serve(_ engines: Engines, _ blocking: NIOThreadPool) async throws {
         self.state.withLock { $0.attach(engines.workers) }
-        guard let settings = self.configuration.handover else { return try await self.serve(engines, nil) }
-        let handover = try await HandoverSession.begin(settings, logger: self.logger)
+        guard let settings = self.configuration.handover else { return try await self.serve(engines, handover: nil) }
+        let handover = try await HandoverSession.begin(settings, blocking: blocking, logger: self.logger)
         do {
-            try await self.serve(engines, handover)
+            try await self.serve(engines, handover: handover)
         } catch {
             await handover.stop()
             throw error
@@ -60,7 +65,7 @@ extension Router {
         await handover.stop()
     }
 
-    private func serve(_ engines: Engines, _ handover: HandoverSession?) async throws {
+    private func serve(_ engines: Engines, handover: HandoverSession?) async throws {
         let backlog = self.configuration.backlog
         let sockets = try self.configuration.listeners.map { listener throws(RouterError) in
             if let handover { return try handover.socket(for: listener, backlog: backlog) }

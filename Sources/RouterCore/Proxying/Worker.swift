@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOPosix
 
 /// Everything the requests of one loop share. Nothing here is seen by another thread: what comes from there comes as
 /// work for the loop (``WorkerHandle``), so that the path of a request takes no lock.
@@ -53,6 +54,8 @@ final class Worker {
     var relieved = 0
     var lastReliefLine: UInt64 = 0
     let census: ConnectionCensus
+    /// Threads that may wait.
+    let blocking: NIOThreadPool
     private var waiting: [UInt64: Exchange] = [:]
     private var lastTicket: UInt64 = 0
     /// Streams that are about to be ended, by their numbers.
@@ -69,8 +72,7 @@ final class Worker {
     init(
         loop: any StreamLoop, configuration: Router.Configuration, census: ConnectionCensus,
         routes: RouteIndex<ApplicationPool>, challenges: ACMEChallenges?, wake: @escaping @Sendable (String) -> Void,
-        observer: (any RequestObserver)?,
-        logger: Logger, seed: UInt64
+        observer: (any RequestObserver)?, blocking: NIOThreadPool, logger: Logger, seed: UInt64
     ) {
         self.loop = loop
         self.census = census
@@ -83,6 +85,7 @@ final class Worker {
         self.settings = configuration.exchangeSettings
         self.spare = SpareConnections(pause: configuration.timerResolution.nanosecondsClamped)
         self.observer = observer
+        self.blocking = blocking
         self.logger = logger
         self.routes = routes
         self.random = LoopRandom(seed: seed)

@@ -16,7 +16,11 @@ extension ApplicationRoute {
         guard self.slowStart.map({ $0 >= .zero && $0 <= .seconds(86_400) }) ?? true else {
             throw self.refusal("its slow start is negative or longer than a day.")
         }
-        if let problem = self.probe?.problem { throw self.refusal("its probe cannot be made: \(problem).") }
+        do {
+            try self.probe?.validate()
+        } catch {
+            throw self.refusal("its probe cannot be made. \(error)")
+        }
         if let hold = self.hold {
             guard hold.timeout > .zero, hold.maxRequests > 0, hold.maxBytes >= 0, hold.wakeInterval >= .zero else {
                 throw self.refusal("its limits for holding requests do not let a single one wait.")

@@ -22,6 +22,8 @@ final class BufferLedger {
     }
     /// Makes room.
     var relieve: () -> Void = {}
+    /// Has those tell of a change whose share changes without a call. Called with every tick.
+    var recount: () -> Void = {}
 
     var isTight: Bool { self.held > self.tightLine }
     var isFull: Bool { self.held > self.fullLine }
@@ -42,17 +44,5 @@ final class BufferLedger {
         guard self.isDue else { return }
         self.isDue = false
         if self.isFull { self.relieve() }
-    }
-
-    // MARK: Streams whose share changes without a call
-
-    private var estimated: [ObjectIdentifier: ChannelStream] = [:]
-
-    /// Has a stream looked at with every tick.
-    func watch(_ stream: ChannelStream) { self.estimated[ObjectIdentifier(stream)] = stream }
-    func unwatch(_ stream: ChannelStream) { self.estimated[ObjectIdentifier(stream)] = nil }
-
-    func recount() {
-        for stream in Array(self.estimated.values) { stream.recount() }
     }
 }

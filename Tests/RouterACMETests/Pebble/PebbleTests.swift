@@ -8,7 +8,7 @@ import Testing
 
 /// Against a real ACME server, which connects to real ports.
 @Suite(
-    .enabled(if: Pebble.programs != nil, "pebble is not installed (apt install pebble)"), .serialized,
+    .enabled(if: Pebble.isInstalled, "pebble is not installed (apt install pebble)"), .serialized,
     .timeLimit(.minutes(2)))
 struct `A real authority` {
     @Test(arguments: [ACMEChallengeKind.http01, .tlsALPN01])
@@ -16,7 +16,7 @@ struct `A real authority` {
         try await withTemporaryDirectory { directory in
             try await Site.with(answersHTTP: kind == .http01, answersTLS: kind == .tlsALPN01) { site in
                 try await Pebble.with(httpPort: site.httpPort, tlsPort: site.httpsPort, in: directory) { pebble in
-                    let root = try await pebble.root()
+                    let root = try await pebble.issuer()
                     let storage = directory.appending("acme")
                     let hosts = ["shop.example.com"]
                     let last = try await site.managing(
@@ -138,7 +138,7 @@ struct `A real authority` {
         try await withTemporaryDirectory { directory in
             try await Site.with { site in
                 try await Pebble.with(httpPort: site.httpPort, tlsPort: site.httpsPort, in: directory) { pebble in
-                    let root = try await pebble.root()
+                    let root = try await pebble.issuer()
                     try await site.managing(
                         pebble, storage: directory.appending("acme"), hosts: [],
                         policy: HostPolicy { $0 == "known.example.com" }

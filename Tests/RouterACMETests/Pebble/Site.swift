@@ -6,6 +6,7 @@ import RouterACME
 import Subprocess
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import RouterCore

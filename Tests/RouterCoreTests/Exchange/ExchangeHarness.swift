@@ -122,7 +122,7 @@ final class ExchangeHarness {
                 self.toUpstream[self.toUpstream.count - 1] += Array(trailers.readableBytesView)
             case .toUpstream(let bytes): self.toUpstream[self.toUpstream.count - 1] += Array(bytes.readableBytesView)
             case .route:
-                let host = self.machine.withHost { String(decoding: $0, as: UTF8.self) }
+                let host = self.machine.withRequest { String(decoding: $0.host, as: UTF8.self) }
                 self.events.append("route \(host)")
                 if let code = self.route(host) {
                     self.machine.refuse(OwnAnswer(code))

@@ -78,20 +78,26 @@ import Testing
                 group.addTask { try await services.run() }
                 let port = Int(try await router.listening()[0].split(separator: ":")[1]) ?? 0
                 let begun = Tally()
+                // Whoever comes after the end finds nobody.
+                let connected = Tally()
                 for _ in 0..<8 {
                     group.addTask {
                         let client = try await RawClient(port: port)
+                        var isFirst = true
                         while true {
                             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                             let answer = await client.response()
                             #expect(answer?.status == 200)
                             begun.count()
+                            if isFirst { connected.count() }
+                            isFirst = false
                             if answer == nil || answer?.head.contains("Connection: close") == true { break }
                         }
                         await client.close()
                     }
                 }
-                while begun.value < 100 { await Task.yield() }
+                await connected.wait(for: 8)
+                await begun.wait(for: 100)
                 await services.triggerGracefulShutdown()
                 try await group.waitForAll()
             }

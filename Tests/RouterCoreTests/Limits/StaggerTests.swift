@@ -92,7 +92,7 @@ import Testing
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     let report = await router.drain([BackendID("web.1")], grace: .seconds(2 * Self.count))
-                    #expect(report == DrainReport(completed: false, remaining: Self.count))
+                    #expect(report == DrainReport(remaining: 0, endedStreams: Self.count))
                 }
                 for (index, client) in clients.enumerated() {
                     group.addTask {

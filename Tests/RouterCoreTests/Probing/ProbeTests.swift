@@ -33,7 +33,7 @@ import Testing
     @Test func `fails where nobody listens, and where the connection is closed`() async throws {
         let port = try await closedPort()
         for probe in [HTTPHealthProbe() as any HealthProbe, TCPHealthProbe()] {
-            guard case .failed(let reason) = await self.check(probe, .ip(host: "127.0.0.1", port: port)) else {
+            guard let reason = await self.check(probe, .ip(host: "127.0.0.1", port: port)).reason else {
                 Issue.record("it passed")
                 continue
             }
@@ -216,6 +216,18 @@ extension Router {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct `A route whose instances are unhealthy` {
+    @Test func `says so only of those that it has`() throws {
+        let router = Router(configuration: .init(), logger: Logger(label: "test"))
+        var backend = Backend(id: BackendID("x"), address: .unix(path: "/x"))
+        #expect(!router.setHealth(of: backend, application: "app", isHealthy: false))
+        try router.setRoute(ApplicationRoute(application: "app", hosts: ["a"], backends: [backend]))
+        // What is no news is known all the same.
+        for _ in 0..<2 { #expect(router.setHealth(of: backend, application: "app", isHealthy: false)) }
+        backend.address = .unix(path: "/y")
+        #expect(!router.setHealth(of: backend, application: "app", isHealthy: true))
+        #expect(router.healthyBackends(application: "app") == [])
+    }
+
     private func say(_ isHealthy: Bool, _ name: String, _ origin: TestOrigin, _ router: Router) async {
         let address = BackendAddress.ip(host: origin.address.host, port: origin.address.port)
         router.setHealth(

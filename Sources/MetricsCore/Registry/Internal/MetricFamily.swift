@@ -10,6 +10,7 @@ struct MetricFamily {
         /// Values that are worked out for one exposition and have no handle.
         case value(String)
         case snapshot(HistogramSnapshot)
+        case distribution(MetricReading.Distribution)
 
         var identity: ObjectIdentifier? {
             switch self {
@@ -17,7 +18,7 @@ struct MetricFamily {
             case .gauge(let handle): ObjectIdentifier(handle)
             case .histogram(let handle): ObjectIdentifier(handle)
             case .summary(let handle): ObjectIdentifier(handle)
-            case .value, .snapshot: nil
+            case .value, .snapshot, .distribution: nil
             }
         }
     }
@@ -64,18 +65,31 @@ struct MetricFamily {
             case .summary(let recorder): self.write(recorder, labels, to: &text)
             case .value(let value): self.sample(&text, "", labels, nil, value)
             case .snapshot(let snapshot): self.write(snapshot, labels, bounds, to: &text)
+            case .distribution(let distribution): self.write(distribution, labels, to: &text)
             }
         }
     }
 
     private func write(_ snapshot: HistogramSnapshot, _ labels: String, _ bounds: [Int64], to text: inout String) {
-        for bound in bounds {
-            let le = "le=\"\(PrometheusText.number(Double(bound) / 1e9))\""
-            self.sample(&text, "_bucket", labels, le, String(snapshot.count(upTo: bound)))
+        for bound in bounds { self.bucket(&text, labels, Double(bound) / 1e9, snapshot.count(upTo: bound)) }
+        self.end(&text, labels, Double(snapshot.sum) / 1e9, snapshot.count)
+    }
+
+    private func write(_ distribution: MetricReading.Distribution, _ labels: String, to text: inout String) {
+        for bucket in distribution.buckets {
+            self.bucket(&text, labels, bucket.upperBound / .seconds(1), bucket.count)
         }
-        self.sample(&text, "_bucket", labels, "le=\"+Inf\"", String(snapshot.count))
-        self.sample(&text, "_sum", labels, nil, PrometheusText.number(Double(snapshot.sum) / 1e9))
-        self.sample(&text, "_count", labels, nil, String(snapshot.count))
+        self.end(&text, labels, distribution.sum / .seconds(1), distribution.count)
+    }
+
+    private func bucket(_ text: inout String, _ labels: String, _ bound: Double, _ count: some BinaryInteger) {
+        self.sample(&text, "_bucket", labels, "le=\"\(PrometheusText.number(bound))\"", String(count))
+    }
+
+    private func end(_ text: inout String, _ labels: String, _ sum: Double, _ count: some BinaryInteger) {
+        self.sample(&text, "_bucket", labels, "le=\"+Inf\"", String(count))
+        self.sample(&text, "_sum", labels, nil, PrometheusText.number(sum))
+        self.sample(&text, "_count", labels, nil, String(count))
     }
 
     private func write(_ recorder: MetricRecorder, _ labels: String, to text: inout String) {

@@ -72,15 +72,7 @@ final class HTTP2Backlog {
     var data: Deque<ByteBuffer> = []
     var trailers: ByteBuffer?
 
-    /// Keeps bytes without much more memory than they need, whatever buffer they are a part of.
-    func append(_ bytes: ByteBuffer) {
-        if var last = self.data.popLast() {
-            let isAbsorbed = last.absorb(bytes)
-            self.data.append(last)
-            if isAbsorbed { return }
-        }
-        self.data.append(bytes.compacted())
-    }
+    func append(_ bytes: ByteBuffer) { self.data.keep(bytes) }
 
     func move(_ count: Int, into output: inout ByteBuffer) {
         var rest = count

@@ -7,6 +7,8 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
     let eventLoop: any EventLoop
     private let isEnded = Mutex(false)
     private let unsent: NIOLoopBoundBox<[ChannelStream]>
+    /// Those of which something waits: what the channel sends of it, it tells nobody.
+    private let waiting: NIOLoopBoundBox<[ObjectIdentifier: ChannelStream]>
     private let marks: WriteMarks
     private let boundLedger: NIOLoopBound<BufferLedger>
 
@@ -15,10 +17,19 @@ final class ChannelLoop: StreamLoop, LoopExecutor {
         self.eventLoop = eventLoop
         self.marks = marks
         self.unsent = NIOLoopBoundBox([], eventLoop: eventLoop)
+        self.waiting = NIOLoopBoundBox([:], eventLoop: eventLoop)
         self.boundLedger = NIOLoopBound(BufferLedger(), eventLoop: eventLoop)
+        self.ledger.recount = { [waiting] in
+            for stream in Array(waiting.value.values) { stream.recount() }
+        }
     }
 
     var ledger: BufferLedger { self.boundLedger.value }
+
+    /// Has a stream looked at with every tick, as long as something of it waits.
+    func watch(_ stream: ChannelStream, _ isWaiting: Bool) {
+        self.waiting.value[ObjectIdentifier(stream)] = isWaiting ? stream : nil
+    }
 
     /// Takes no more work; what was taken before is done.
     func end() { self.isEnded.withLock { $0 = true } }

@@ -104,8 +104,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
         let now = self.closedHere || self.isGone ? 0 : self.bufferedBytes
         self.uncounted = 0
         guard now != self.counted else { return }
-        if self.counted == 0 { self.ledger.watch(self) }
-        if now == 0 { self.ledger.unwatch(self) }
+        if (self.counted == 0) != (now == 0) { self.loop.watch(self, now > 0) }
         self.ledger.change(by: now - self.counted)
         self.counted = now
     }

@@ -39,7 +39,7 @@
         /// Looks a name up on a thread that may wait.
         private func resolve(_ host: String, _ port: Int) {
             let bound = LoopBound(self, self.loop)
-            NIOThreadPool.singleton.submit { _ in
+            self.loop.blocking.submit { _ in
                 let address = try? SocketAddress.makeAddressResolvingHost(host, port: port)
                 bound.execute { connection in
                     if let address { connection.connect(to: address) } else { connection.finish(nil) }

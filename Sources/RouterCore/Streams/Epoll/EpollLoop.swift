@@ -1,6 +1,7 @@
 #if os(Linux)
     import CRouterIO
     import NIOCore
+    import NIOPosix
     import Synchronization
 
     #if canImport(Glibc)
@@ -47,6 +48,8 @@
         private var nextTick: UInt64
         private let tickInterval: UInt64
         let marks: WriteMarks
+        /// Threads that may wait.
+        let blocking: NIOThreadPool
 
         /// Called on the thread, every so often.
         var onTick: (() -> Void)?
@@ -55,7 +58,7 @@
         private var soonDue: UInt64 = .max
 
         /// - Throws: `IOError` when the system has no descriptors left.
-        init(tickInterval: UInt64, readBufferBytes: Int, marks: WriteMarks = WriteMarks()) throws {
+        init(tickInterval: UInt64, readBufferBytes: Int, marks: WriteMarks, blocking: NIOThreadPool) throws {
             self.epoll = try Self.check(slipway_io_epoll_create(), "epoll_create1")
             do {
                 self.wakeup = try Self.check(slipway_io_eventfd_create(), "eventfd")
@@ -65,6 +68,7 @@
             }
             self.tickInterval = tickInterval
             self.marks = marks
+            self.blocking = blocking
             self.readBufferBytes = readBufferBytes
             self.readBuffer = Owned(ByteBufferAllocator().buffer(capacity: readBufferBytes))
             self.time = NIODeadline.now().uptimeNanoseconds

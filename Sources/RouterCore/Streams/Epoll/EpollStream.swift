@@ -176,22 +176,11 @@
             if self.output.value.count == 0 {
                 self.output.value.first = bytes
             } else if self.isBlocked {
-                self.keep(bytes)
+                self.output.value.rest.keep(bytes)
             } else {
                 self.output.value.rest.append(bytes)
             }
             self.output.value.count += bytes.readableBytes
-        }
-
-        /// What has to wait must not keep much more memory than it needs: neither the read buffer that it is a small part
-        /// of, nor a buffer for every few bytes.
-        private func keep(_ bytes: ByteBuffer) {
-            if var last = self.output.value.rest.popLast() {
-                let isAbsorbed = last.absorb(bytes)
-                self.output.value.rest.append(last)
-                if isAbsorbed { return }
-            }
-            self.output.value.rest.append(bytes.compacted())
         }
 
         /// Tells the ledger what waits. In the steady state that is nothing.

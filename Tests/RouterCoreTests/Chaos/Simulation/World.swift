@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 
 @testable import RouterCore
@@ -117,8 +118,8 @@ final class World {
         self.loop = SimulatedLoop(self)
         self.worker = Worker(
             loop: self.loop, configuration: configuration, census: ConnectionCensus(configuration),
-            routes: RouteIndex(), challenges: nil, wake: { _ in }, observer: nil, logger: logger,
-            seed: self.random.next())
+            routes: RouteIndex(), challenges: nil, wake: { _ in }, observer: nil,
+            blocking: NIOThreadPool(numberOfThreads: 1), logger: logger, seed: self.random.next())
         let handle = WorkerHandle(self.worker, self.loop.executor)
         self.worker.handle = handle
         self.router.state.withLock { $0.attach([handle]) }

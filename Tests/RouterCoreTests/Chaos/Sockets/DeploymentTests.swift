@@ -133,8 +133,13 @@ struct LoadClient: Sendable, CustomStringConvertible {
         try client.write("GET /ws HTTP/1.1\r\nHost: stream\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         guard try Self.begins(client, "HTTP/1.1 101 ", outcome) else { return }
         try client.write("hello")
-        // Its instance's grace may end before the echo. What was on its way to the router then resets the connection.
-        guard let echo = try? client.read(count: 5) else {
+        let echo: String
+        do {
+            echo = try client.read(count: 5)
+        } catch let end as ScriptSocket.Failure
+            where end.code == ECONNRESET || end.code == 0 && client.unread.isEmpty
+        {
+            // Its instance's grace has ended. What was on its way to the router then resets the connection.
             return outcome.count("WebSocket that ended before its echo")
         }
         let rest = try Self.readToOrderlyEnd(client)
@@ -242,7 +247,7 @@ private struct Deployments {
                         try await requests.next()
                         try await streams.next()
                         // Deployments and requests alternate, even on one core.
-                        _ = await eventually { outcome["GET"] + outcome["POST"] >= answered + 2 }
+                        #expect(await eventually { outcome["GET"] + outcome["POST"] >= answered + 2 })
                     }
                 } catch {
                     outcome.fail("deployment: \(error)")

@@ -22,6 +22,8 @@ func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async thr
 final class ScriptSocket: Sendable {
     struct Failure: Error, CustomStringConvertible {
         var description: String
+        /// What the system said; 0 when the peer had ended its side.
+        var code: Int32?
     }
 
     /// How much of its buffers the kernel gives a socket.
@@ -140,7 +142,10 @@ final class ScriptSocket: Sendable {
     private func receive() throws -> Bool {
         var block = [UInt8](repeating: 0, count: 65_536)
         let count = block.withUnsafeMutableBytes { recv(self.descriptor, $0.baseAddress, $0.count, 0) }
-        guard count >= 0 else { throw Failure(description: "recv: \(errno), after \(self.unread.suffix(200))") }
+        guard count >= 0 else {
+            let code = errno
+            throw Failure(description: "recv: \(code), after \(self.unread.suffix(200))", code: code)
+        }
         self.input.bytes += block[..<count]
         return count > 0
     }
@@ -175,7 +180,7 @@ final class ScriptSocket: Sendable {
 
     func readBytes(count: Int) throws -> [UInt8] {
         while self.input.bytes.count < count {
-            guard try self.receive() else { throw Failure(description: "ended after \(self.unread)") }
+            guard try self.receive() else { throw Failure(description: "ended after \(self.unread)", code: 0) }
         }
         return self.takeBytes(count)
     }

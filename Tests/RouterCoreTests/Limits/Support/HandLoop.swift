@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 
 @testable import RouterCore
@@ -150,7 +151,8 @@ final class HandWorker {
         self.router = Router(configuration: configuration, logger: logger)
         self.worker = Worker(
             loop: self.loop, configuration: configuration, census: ConnectionCensus(configuration),
-            routes: RouteIndex(), challenges: nil, wake: { _ in }, observer: nil, logger: logger, seed: 1)
+            routes: RouteIndex(), challenges: nil, wake: { _ in }, observer: nil,
+            blocking: NIOThreadPool(numberOfThreads: 1), logger: logger, seed: 1)
         let handle = WorkerHandle(self.worker, self.loop.executor)
         self.worker.handle = handle
         self.router.state.withLock { $0.attach([handle]) }

@@ -74,9 +74,11 @@ struct NotingInstance {
                 } catch {
                     return notes.add("cut")
                 }
-                if path != "/ok" { notes.add("whole") }
+                if path != "/ok", path != "/page" { notes.add("whole") }
                 switch path {
                 case "/ok", "/next": try socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                case "/page":
+                    try socket.write("HTTP/1.1 200 OK\r\nContent-Length: 16384\r\n\r\n" + Self.page)
                 case "/echo":
                     try socket.write("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
                 case "/large":
@@ -101,6 +103,8 @@ struct NotingInstance {
             }
         }
     }
+
+    private static let page = String(repeating: "x", count: 16_384)
 
     /// Writes until nobody takes it.
     private static func pour(into socket: ScriptSocket, _ notes: Notes) {

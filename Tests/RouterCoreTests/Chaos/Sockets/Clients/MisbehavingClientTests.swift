@@ -29,7 +29,9 @@ struct ClientMisbehaviour: Sendable, CustomTestStringConvertible {
     func `harms nobody else and leaves nothing behind`(driver: Driver, misbehaviour: ClientMisbehaviour) async throws {
         let notes = Notes()
         let instance = try NotingInstance.make(notes)
-        let certificates = CertificateStore()
+        var settings = TLSSettings()
+        settings.handshakeTimeout = .milliseconds(300)
+        let certificates = CertificateStore(settings: settings)
         try certificates.setDefault(TestAuthority().issue(["a"]).certificate)
         try await withRouter(
             driver,
