@@ -29,6 +29,9 @@ extension Supervisor {
         public var oneOffDrain: Duration
         /// How long a cancelled or overdue one-off has from SIGTERM to SIGKILL.
         public var oneOffGrace: Duration
+        /// How often the supervisor looks at what instances with a limit of memory use, where the launcher counts it. A soft
+        /// limit that is exceeded for less may go unnoticed; a hard one is held by the kernel at every instant.
+        public var usageInterval: Duration
         /// What becomes of the instances when the supervisor ends.
         public var onShutdown: ShutdownBehaviour
 
@@ -43,6 +46,7 @@ extension Supervisor {
             eventBuffer: Int = 10_000,
             oneOffDrain: Duration = .seconds(2),
             oneOffGrace: Duration = .seconds(10),
+            usageInterval: Duration = .seconds(30),
             onShutdown: ShutdownBehaviour = .stopAll
         ) {
             self.stateDirectory = stateDirectory
@@ -54,6 +58,7 @@ extension Supervisor {
             self.eventBuffer = eventBuffer
             self.oneOffDrain = oneOffDrain
             self.oneOffGrace = oneOffGrace
+            self.usageInterval = usageInterval
             self.onShutdown = onShutdown
         }
     }

@@ -45,6 +45,7 @@ struct InstanceMachine {
         /// A former host's process had ended, or had been waiting for its restart.
         case lost(wasRunning: Bool)
         case probed(Role, ProbeReport)
+        case memory(MemoryWatch.Finding)
         case exited(ExitStatus)
         case treeGone
         case timer(Timer)
@@ -110,6 +111,7 @@ struct InstanceMachine {
         case .adopted(let pid, let port, let wasReady): self.adopted(pid, port, wasReady)
         case .lost(let wasRunning): self.lost(wasRunning)
         case .probed(let role, let report): self.probed(role, report)
+        case .memory(let finding): self.found(finding)
         case .exited(let status): self.exited(status)
         case .treeGone: self.treeGone()
         case .timer(let timer): self.fired(timer)
@@ -224,6 +226,22 @@ struct InstanceMachine {
             return self.end(.unhealthy("liveness probe failed \(threshold) times, the last time: \(report.detail)"))
         default:
             return []  // an answer that was on its way when the process was ended
+        }
+    }
+
+    private mutating func found(_ finding: MemoryWatch.Finding) -> [Action] {
+        switch (finding, self.state) {
+        case (.high(let used, let soft), .booting), (.high(let used, let soft), .ready),
+            (.high(let used, let soft), .unready):
+            return [.emit(.memoryHigh(usedBytes: used, softLimitBytes: soft))]
+        case (.killed(let excess), .booting), (.killed(let excess), .ready), (.killed(let excess), .unready):
+            // Where the kernel kills one process and not the group: an instance with a hole in it is not the one that was
+            // started. What is left gets no grace, as it would not have had.
+            return self.end(.unhealthy(excess.description)).map { action in
+                if case .signal = action { .kill } else { action }
+            }
+        default:
+            return []
         }
     }
 
