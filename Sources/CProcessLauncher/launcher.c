@@ -108,8 +108,10 @@ static int child_main(void *argument) {
     struct child_context *context = argument;
     const struct slipway_spawn_options *options = context->options;
 
-    struct sigaction reset = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < 65; number++) sigaction(number, &reset, NULL);
+    // Raw calls: glibc's would refuse the two signals that it keeps to itself, and those may be ignored here as well.
+    // Nothing but zeros is the default action, with no flags and an empty mask, however the kernel arranges them.
+    static const uint64_t reset[8] = {0};
+    for (int number = 1; number < 65; number++) syscall(SYS_rt_sigaction, number, reset, NULL, 8);
 
     if (setsid() < 0) FAIL(SLIPWAY_STEP_SESSION);
     umask(022);

@@ -158,9 +158,9 @@ struct ControlGroup: Sendable {
         guard let place = self.place(of: .memory) else { return false }
         switch place.version {
         case .one:
-            let failures = self.read(.memory) { _ in "memory.failcnt" }.flatMap { GroupReading.number($0) } ?? 0
-            let withSwap = self.read(.memory) { _ in "memory.memsw.failcnt" }.flatMap { GroupReading.number($0) } ?? 0
-            return failures + withSwap > 0
+            // Not by `memory.failcnt`, which newer kernels do not count any more.
+            let peak = self.read(.memory, GroupReading.peakMemory).flatMap { GroupReading.number($0) } ?? 0
+            return self.limits.memoryBytes.map { peak >= $0 - (1 << 20) } ?? false
         case .two:
             let events = self.read(.memory, GroupReading.memoryEvents) ?? ""
             return (GroupReading.value(of: "oom", in: events) ?? 0) > 0

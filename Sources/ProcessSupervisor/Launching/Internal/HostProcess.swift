@@ -149,13 +149,29 @@ struct HeldProcess: Sendable {
 
     /// Who is left by the traces, and others that are held already.
     static func living(in tree: ProcessTree, and others: [HeldProcess] = []) -> [HeldProcess] {
-        let held = Set(others.map(\.pid))
-        return others
-            + tree.members(in: Procfs.processes(), excluding: getpid()) {
+        func members(in processes: [ProcessEntry]) -> [HeldProcess] {
+            let held = Set(others.map(\.pid))
+            return tree.members(in: processes, excluding: getpid()) {
                 ProcessTree.process($0, isMarkedFor: tree.startID)
             }
-            .filter { !$0.hasEnded && !held.contains($0.pid) }
-            .compactMap { HeldProcess($0) }
+            .filter { !$0.hasEnded && !held.contains($0.pid) }.compactMap { HeldProcess($0) }
+        }
+        // A long look misses who starts a successor and ends. Whoever was born meanwhile is looked at by number, until
+        // nobody is born during a look; then there was nobody to miss, and a last long look says so.
+        for _ in 0..<10 {
+            var newest = Procfs.newestProcess()
+            var found = others + members(in: Procfs.processes())
+            var wasQuiet = true
+            for _ in 0..<1000 where found.isEmpty {
+                guard let last = newest, let now = Procfs.newestProcess(), now != last else { break }
+                newest = now
+                wasQuiet = false
+                guard now > last, now - last < 1000 else { break }  // the numbers have begun anew
+                found = members(in: (last + 1...now).compactMap { Procfs.process($0) })
+            }
+            if !found.isEmpty || wasQuiet { return found }
+        }
+        return []
     }
 
     /// Who is left in a group.
