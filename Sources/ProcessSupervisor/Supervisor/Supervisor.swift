@@ -51,7 +51,9 @@ public final class Supervisor: Service, Sendable {
         self.surroundings = InstanceSurroundings(
             configuration: configuration, launcher: launcher, output: output, clock: clock, randomness: randomness,
             records: RecordStore(stateDirectory: configuration.stateDirectory), bootID: Procfs.bootID(),
-            ports: Ports(range: configuration.portRange), logger: logger, publish: { hub.publish($0) })
+            ports: Ports(range: configuration.portRange),
+            pacing: RestartPacing(perSecond: configuration.restartsPerSecond, clock: clock), logger: logger,
+            publish: { hub.publish($0) })
     }
 
     /// Takes over what a former host left, supervises until graceful shutdown or cancellation, and then ends all

@@ -17,6 +17,9 @@ extension Supervisor {
         public var portRange: ClosedRange<Int>
         /// Instances and one-offs at a time.
         public var maxInstances: Int
+        /// Restarts after failures in each second, of all instances together. A wait becomes as much longer as it must, also
+        /// beyond its policy's ceiling: a thousand instances that fail together are not restarted together.
+        public var restartsPerSecond: Int
         /// Bytes of a line, after which it is cut in pieces.
         public var lineLimit: Int
         /// How long a line without an end is waited for.
@@ -40,6 +43,7 @@ extension Supervisor {
             stateDirectory: FilePath,
             portRange: ClosedRange<Int> = 20000...29999,
             maxInstances: Int = 1000,
+            restartsPerSecond: Int = 20,
             lineLimit: Int = 10_000,
             partialLineDelay: Duration = .milliseconds(500),
             recentLines: Int = 100,
@@ -52,6 +56,7 @@ extension Supervisor {
             self.stateDirectory = stateDirectory
             self.portRange = portRange
             self.maxInstances = maxInstances
+            self.restartsPerSecond = restartsPerSecond
             self.lineLimit = lineLimit
             self.partialLineDelay = partialLineDelay
             self.recentLines = recentLines

@@ -12,6 +12,7 @@ struct InstanceSurroundings: Sendable {
     var records: RecordStore
     var bootID: String
     var ports: Ports
+    var pacing: RestartPacing
     var logger: Logger
     var publish: @Sendable (SupervisorEvent) -> Void
 }

@@ -38,8 +38,10 @@ struct InstanceRun {
 
     init(driver: InstanceDriver, restarts: Int = 0, attempts: Int = 0) {
         self.driver = driver
+        let pacing = driver.surroundings.pacing
         self.machine = InstanceMachine(
-            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts)
+            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts,
+            pace: { pacing.delay($0) })
     }
 
     /// Runs the instance until it is stopped and gone, or abandoned.
