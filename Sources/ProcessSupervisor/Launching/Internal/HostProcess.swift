@@ -123,7 +123,9 @@ final class HostProcess: ProcessHandle {
         return await Self.onQueue {
             let members = group?.hasMembership == true ? group.map { HeldProcess.living(in: $0) } : nil
             guard thorough || members == nil else { return members ?? [] }
-            return HeldProcess.living(in: tree, and: members ?? [])
+            // Who has left the group has done so on purpose and not by being careless with its environment: that of every
+            // process on the machine need not be read, which is most of the cost.
+            return HeldProcess.living(in: tree, and: members ?? [], readsMarks: members == nil)
         }
     }
 
@@ -148,11 +150,13 @@ struct HeldProcess: Sendable {
     }
 
     /// Who is left by the traces, and others that are held already.
-    static func living(in tree: ProcessTree, and others: [HeldProcess] = []) -> [HeldProcess] {
+    static func living(
+        in tree: ProcessTree, and others: [HeldProcess] = [], readsMarks: Bool = true
+    ) -> [HeldProcess] {
         func members(in processes: [ProcessEntry]) -> [HeldProcess] {
             let held = Set(others.map(\.pid))
             return tree.members(in: processes, excluding: getpid()) {
-                ProcessTree.process($0, isMarkedFor: tree.startID)
+                readsMarks && ProcessTree.process($0, isMarkedFor: tree.startID)
             }
             .filter { !$0.hasEnded && !held.contains($0.pid) }.compactMap { HeldProcess($0) }
         }
