@@ -35,6 +35,7 @@ func exitCode(_ status: ExitStatus) -> Int32 {
     switch status {
     case .exited(let code): code
     case .signalled(let signal): 128 + signal
+    case .outOfMemory: 128 + 9
     case .unknown: 1
     }
 }
@@ -78,7 +79,9 @@ final class Formation: Service {
 let state = FileManager.default.temporaryDirectory.appending(path: "procfile-runner-\(UUID().uuidString)")
 let logger = Logger(label: "procfile-runner") { _ in SwiftLogNoOpLogHandler() }
 let supervisor = Supervisor(
-    configuration: .init(stateDirectory: FilePath(state.path)), launcher: HostLauncher(),
+    configuration: .init(stateDirectory: FilePath(state.path)),
+    // A developer's own programs, with the developer's own rights.
+    launcher: HostLauncher(configuration: .init(dropsCapabilities: false)),
     output: Prefixer(width: types.map(\.name.count).max() ?? 0), logger: logger)
 let formation = Formation()
 try await ServiceGroup(

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -68,6 +69,25 @@ static int set_limit(const struct slipway_limit *limit) {
     return setrlimit(limit->resource, &wanted);
 }
 
+// With an empty bounding set and no_new_privs, no execve gives any of them back: not to root, not by set-user-id, not by
+// file capabilities. Before the user is changed, for that takes the right to away.
+static int empty_bounding_set(void) {
+    for (unsigned long capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 1) continue;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+        // Who may not has no capability to hand down, either; no_new_privs keeps it so.
+        return errno == EPERM ? 0 : -1;
+    }
+    return 0;
+}
+
+static int drop_capabilities(void) {
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) return -1;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return (int)syscall(SYS_capset, &header, none);
+}
+
 static void close_on_exec_from(int first) {
     // Close on exec rather than close: the host's state lock must stay held until the execve is through, so that a
     // successor which gets the lock sees either no process or one that carries its mark.
@@ -88,20 +108,28 @@ static int child_main(void *argument) {
     struct child_context *context = argument;
     const struct slipway_spawn_options *options = context->options;
 
-    struct sigaction reset = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < 65; number++) sigaction(number, &reset, NULL);
+    // Raw calls: glibc's would refuse the two signals that it keeps to itself, and those may be ignored here as well.
+    // Nothing but zeros is the default action, with no flags and an empty mask, however the kernel arranges them.
+    static const uint64_t reset[8] = {0};
+    for (int number = 1; number < 65; number++) syscall(SYS_rt_sigaction, number, reset, NULL, 8);
 
     if (setsid() < 0) FAIL(SLIPWAY_STEP_SESSION);
     umask(022);
+    // "0" is whoever writes it. First of all, so that everything that follows is counted and nothing of it can get away.
+    for (size_t index = 0; index < options->control_group_count; index++) {
+        if (write(options->control_groups[index], "0", 1) != 1) FAIL(SLIPWAY_STEP_GROUP);
+    }
     for (size_t index = 0; index < options->limit_count; index++) {
         if (set_limit(&options->limits[index]) != 0) FAIL(SLIPWAY_STEP_LIMIT);
     }
+    if (options->drop_capabilities && empty_bounding_set() != 0) FAIL(SLIPWAY_STEP_CAPABILITIES);
     if (options->change_user) {
         // Raw calls: glibc's wrappers would signal every thread of the parent, whose memory this is.
-        if (syscall(SLIPWAY_SETGROUPS, 1, &options->gid) != 0) FAIL(SLIPWAY_STEP_USER);
+        if (syscall(SLIPWAY_SETGROUPS, options->group_count, options->groups) != 0) FAIL(SLIPWAY_STEP_USER);
         if (syscall(SLIPWAY_SETRESGID, options->gid, options->gid, options->gid) != 0) FAIL(SLIPWAY_STEP_USER);
         if (syscall(SLIPWAY_SETRESUID, options->uid, options->uid, options->uid) != 0) FAIL(SLIPWAY_STEP_USER);
     }
+    if (options->drop_capabilities && drop_capabilities() != 0) FAIL(SLIPWAY_STEP_CAPABILITIES);
     if (options->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL(SLIPWAY_STEP_PRIVILEGES);
     if (chdir(options->directory) != 0) FAIL(SLIPWAY_STEP_DIRECTORY);
     if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {

@@ -138,10 +138,23 @@ import Testing
         Row(
             "and then ends it", [.start, .stop], .spawned(pid: 7, port: nil),
             [
-                .emit(.started(pid: 7, port: nil)), .schedule(.boot, .seconds(60)),
-                .startProbing(.readiness, booting: true), .stopProbing, .cancel(.boot), .cancel(.stable), .record,
+                .emit(.started(pid: 7, port: nil)), .stopProbing, .cancel(.boot), .cancel(.stable), .record,
                 .emit(.stopping), .signal(15), .schedule(.grace, .seconds(30)),
             ], .ending(.stop)),
+        Row(
+            "much memory is told and nothing more", ready, .memory(.high(usedBytes: 9, softLimitBytes: 8)),
+            [.emit(.memoryHigh(usedBytes: 9, softLimitBytes: 8))], .ready),
+        Row(
+            "who has lost a process to the kernel is killed without grace", ready,
+            .memory(.killed(MemoryExcess(limitBytes: 2 << 20, usedBytes: 2 << 20))),
+            [
+                .stopProbing, .cancel(.boot), .cancel(.stable),
+                .emit(.unready(reason: "out of memory: 2 MB limit, 2 MB at the time")), .kill,
+                .schedule(.grace, .seconds(30)),
+            ], .ending(.unhealthy("out of memory: 2 MB limit, 2 MB at the time"))),
+        Row(
+            "but not who is being stopped anyway", stopping,
+            .memory(.killed(MemoryExcess(limitBytes: 2 << 20, usedBytes: 2 << 20))), [], .ending(.stop)),
         Row(
             "a restart takes it out of service first", ready, .restart,
             [

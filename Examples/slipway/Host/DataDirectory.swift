@@ -2,6 +2,12 @@ import Foundation
 import PlatformKit
 import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Where the host keeps what; locked while it runs, so that two hosts never share one.
 struct DataDirectory {
     let path: FilePath
@@ -37,6 +43,14 @@ struct DataDirectory {
         for directory in [self.repositories, self.slugs, self.instances, self.logs, self.uploads] {
             try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
         }
+    }
+
+    /// The name of its instances' control groups, which no other host on this machine has: that of the lock, as the kernel
+    /// knows it.
+    var controlGroup: String {
+        var information = stat()
+        _ = fstat(self.lock.rawValue, &information)
+        return "slipway-\(information.st_dev)-\(information.st_ino)"
     }
 
     /// 32 random bytes that seal the config of all applications. Keep a copy: without it the config is lost.

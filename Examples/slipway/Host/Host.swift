@@ -33,8 +33,10 @@ struct Host {
         let logs = try LogHub(configuration: self.logConfiguration(data), logger: logger)
         let fiveSignals = SignalRecorder()
         let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
+        let groups = try ControlGroups.open(named: data.controlGroup)
+        defer { groups.remove() }
         let supervisor = Supervisor(
-            configuration: self.supervisorConfiguration(data), launcher: HostLauncher(),
+            configuration: self.supervisorConfiguration(data), launcher: HostLauncher(groups: groups),
             output: InstanceLogBridge(hub: logs), logger: logger)
         let certificates = CertificateStore(settings: self.tlsSettings)
         let challenges = ACMEChallenges()

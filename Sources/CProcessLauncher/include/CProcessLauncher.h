@@ -14,7 +14,9 @@ enum slipway_spawn_step {
     SLIPWAY_STEP_PREPARE,
     SLIPWAY_STEP_CLONE,
     SLIPWAY_STEP_SESSION,
+    SLIPWAY_STEP_GROUP,
     SLIPWAY_STEP_LIMIT,
+    SLIPWAY_STEP_CAPABILITIES,
     SLIPWAY_STEP_USER,
     SLIPWAY_STEP_PRIVILEGES,
     SLIPWAY_STEP_DIRECTORY,
@@ -37,7 +39,12 @@ struct slipway_spawn_options {
     int change_user;
     uid_t uid;
     gid_t gid;
+    const gid_t *groups;  // with change_user: the supplementary groups
+    size_t group_count;
     int no_new_privileges;
+    int drop_capabilities;
+    const int *control_groups;  // `cgroup.procs` files, open for writing
+    size_t control_group_count;
     const struct slipway_limit *limits;
     size_t limit_count;
 };

@@ -73,6 +73,8 @@ extension WorkloadEvent {
             self.text = "Started with pid \(pid)" + (port.map { " on port \($0)" } ?? "")
         case .ready: self.text = "Ready"
         case .unready(let reason): self.text = "Not ready: \(reason)"
+        case .memoryHigh(let used, let soft):
+            self.text = "Uses much memory: \(used >> 20) MB, with a soft limit of \(soft >> 20) MB"
         case .exited(let status, let delay):
             self.isCrash = delay != nil
             self.text =

@@ -190,6 +190,7 @@ public final class LocalRuntime: WorkloadRuntime {
             switch exit {
             case .exited(let status): return WorkloadExit(status: status, description: "\(exit)")
             case .signalled(let signal): return WorkloadExit(status: 128 + signal, description: "\(exit)")
+            case .outOfMemory: return WorkloadExit(status: 128 + 9, description: "\(exit)")
             case .unknown: return WorkloadExit(status: 255, description: "\(exit)")
             }
         } catch {

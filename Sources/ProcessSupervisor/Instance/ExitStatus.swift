@@ -4,14 +4,17 @@ public enum ExitStatus: Codable, Sendable, Hashable, CustomStringConvertible {
     case exited(Int32)
     /// This signal killed it.
     case signalled(Int32)
+    /// The kernel killed it, or a process of its instance without which it failed, for the instance's memory.
+    case outOfMemory(MemoryExcess)
     /// It ended while nobody could see how.
     case unknown
 
-    /// Such as "exit status 1" or "killed by SIGKILL (9)".
+    /// Such as "exit status 1", "killed by SIGKILL (9)" or "out of memory: 512 MB limit, 530 MB at the time".
     public var description: String {
         switch self {
         case .exited(let status): "exit status \(status)"
         case .signalled(let signal): "killed by \(Self.name(ofSignal: signal))"
+        case .outOfMemory(let excess): excess.description
         case .unknown: "ended, exit status unknown"
         }
     }

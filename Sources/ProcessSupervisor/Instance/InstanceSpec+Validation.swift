@@ -47,6 +47,10 @@ extension ProcessSpec {
         if !self.workingDirectory.hasPrefix("/") {
             throw .invalid("\(program): the working directory \"\(self.workingDirectory)\" is not absolute")
         }
+        if let groups = self.user?.supplementaryGroups, groups.count > 64 {
+            throw .invalid("\(program): its user has \(groups.count) supplementary groups; 64 is the most")
+        }
+        try self.limits.validate()
     }
 }
 

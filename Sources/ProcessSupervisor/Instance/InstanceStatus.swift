@@ -58,12 +58,14 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var lastProbe: ProbeReport?
     /// Whether a former host started the present process.
     public var adopted: Bool
+    /// What it used when the supervisor looked the last time; ``Supervisor/usage(of:)`` looks now.
+    public var usage: InstanceUsage?
 
     /// Makes a status, for fakes.
     public init(
         id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
         startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastProbe: ProbeReport? = nil,
-        adopted: Bool = false
+        adopted: Bool = false, usage: InstanceUsage? = nil
     ) {
         self.id = id
         self.labels = labels
@@ -75,5 +77,6 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
         self.lastExit = lastExit
         self.lastProbe = lastProbe
         self.adopted = adopted
+        self.usage = usage
     }
 }

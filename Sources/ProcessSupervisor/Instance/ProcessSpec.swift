@@ -6,7 +6,7 @@ public struct ProcessSpec: Codable, Sendable, Hashable {
     public var environment: [String: String]
     /// An existing directory, absolute.
     public var workingDirectory: String
-    /// What each process may use.
+    /// What it may use.
     public var limits: ResourceLimits
     /// The user to become, or nil for the host's own.
     public var user: UserSpec?
@@ -27,41 +27,19 @@ public struct ProcessSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// A user by number. Supplementary groups are dropped; changing the user takes a host with that right.
+/// A user by number. Changing the user takes a host with that right.
 public struct UserSpec: Codable, Sendable, Hashable {
     /// The user id.
     public var uid: UInt32
     /// The group id.
     public var gid: UInt32
+    /// Further groups, at most 64; nil: none. Those of the host are dropped in any case.
+    public var supplementaryGroups: [UInt32]?
 
-    /// Names a user and a group.
-    public init(uid: UInt32, gid: UInt32) {
+    /// Names a user and its groups.
+    public init(uid: UInt32, gid: UInt32, supplementaryGroups: [UInt32]? = nil) {
         self.uid = uid
         self.gid = gid
-    }
-}
-
-/// What an instance may use; nil means the host's own limit.
-///
-/// `HostLauncher` sets them as resource limits (`setrlimit`), which hold for *each* process. A launcher with control
-/// groups holds the instance as a whole to them. Core dumps are always off: they would hold the config's secrets.
-public struct ResourceLimits: Codable, Sendable, Hashable {
-    /// Bytes of private writable memory (`RLIMIT_DATA`: reserved address space does not count).
-    public var memoryBytes: Int?
-    /// Weight relative to other instances, 100 being normal. `HostLauncher` has nothing to set it with.
-    public var cpuShare: Int?
-    /// Processes and threads. The kernel counts them per user, so `HostLauncher` sets it only with a ``ProcessSpec/user``.
-    public var maxProcesses: Int?
-    /// Open descriptors.
-    public var maxOpenFiles: Int?
-
-    /// Describes limits.
-    public init(
-        memoryBytes: Int? = nil, cpuShare: Int? = nil, maxProcesses: Int? = nil, maxOpenFiles: Int? = nil
-    ) {
-        self.memoryBytes = memoryBytes
-        self.cpuShare = cpuShare
-        self.maxProcesses = maxProcesses
-        self.maxOpenFiles = maxOpenFiles
+        self.supplementaryGroups = supplementaryGroups
     }
 }

@@ -26,7 +26,7 @@ public struct BackoffPolicy: Codable, Sendable, Hashable {
     public var initial: Duration
     /// The growth from one wait to the next; at least 1.
     public var multiplier: Double
-    /// The upper bound of every wait.
+    /// The upper bound of every wait, but for ``Supervisor/Configuration/restartsPerSecond``.
     public var ceiling: Duration
     /// An instance that has run for so long after it was ready starts anew with the first wait.
     public var stableAfter: Duration

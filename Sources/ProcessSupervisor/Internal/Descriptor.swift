@@ -1,3 +1,4 @@
+import CProcessLauncher
 import Dispatch
 import Synchronization
 package import SystemPackage
@@ -70,6 +71,20 @@ package final class Descriptor: Sendable {
                 state = .ended
             }
         }
+    }
+}
+
+extension Descriptor {
+    /// A pipe to a process. One end is ours and does not block; the process's end does, as programs expect.
+    package static func pipe(
+        nonBlocking end: Direction
+    ) throws(SupervisorError) -> (read: Descriptor, write: Descriptor) {
+        var ends: [Int32] = [-1, -1]
+        let error = slipway_pipe(&ends, end == .readable ? 0 : 1)
+        guard error == 0 else {
+            throw SupervisorError(code: .launchFailed, message: "cannot make a pipe: \(describe(errno: error))")
+        }
+        return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
     }
 }
 

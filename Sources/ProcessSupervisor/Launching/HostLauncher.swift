@@ -7,26 +7,48 @@ import SystemPackage
     import Musl
 #endif
 
-/// Starts processes plainly on this host: a session of their own, resource limits, a user, no new privileges.
+/// Starts processes plainly on this host, each instance in a control group where there are any, with nothing of the
+/// host's: a session of their own, a clean mask of signals, no descriptor but the three, no privileges, another user if
+/// wanted.
+///
+/// They see the host's file system, network and processes, as far as their user may.
 public struct HostLauncher: Launcher {
-    private let adoptsOrphans: Bool
-    private let noNewPrivileges: Bool
+    /// How a host launcher starts processes.
+    public struct Configuration: Sendable, Hashable {
+        /// Makes the whole host process a *subreaper*, so that a daemonised descendant of an instance becomes its child
+        /// and is collected here. Children that other code waits for are left alone.
+        public var adoptsOrphans: Bool
+        /// Keeps instances from gaining rights by set-user-id programs and file capabilities.
+        public var noNewPrivileges: Bool
+        /// Takes every capability from instances, also from those that run as root: what root may do by its number alone
+        /// remains.
+        public var dropsCapabilities: Bool
+
+        /// Describes how to start processes.
+        public init(adoptsOrphans: Bool = true, noNewPrivileges: Bool = true, dropsCapabilities: Bool = true) {
+            self.adoptsOrphans = adoptsOrphans
+            self.noNewPrivileges = noNewPrivileges
+            self.dropsCapabilities = dropsCapabilities
+        }
+    }
+
+    let configuration: Configuration
+    let groups: ControlGroups?
     private let registry = OrphanRegistry()
 
     /// Makes a launcher.
     ///
     /// - Parameters:
-    ///   - adoptsOrphans: Makes the whole host process a *subreaper*, so that a daemonised descendant of an instance
-    ///     becomes its child and is collected here. Children that other code waits for are left alone.
-    ///   - noNewPrivileges: Keeps instances from gaining rights by set-user-id programs.
-    public init(adoptsOrphans: Bool = true, noNewPrivileges: Bool = true) {
-        self.adoptsOrphans = adoptsOrphans
-        self.noNewPrivileges = noNewPrivileges
+    ///   - configuration: How it starts processes.
+    ///   - groups: What limits, counts and ends instances as a whole; nil: resource limits and traces in `/proc` have to do.
+    public init(configuration: Configuration = Configuration(), groups: ControlGroups? = nil) {
+        self.configuration = configuration
+        self.groups = groups
     }
 
     /// Becomes a subreaper, if asked to.
     public func prepare() throws(SupervisorError) {
-        guard self.adoptsOrphans else { return }
+        guard self.configuration.adoptsOrphans else { return }
         let error = slipway_become_subreaper()
         guard error == 0 else {
             throw SupervisorError(
@@ -34,11 +56,20 @@ public struct HostLauncher: Launcher {
         }
     }
 
-    /// Every ten seconds, as a subreaper.
-    public var sweepInterval: Duration? { self.adoptsOrphans ? .seconds(10) : nil }
+    /// Every ten seconds, as a subreaper or with control groups.
+    public var sweepInterval: Duration? { self.configuration.adoptsOrphans || self.groups != nil ? .seconds(10) : nil }
 
-    /// Collects ended orphans of instances.
-    public func sweep() async { self.registry.sweep() }
+    /// Collects ended orphans of instances, and groups that are left empty.
+    public func sweep() async {
+        if self.configuration.adoptsOrphans { self.registry.sweep() }
+        self.groups?.sweep()
+    }
+
+    /// Ends and removes the groups of starts that nobody knows.
+    public func endLeftovers(except startIDs: Set<String>) async {
+        guard let groups else { return }
+        for startID in groups.startIDs().subtracting(startIDs) { await groups.end(startID) }
+    }
 
     /// Starts a process. Throws `launchFailed` with the system's reason.
     public func launch(_ request: LaunchRequest) async throws(SupervisorError) -> LaunchedProcess {
@@ -49,13 +80,21 @@ public struct HostLauncher: Launcher {
         let path = try ExecutableSearch.find(name, for: process)
         let output = try Self.open(request.output, for: process.user)
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
-        let result = Self.spawn(
-            path, process, brand: ProcessTree.brand(of: request.startID),
-            input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output,
-            noNewPrivileges: self.noNewPrivileges)
+        let group = try self.group(for: request)
+        let result: slipway_spawn_result
+        do throws(SupervisorError) {
+            result = try self.spawn(
+                path, request, input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output, group: group)
+        } catch {
+            self.discard(group, of: request)
+            throw error
+        }
         // A descriptor is closed with its owner, and a number alone does not keep that alive.
         withExtendedLifetime((input, output.owner)) {}
-        guard result.error == 0 else { throw Self.failure(result, name: name, process: process) }
+        guard result.error == 0 else {
+            self.discard(group, of: request)
+            throw Self.failure(result, name: name, process: process)
+        }
 
         let pidfd = Descriptor(owning: result.pidfd)
         // The child is not reaped before it is released, so its line in /proc is there even if it has ended.
@@ -63,7 +102,19 @@ public struct HostLauncher: Launcher {
         let tree = ProcessTree(leader: result.pid, leaderStart: startTime, startID: request.startID)
         return LaunchedProcess(
             pid: result.pid, startTime: startTime,
-            handle: HostProcess(tree: tree, pidfd: pidfd, registry: self.registry))
+            handle: HostProcess(
+                tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry))
+    }
+
+    /// A group of its own, or, for what is started on behalf of an instance, that one's.
+    private func group(for request: LaunchRequest) throws(SupervisorError) -> ControlGroup? {
+        let limits = request.process.limits
+        if request.isBesideAnother { return self.groups?.find(request.instanceStartID, limits: limits) }
+        return try self.groups?.make(for: request.startID, limits: limits)
+    }
+
+    private func discard(_ group: ControlGroup?, of request: LaunchRequest) {
+        if !request.isBesideAnother { group?.retire() }
     }
 
     /// Takes over a recorded process by pidfd and start time; without a number, by its mark.
@@ -81,8 +132,11 @@ public struct HostLauncher: Launcher {
             let tree = ProcessTree(leader: leader.pid, leaderStart: leader.startTime, startID: record.startID)
             return LaunchedProcess(
                 pid: leader.pid, startTime: leader.startTime,
-                handle: HostProcess(tree: tree, pidfd: pidfd, registry: self.registry))
+                handle: HostProcess(
+                    tree: tree, group: self.groups?.find(record.startID, limits: record.spec.process.limits),
+                    pidfd: pidfd, registry: self.registry))
         }
+        await self.groups?.end(record.startID)
         // Nobody has watched the number meanwhile, so only the mark is trusted.
         let rest = ProcessTree(leader: -1, leaderStart: 0, startID: record.startID)
         while true {
@@ -143,33 +197,39 @@ extension HostLauncher {
         var owner: Descriptor?
     }
 
-    private static func spawn(
-        _ path: String, _ process: ProcessSpec, brand: UInt64, input: Int32, output: OutputDescriptor,
-        noNewPrivileges: Bool
-    ) -> slipway_spawn_result {
-        var limits = process.limits.rlimits(hasUser: process.user != nil)
-        limits.append(slipway_limit(resource: slipway_limit_resident, value: brand))
+    private func spawn(
+        _ path: String, _ request: LaunchRequest, input: Int32, output: OutputDescriptor, group: ControlGroup?
+    ) throws(SupervisorError) -> slipway_spawn_result {
+        let process = request.process
+        var limits = process.limits.rlimits(hasUser: process.user != nil, groups: self.groups)
+        limits.append(
+            slipway_limit(resource: slipway_limit_resident, value: ProcessTree.brand(of: request.startID)))
+        let joined = try group?.openForJoining() ?? []
         let environment = process.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let userGroups = process.user.map { [$0.gid] + ($0.supplementaryGroups ?? []) } ?? []
+        var options = slipway_spawn_options()
+        options.input = input
+        options.output = output.rawValue
+        options.change_user = process.user == nil ? 0 : 1
+        options.uid = process.user?.uid ?? 0
+        options.gid = process.user?.gid ?? 0
+        options.no_new_privileges = self.configuration.noNewPrivileges ? 1 : 0
+        options.drop_capabilities = self.configuration.dropsCapabilities ? 1 : 0
         return withCStrings(process.arguments) { arguments in
             withCStrings(environment) { environment in
-                path.withCString { path in
-                    process.workingDirectory.withCString { directory in
-                        limits.withUnsafeBufferPointer { limits in
-                            var options = slipway_spawn_options()
-                            options.path = path
-                            options.argv = arguments
-                            options.envp = environment
-                            options.directory = directory
-                            options.input = input
-                            options.output = output.rawValue
-                            options.change_user = process.user == nil ? 0 : 1
-                            options.uid = process.user?.uid ?? 0
-                            options.gid = process.user?.gid ?? 0
-                            options.no_new_privileges = noNewPrivileges ? 1 : 0
-                            options.limits = limits.baseAddress
-                            options.limit_count = limits.count
-                            return slipway_spawn(&options)
-                        }
+                withCStrings([path, process.workingDirectory]) { paths in
+                    withBuffers(limits, joined.map(\.rawValue), userGroups) { limits, joined, userGroups in
+                        options.path = UnsafePointer(paths[0])
+                        options.directory = UnsafePointer(paths[1])
+                        options.argv = arguments
+                        options.envp = environment
+                        options.limits = limits.baseAddress
+                        options.limit_count = limits.count
+                        options.control_groups = joined.baseAddress
+                        options.control_group_count = joined.count
+                        options.groups = userGroups.baseAddress
+                        options.group_count = userGroups.count
+                        return slipway_spawn(&options)
                     }
                 }
             }
@@ -191,44 +251,13 @@ extension HostLauncher {
                 "cannot execute \(name): no way into the working directory \(process.workingDirectory): \(reason)"
             case SLIPWAY_STEP_USER.rawValue:
                 "cannot execute \(name) as user \(process.user?.uid ?? 0): \(reason) (the host needs the right to)"
+            case SLIPWAY_STEP_GROUP.rawValue:
+                "cannot execute \(name): going into its control group failed: \(reason)"
+            case SLIPWAY_STEP_CAPABILITIES.rawValue:
+                "cannot execute \(name): giving its capabilities up failed: \(reason)"
             case SLIPWAY_STEP_LIMIT.rawValue: "cannot execute \(name): setting its limits failed: \(reason)"
             default: "cannot execute \(name): starting a process failed: \(reason)"
             }
         return SupervisorError(code: .launchFailed, message: message, cause: Errno(rawValue: result.error))
-    }
-}
-
-extension ResourceLimits {
-    func rlimits(hasUser: Bool) -> [slipway_limit] {
-        var limits = [slipway_limit(resource: slipway_limit_core, value: 0)]
-        if let memoryBytes { limits.append(Self.limit(slipway_limit_data, memoryBytes)) }
-        if let maxOpenFiles { limits.append(Self.limit(slipway_limit_files, maxOpenFiles)) }
-        if let maxProcesses, hasUser { limits.append(Self.limit(slipway_limit_processes, maxProcesses)) }
-        return limits
-    }
-
-    private static func limit(_ resource: Int32, _ value: Int) -> slipway_limit {
-        slipway_limit(resource: resource, value: UInt64(max(value, 0)))
-    }
-}
-
-/// Calls `body` with a NULL-terminated array of C strings.
-private func withCStrings<R>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
-) -> R {
-    // One block for all: an array of copies that are freed with it.
-    var offsets: [Int] = []
-    var bytes: [CChar] = []
-    for string in strings {
-        offsets.append(bytes.count)
-        bytes += string.utf8CString
-    }
-    return bytes.withUnsafeMutableBufferPointer { bytes in
-        var pointers: [UnsafeMutablePointer<CChar>?] = offsets.map { offset in bytes.baseAddress.map { $0 + offset } }
-        pointers.append(nil)
-        return pointers.withUnsafeBufferPointer { pointers in
-            guard let base = pointers.baseAddress else { preconditionFailure("an array with an element has a base") }
-            return body(base)
-        }
     }
 }

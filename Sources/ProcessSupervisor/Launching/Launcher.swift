@@ -6,6 +6,7 @@ public import SystemPackage
 /// - A launched process leads a session of its own and ends only when told to: it outlives the host.
 /// - Its environment carries ``LaunchRequest/markerVariable``, by which a later host finds what a dead one started.
 /// - `launch` returns when the program is executed; it throws when it is not, and then nothing of it is left.
+/// - Its limits hold as ``enforcements`` says: an instance gets no less protection than was told.
 /// - The output's FIFO is held open for reading and writing by the process itself, so that the end of the host
 ///   neither kills it nor loses what it writes.
 public protocol Launcher: Sendable {
@@ -19,6 +20,13 @@ public protocol Launcher: Sendable {
     /// Called once, when the supervisor begins to run.
     func prepare() throws(SupervisorError)
 
+    /// What holds each limit, and for whom. The supervisor logs it once, when it begins to run.
+    var enforcements: [LimitEnforcement] { get }
+
+    /// Ends whatever a former host has started and is not among these starts, which it recorded. Called once, before
+    /// anything is adopted or started, and not when a record cannot be read.
+    func endLeftovers(except startIDs: Set<String>) async
+
     /// How often ``sweep()`` wants to be called; nil: never.
     var sweepInterval: Duration? { get }
 
@@ -29,6 +37,10 @@ public protocol Launcher: Sendable {
 extension Launcher {
     /// Prepares nothing.
     public func prepare() throws(SupervisorError) {}
+    /// Says nothing about limits.
+    public var enforcements: [LimitEnforcement] { [] }
+    /// Leaves nothing behind.
+    public func endLeftovers(except startIDs: Set<String>) async {}
     /// Needs no housekeeping.
     public var sweepInterval: Duration? { nil }
     /// Has nothing to do.
@@ -52,7 +64,8 @@ public struct LaunchRequest: Sendable {
 
     /// The instance.
     public var id: InstanceID
-    /// What no other start has; the value of the marker variable.
+    /// What no other start has; the value of the marker variable. What is started on behalf of a running instance, as a
+    /// probe's command is, has `<the instance's>.<more>`: it shares the instance's limits and is ended with it.
     public var startID: String
     /// What to execute, its environment complete with the marker and the port.
     public var process: ProcessSpec
@@ -71,6 +84,13 @@ public struct LaunchRequest: Sendable {
         self.output = output
         self.input = input
     }
+}
+
+extension LaunchRequest {
+    /// The start of the instance itself.
+    public var instanceStartID: String { String(self.startID.prefix { $0 != "." }) }
+    /// Whether it is for something beside a running instance.
+    public var isBesideAnother: Bool { self.startID.contains(".") }
 }
 
 /// A process that was started or taken over.
@@ -105,6 +125,14 @@ public protocol ProcessHandle: Sendable {
     /// Ends every process of the tree by SIGKILL, and returns when none is left. Not cancellable.
     func killTree() async
 
+    /// What it uses now; nil when nobody counts it. Cheap: it is asked again and again.
+    func usage() -> InstanceUsage?
+
     /// Gives the number of the main process back to the system. Called once, when the tree is gone.
     func release()
+}
+
+extension ProcessHandle {
+    /// Counts nothing.
+    public func usage() -> InstanceUsage? { nil }
 }

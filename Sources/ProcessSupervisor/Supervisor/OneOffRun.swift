@@ -44,8 +44,8 @@ struct OneOffRun: Sendable {
         let writer: Handover?
         let process: LaunchedProcess
         do throws(SupervisorError) {
-            let out = try Self.pipe(nonBlocking: .readable)
-            let stdin = try self.input == nil ? nil : Self.pipe(nonBlocking: .writable)
+            let out = try Descriptor.pipe(nonBlocking: .readable)
+            let stdin = try self.input == nil ? nil : Descriptor.pipe(nonBlocking: .writable)
             var environment = self.spec.process
             environment.environment[LaunchRequest.markerVariable] = startID
             process = try await self.surroundings.launcher.launch(
@@ -200,18 +200,6 @@ struct OneOffRun: Sendable {
                 }
             }
         }
-    }
-
-    /// One end is ours and does not block; the process's end does, as programs expect.
-    private static func pipe(
-        nonBlocking end: Descriptor.Direction
-    ) throws(SupervisorError) -> (read: Descriptor, write: Descriptor) {
-        var ends: [Int32] = [-1, -1]
-        let error = slipway_pipe(&ends, end == .readable ? 0 : 1)
-        guard error == 0 else {
-            throw SupervisorError(code: .launchFailed, message: "cannot make a pipe: \(describe(errno: error))")
-        }
-        return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
     }
 
     private func save(_ record: InstanceRecord) async throws(SupervisorError) {

@@ -12,6 +12,10 @@ extension Supervisor {
                 "an instance's record cannot be read, and is left alone",
                 metadata: ["record": "\(name)", "error": "\(reason)"])
         }
+        if found.unreadable.isEmpty {
+            // Before anything is started again: whatever is there now and not on record has no owner any more.
+            await self.surroundings.launcher.endLeftovers(except: Set(found.records.map(\.startID)))
+        }
         await withDiscardingTaskGroup { group in
             for record in found.records {
                 group.addTask { await self.adopt(record) }

@@ -62,6 +62,9 @@ extension Supervisor {
     /// The instance as it is now; nil when there is none.
     public func status(of id: InstanceID) -> InstanceStatus? { self.member(id)?.driver.status }
 
+    /// What an instance uses at this moment; nil when there is none, it has no process, or the launcher does not count.
+    public func usage(of id: InstanceID) -> InstanceUsage? { self.member(id)?.driver.usage() }
+
     /// All instances as they are now, sorted by name.
     public func statuses() -> [InstanceStatus] {
         self.state.withLock { $0.instances.values.map(\.driver) }.map(\.status)

@@ -51,7 +51,9 @@ public final class Supervisor: Service, Sendable {
         self.surroundings = InstanceSurroundings(
             configuration: configuration, launcher: launcher, output: output, clock: clock, randomness: randomness,
             records: RecordStore(stateDirectory: configuration.stateDirectory), bootID: Procfs.bootID(),
-            ports: Ports(range: configuration.portRange), logger: logger, publish: { hub.publish($0) })
+            ports: Ports(range: configuration.portRange),
+            pacing: RestartPacing(perSecond: configuration.restartsPerSecond, clock: clock), logger: logger,
+            publish: { hub.publish($0) })
     }
 
     /// Takes over what a former host left, supervises until graceful shutdown or cancellation, and then ends all
@@ -70,6 +72,7 @@ public final class Supervisor: Service, Sendable {
             try RecordStore.makeDirectory(self.configuration.stateDirectory)
             lock = try await StateLock.acquire(in: self.configuration.stateDirectory)
             try self.surroundings.launcher.prepare()
+            self.logEnforcements()
             try await self.adoptAll()
         } catch {
             self.state.withLock { $0.phase = .ended }
@@ -103,8 +106,35 @@ public final class Supervisor: Service, Sendable {
                     while (try? await ContinuousClock().sleep(for: interval)) != nil { await launcher.sweep() }
                 }
             }
+            if launcher.enforcements.contains(where: { $0.limit == .memory && $0.scope == .instance }) {
+                // One loop for all: a thousand timers would wake the machine a thousand times.
+                group.addTask {
+                    let clock = self.surroundings.clock
+                    let interval = max(self.configuration.usageInterval, .milliseconds(10))
+                    while (try? await clock.sleep(for: interval)) != nil { self.lookAtUsages() }
+                }
+            }
             try? await gracefulShutdown()
             group.cancelAll()
+        }
+    }
+
+    /// Once, so that an operator knows which limits hold for whom, and why no better ones.
+    private func logEnforcements() {
+        let enforcements = self.surroundings.launcher.enforcements
+        guard !enforcements.isEmpty else { return }
+        let metadata = enforcements.map {
+            ($0.limit.rawValue, Logger.MetadataValue("\($0.scope.rawValue): \($0.means)"))
+        }
+        self.surroundings.logger.info(
+            "what holds the limits of instances, and for whom",
+            metadata: Logger.Metadata(metadata, uniquingKeysWith: { first, _ in first }))
+    }
+
+    private func lookAtUsages() {
+        for member in self.state.withLock({ Array($0.instances.values) }) {
+            let limits = member.driver.spec.process.limits
+            if limits.memoryBytes != nil || limits.softMemoryBytes != nil { member.driver.lookAtUsage() }
         }
     }
 

@@ -17,6 +17,9 @@ extension Supervisor {
         public var portRange: ClosedRange<Int>
         /// Instances and one-offs at a time.
         public var maxInstances: Int
+        /// Restarts after failures in each second, of all instances together. A wait becomes as much longer as it must, also
+        /// beyond its policy's ceiling: a thousand instances that fail together are not restarted together.
+        public var restartsPerSecond: Int
         /// Bytes of a line, after which it is cut in pieces.
         public var lineLimit: Int
         /// How long a line without an end is waited for.
@@ -29,6 +32,9 @@ extension Supervisor {
         public var oneOffDrain: Duration
         /// How long a cancelled or overdue one-off has from SIGTERM to SIGKILL.
         public var oneOffGrace: Duration
+        /// How often the supervisor looks at what instances with a limit of memory use, where the launcher counts it. A soft
+        /// limit that is exceeded for less may go unnoticed; a hard one is held by the kernel at every instant.
+        public var usageInterval: Duration
         /// What becomes of the instances when the supervisor ends.
         public var onShutdown: ShutdownBehaviour
 
@@ -37,23 +43,27 @@ extension Supervisor {
             stateDirectory: FilePath,
             portRange: ClosedRange<Int> = 20000...29999,
             maxInstances: Int = 1000,
+            restartsPerSecond: Int = 20,
             lineLimit: Int = 10_000,
             partialLineDelay: Duration = .milliseconds(500),
             recentLines: Int = 100,
             eventBuffer: Int = 10_000,
             oneOffDrain: Duration = .seconds(2),
             oneOffGrace: Duration = .seconds(10),
+            usageInterval: Duration = .seconds(30),
             onShutdown: ShutdownBehaviour = .stopAll
         ) {
             self.stateDirectory = stateDirectory
             self.portRange = portRange
             self.maxInstances = maxInstances
+            self.restartsPerSecond = restartsPerSecond
             self.lineLimit = lineLimit
             self.partialLineDelay = partialLineDelay
             self.recentLines = recentLines
             self.eventBuffer = eventBuffer
             self.oneOffDrain = oneOffDrain
             self.oneOffGrace = oneOffGrace
+            self.usageInterval = usageInterval
             self.onShutdown = onShutdown
         }
     }

@@ -14,6 +14,8 @@ public struct SupervisorEvent: Sendable, Hashable {
         case ready(port: Int?)
         /// It cannot take work any more.
         case unready(reason: String)
+        /// It uses more memory than its soft limit. Told once, until it has used a tenth less in between.
+        case memoryHigh(usedBytes: Int, softLimitBytes: Int)
         /// It ended by itself, or was ended because a probe failed; nil: it stays down.
         case exited(ExitStatus, willRestartAfter: Duration?)
         /// It failed too often, and stays down.

@@ -12,6 +12,7 @@ struct InstanceSurroundings: Sendable {
     var records: RecordStore
     var bootID: String
     var ports: Ports
+    var pacing: RestartPacing
     var logger: Logger
     var publish: @Sendable (SupervisorEvent) -> Void
 }
@@ -30,14 +31,24 @@ final class InstanceDriver: Sendable {
     enum Message: Sendable {
         /// What a job found out; dropped when the job is not the present one any more.
         case found(InstanceMachine.Event, by: Jobs<Job>.Token)
+        /// What a look at the memory of a start found; dropped when it is not the present one any more.
+        case memory(MemoryWatch.Finding, startID: String)
         case stop
         case restart(Promise<Void>)
         /// Let go of the process without touching it.
         case abandon
     }
 
+    /// The process that is looked at from outside of the run.
+    private struct Watched {
+        var handle: any ProcessHandle
+        var startID: String
+        var memory = MemoryWatch()
+    }
+
     private struct Visible {
         var status: InstanceStatus
+        var watched: Watched?
         var recent: RecentLines
         var readiness = Promise<Void>()
     }
@@ -78,7 +89,30 @@ final class InstanceDriver: Sendable {
         try await promise.value()
     }
 
+    /// What it uses now; nil when it has no process, or nobody counts.
+    func usage() -> InstanceUsage? { self.visible.withLock { $0.watched?.handle }?.usage() }
+
+    /// Looks at what it uses, and tells the run when that is news.
+    func lookAtUsage() {
+        guard let watched = self.visible.withLock({ $0.watched }), let usage = watched.handle.usage() else { return }
+        let limits = self.spec.process.limits
+        let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
+            guard visible.watched?.startID == watched.startID else { return nil }
+            visible.status.usage = usage
+            return visible.watched?.memory.look(at: usage, limits: limits)
+        }
+        if let finding { self.send(.memory(finding, startID: watched.startID)) }
+    }
+
     // MARK: What the run tells
+
+    /// What ``lookAtUsage()`` looks at; nil: there is no process.
+    func watch(_ handle: (any ProcessHandle)?, startID: String) {
+        self.visible.withLock { visible in
+            visible.watched = handle.map { Watched(handle: $0, startID: startID) }
+            visible.status.usage = nil
+        }
+    }
 
     func update(_ change: (inout InstanceStatus) -> Void) { self.visible.withLock { change(&$0.status) } }
 

@@ -45,6 +45,7 @@ struct InstanceMachine {
         /// A former host's process had ended, or had been waiting for its restart.
         case lost(wasRunning: Bool)
         case probed(Role, ProbeReport)
+        case memory(MemoryWatch.Finding)
         case exited(ExitStatus)
         case treeGone
         case timer(Timer)
@@ -80,6 +81,8 @@ struct InstanceMachine {
 
     let spec: InstanceSpec
     private var randomness: Randomness
+    /// Lengthens a wait before a restart, for the sake of others.
+    private let pace: @Sendable (Duration) -> Duration
     private(set) var state = State.idle
     private(set) var port: Int?
     private(set) var restarts: Int
@@ -95,9 +98,13 @@ struct InstanceMachine {
     /// A stop that came while the process was being spawned.
     private var stopAfterSpawn = false
 
-    init(spec: InstanceSpec, randomness: Randomness, restarts: Int = 0, attempts: Int = 0) {
+    init(
+        spec: InstanceSpec, randomness: Randomness, restarts: Int = 0, attempts: Int = 0,
+        pace: @escaping @Sendable (Duration) -> Duration = { $0 }
+    ) {
         self.spec = spec
         self.randomness = randomness
+        self.pace = pace
         self.restarts = restarts
         self.attempts = attempts
     }
@@ -110,6 +117,7 @@ struct InstanceMachine {
         case .adopted(let pid, let port, let wasReady): self.adopted(pid, port, wasReady)
         case .lost(let wasRunning): self.lost(wasRunning)
         case .probed(let role, let report): self.probed(role, report)
+        case .memory(let finding): self.found(finding)
         case .exited(let status): self.exited(status)
         case .treeGone: self.treeGone()
         case .timer(let timer): self.fired(timer)
@@ -129,16 +137,22 @@ struct InstanceMachine {
     private mutating func spawned(_ pid: Int32, _ port: Int?) -> [Action] {
         guard self.state == .spawning else { return [] }
         self.hasRun = true
-        var actions = [Action.emit(.started(pid: pid, port: port))] + self.boot(port)
-        if self.stopAfterSpawn { actions += self.stop() }
-        return actions
+        let started = Action.emit(.started(pid: pid, port: port))
+        guard self.stopAfterSpawn else { return [started] + self.boot(port) }
+        // It is not told to be ready first, even if nothing would have to be asked: nobody may be sent to it.
+        self.beginBoot(port)
+        return [started] + self.stop()
     }
 
-    private mutating func boot(_ port: Int?) -> [Action] {
+    private mutating func beginBoot(_ port: Int?) {
         self.port = port
         self.wasReady = false
         self.resetProbes()
         self.state = .booting
+    }
+
+    private mutating func boot(_ port: Int?) -> [Action] {
+        self.beginBoot(port)
         guard self.spec.readiness != nil else { return self.becomeReady() }
         return [.schedule(.boot, self.spec.bootTimeout), .startProbing(.readiness, booting: true)]
     }
@@ -227,6 +241,22 @@ struct InstanceMachine {
         }
     }
 
+    private mutating func found(_ finding: MemoryWatch.Finding) -> [Action] {
+        switch (finding, self.state) {
+        case (.high(let used, let soft), .booting), (.high(let used, let soft), .ready),
+            (.high(let used, let soft), .unready):
+            return [.emit(.memoryHigh(usedBytes: used, softLimitBytes: soft))]
+        case (.killed(let excess), .booting), (.killed(let excess), .ready), (.killed(let excess), .unready):
+            // Where the kernel kills one process and not the group: an instance with a hole in it is not the one that was
+            // started. What is left gets no grace, as it would not have had.
+            return self.end(.unhealthy(excess.description)).map { action in
+                if case .signal = action { .kill } else { action }
+            }
+        default:
+            return []
+        }
+    }
+
     private mutating func fired(_ timer: Timer) -> [Action] {
         switch (timer, self.state) {
         case (.boot, .booting):
@@ -308,11 +338,12 @@ struct InstanceMachine {
             self.state = .down(failed: verdict != .exited(0))
             return [.emit(.exited(status, willRestartAfter: nil)), .forget]
         }
-        guard let delay = backoff.delay(beforeAttempt: self.attempts + 1, using: &self.randomness) else {
+        guard let wanted = backoff.delay(beforeAttempt: self.attempts + 1, using: &self.randomness) else {
             self.state = .down(failed: true)
             let reason = "gave up after \(self.attempts) restarts in a row; the last time: \(status)"
             return [.emit(.exited(status, willRestartAfter: nil)), .emit(.gaveUp(reason: reason)), .forget]
         }
+        let delay = self.pace(wanted)
         self.attempts += 1
         self.state = .backingOff
         return (isNews ? [.emit(.exited(status, willRestartAfter: delay))] : [])

@@ -40,6 +40,7 @@ extension InstanceRun {
     mutating func take(_ process: LaunchedProcess) {
         self.process = process
         let driver = self.driver
+        driver.watch(process.handle, startID: self.startID)
         self.jobs.start(.exit) { token in
             let status = await process.handle.waitForExit()
             if !Task.isCancelled { driver.send(.found(.exited(status), by: token)) }
@@ -60,6 +61,7 @@ extension InstanceRun {
 
     mutating func release() async {
         for job in [Job.exit, .tree, .kill, .signal] { await self.jobs.finish(job) }
+        self.driver.watch(nil, startID: self.startID)
         self.process?.handle.release()
         self.process = nil
         self.releasePort()

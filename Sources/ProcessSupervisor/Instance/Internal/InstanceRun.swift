@@ -38,8 +38,10 @@ struct InstanceRun {
 
     init(driver: InstanceDriver, restarts: Int = 0, attempts: Int = 0) {
         self.driver = driver
+        let pacing = driver.surroundings.pacing
         self.machine = InstanceMachine(
-            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts)
+            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts,
+            pace: { pacing.delay($0) })
     }
 
     /// Runs the instance until it is stopped and gone, or abandoned.
@@ -57,6 +59,8 @@ struct InstanceRun {
         while !run.finished, let message = await messages.next() {
             switch message {
             case .found(let event, let token): if run.jobs.isCurrent(token) { await run.handle(event) }
+            case .memory(let finding, let startID):
+                if run.startID == startID { await run.handle(.memory(finding)) }
             case .stop: await run.handle(.stop)
             case .restart(let promise): await run.restart(promise)
             case .abandon: run.finished = true
@@ -172,7 +176,7 @@ struct InstanceRun {
                     self.bootError("has ended (\(status)) and is not restarted", exit: status, probe: nil))
             }
         case .stopping, .stopped: self.driver.failReadiness(self.stoppedError)
-        case .gaveUp, .adopted: break
+        case .gaveUp, .adopted, .memoryHigh: break
         }
         self.driver.emit(kind)
     }

@@ -12,14 +12,17 @@ import SystemPackage
 /// A process on this host, held by a pidfd.
 final class HostProcess: ProcessHandle {
     let tree: ProcessTree
+    /// What holds it as a whole; nil where there are no control groups.
+    private let group: ControlGroup?
     private let pidfd: Descriptor
     private let registry: OrphanRegistry
     private let exit = Mutex(ExitStatus?.none)
     /// Scanning /proc blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
     private static let scans = DispatchQueue(label: "slipway.process-supervisor.scans", attributes: .concurrent)
 
-    init(tree: ProcessTree, pidfd: Descriptor, registry: OrphanRegistry) {
+    init(tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry) {
         self.tree = tree
+        self.group = group
         self.pidfd = pidfd
         self.registry = registry
         registry.add(tree)
@@ -29,7 +32,7 @@ final class HostProcess: ProcessHandle {
         await self.pidfd.wait(for: .readable)
         return self.exit.withLock { exit in
             if let exit { return exit }
-            let status = self.readExit()
+            let status = self.attribute(self.readExit())
             if status != .unknown { exit = status }
             return status
         }
@@ -48,14 +51,26 @@ final class HostProcess: ProcessHandle {
         return reaped.known != 0 ? ExitStatus(reaped) : .unknown
     }
 
+    /// Tells what the kernel killed for memory from what was killed otherwise. A main process that fails when one of its
+    /// own was killed is counted as such: a shell, say, that answers for its child.
+    private func attribute(_ status: ExitStatus) -> ExitStatus {
+        guard let group, status != .exited(0), let excess = group.memoryExcess() else { return status }
+        return .outOfMemory(excess)
+    }
+
+    func usage() -> InstanceUsage? { self.group?.usage() }
+
     func signal(_ signal: Int32) async {
         for process in await self.living() { process.signal(signal) }
     }
 
     func waitUntilTreeIsGone() async {
+        var isThorough = false
         while !Task.isCancelled {
-            let living = await self.living()
-            if living.isEmpty { return }
+            let living = await self.living(thorough: isThorough)
+            // An empty group is no proof that nobody has got out of it; the traces are read once, at the end.
+            if living.isEmpty, isThorough || self.group == nil { return }
+            isThorough = living.isEmpty
             for process in living { await process.waitForEnd() }
         }
     }
@@ -63,7 +78,8 @@ final class HostProcess: ProcessHandle {
     func killTree() async {
         // The second round begins by stopping everybody: what forks faster than it is killed stands still first.
         for round in 0... {
-            var living = await self.living()
+            await self.killGroup()
+            var living = await self.living(thorough: true)
             if living.isEmpty { return }
             if round > 0 {
                 var stopped: Set<Int32> = []
@@ -72,14 +88,24 @@ final class HostProcess: ProcessHandle {
                     if running.isEmpty { break }
                     for process in running { process.signal(SIGSTOP) }
                     stopped.formUnion(running.map(\.pid))
-                    living = await self.living()
+                    living = await self.living(thorough: true)
                 }
             }
             for process in living { process.signal(SIGKILL) }
-            // Not cancellable: the caller's cancellation would turn this into a busy loop.
-            let waits = living
-            await Task { for process in waits { await process.waitForEnd() } }.value
+            await Self.wait(for: living)
         }
+    }
+
+    /// Everybody in the group, at one stroke; who forks does not get away.
+    private func killGroup() async {
+        guard let group else { return }
+        await Self.onQueue { group.kill() }
+        await Self.wait(for: await self.living())
+    }
+
+    /// Not cancellable: the caller's cancellation would turn its loop into a busy one.
+    private static func wait(for processes: [HeldProcess]) async {
+        await Task { for process in processes { await process.waitForEnd() } }.value
     }
 
     func release() {
@@ -87,12 +113,25 @@ final class HostProcess: ProcessHandle {
         self.registry.reapOrphans(of: self.tree)
         slipway_reap(self.pidfd.rawValue)
         self.registry.remove(self.tree)
+        self.group?.retire()
     }
 
-    private func living() async -> [HeldProcess] {
+    /// Who is left: by the group, which the kernel answers at once, or by the traces, for which all of `/proc` is read.
+    private func living(thorough: Bool = false) async -> [HeldProcess] {
         let tree = self.tree
-        return await withCheckedContinuation { continuation in
-            Self.scans.async { continuation.resume(returning: HeldProcess.living(in: tree)) }
+        let group = self.group
+        return await Self.onQueue {
+            let members = group?.hasMembership == true ? group.map { HeldProcess.living(in: $0) } : nil
+            guard thorough || members == nil else { return members ?? [] }
+            // Who has left the group has done so on purpose and not by being careless with its environment: that of every
+            // process on the machine need not be read, which is most of the cost.
+            return HeldProcess.living(in: tree, and: members ?? [], readsMarks: members == nil)
+        }
+    }
+
+    private static func onQueue<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+        await withCheckedContinuation { continuation in
+            Self.scans.async { continuation.resume(returning: body()) }
         }
     }
 }
@@ -110,12 +149,40 @@ struct HeldProcess: Sendable {
         guard Procfs.process(entry.pid)?.startTime == entry.startTime else { return nil }
     }
 
-    static func living(in tree: ProcessTree) -> [HeldProcess] {
-        tree.members(in: Procfs.processes(), excluding: getpid()) {
-            ProcessTree.process($0, isMarkedFor: tree.startID)
+    /// Who is left by the traces, and others that are held already.
+    static func living(
+        in tree: ProcessTree, and others: [HeldProcess] = [], readsMarks: Bool = true
+    ) -> [HeldProcess] {
+        func members(in processes: [ProcessEntry]) -> [HeldProcess] {
+            let held = Set(others.map(\.pid))
+            return tree.members(in: processes, excluding: getpid()) {
+                readsMarks && ProcessTree.process($0, isMarkedFor: tree.startID)
+            }
+            .filter { !$0.hasEnded && !held.contains($0.pid) }.compactMap { HeldProcess($0) }
         }
-        .filter { !$0.hasEnded }
-        .compactMap { HeldProcess($0) }
+        // A long look misses who starts a successor and ends. Whoever was born meanwhile is looked at by number, until
+        // nobody is born during a look; then there was nobody to miss, and a last long look says so.
+        for _ in 0..<10 {
+            var newest = Procfs.newestProcess()
+            var found = others + members(in: Procfs.processes())
+            var wasQuiet = true
+            for _ in 0..<1000 where found.isEmpty {
+                guard let last = newest, let now = Procfs.newestProcess(), now != last else { break }
+                newest = now
+                wasQuiet = false
+                guard now > last, now - last < 1000 else { break }  // the numbers have begun anew
+                found = members(in: (last + 1...now).compactMap { Procfs.process($0) })
+            }
+            if !found.isEmpty || wasQuiet { return found }
+        }
+        return []
+    }
+
+    /// Who is left in a group.
+    static func living(in group: ControlGroup) -> [HeldProcess] {
+        // This process is in none; if somebody put it there, it is not to be killed for that.
+        group.members().filter { $0 != getpid() }.compactMap { Procfs.process($0) }
+            .filter { !$0.hasEnded }.compactMap { HeldProcess($0) }
     }
 
     func signal(_ signal: Int32) { _ = slipway_pidfd_signal(self.pidfd.rawValue, signal) }

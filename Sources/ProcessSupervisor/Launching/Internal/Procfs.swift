@@ -21,7 +21,7 @@ struct ProcessEntry: Sendable, Hashable {
 }
 
 /// Reads `/proc`. Everything it answers may be out of date at once.
-enum Procfs {
+package enum Procfs {
     /// Every process.
     static func processes() -> [ProcessEntry] {
         Self.processIdentifiers(in: "/proc").compactMap { Self.process($0) }
@@ -82,8 +82,14 @@ enum Procfs {
         return Self.processes().filter { $0.parent == own }.map(\.pid)
     }
 
+    /// The number that was given away last; another one means that processes or threads were born.
+    static func newestProcess() -> Int32? {
+        guard let text = Self.read("/proc/loadavg", limit: 256) else { return nil }
+        return Int32(String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).last ?? "")
+    }
+
     /// What tells one boot of the machine from another.
-    static func bootID() -> String {
+    package static func bootID() -> String {
         let text = Self.read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []
         return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }

@@ -1,5 +1,5 @@
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// Reads one instance's FIFO and hands out its lines.
 ///
@@ -87,7 +87,7 @@ final class OutputPump: Sendable {
 }
 
 /// Reads once without waiting: nil at the end, empty when there is nothing now.
-func readAvailable(_ source: Descriptor, limit: Int) throws(Errno) -> [UInt8]? {
+package func readAvailable(_ source: Descriptor, limit: Int) throws(Errno) -> [UInt8]? {
     let bytes: [UInt8]
     do {
         bytes = try [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in

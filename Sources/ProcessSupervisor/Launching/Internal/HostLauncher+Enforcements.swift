@@ -1,0 +1,33 @@
+extension HostLauncher {
+    /// What holds each limit: control groups where there are any, resource limits where there are none.
+    public var enforcements: [LimitEnforcement] {
+        LimitEnforcement.Limit.allCases.map { limit in
+            switch limit {
+            case .memory: self.enforcement(limit, by: .memory, otherwise: .process, "RLIMIT_DATA")
+            case .softMemory: self.enforcement(limit, by: .memory, otherwise: .none, "nothing")
+            case .cpu: self.enforcement(limit, by: .cpu, otherwise: .none, "nothing")
+            case .processes:
+                self.enforcement(
+                    limit, by: .processes, otherwise: .user, "RLIMIT_NPROC, where the instance has a user,")
+            case .openFiles: LimitEnforcement(limit: limit, scope: .process, means: "RLIMIT_NOFILE")
+            case .coreDumps: LimitEnforcement(limit: limit, scope: .process, means: "RLIMIT_CORE")
+            }
+        }
+    }
+
+    private func enforcement(
+        _ limit: LimitEnforcement.Limit, by facility: GroupFacility, otherwise scope: LimitEnforcement.Scope,
+        _ means: String
+    ) -> LimitEnforcement {
+        guard let groups else {
+            return LimitEnforcement(
+                limit: limit, scope: scope, means: "\(means), as the launcher was given no control groups")
+        }
+        if let place = groups.place(of: facility) {
+            let version = place.version == .two ? 2 : 1
+            return LimitEnforcement(
+                limit: limit, scope: .instance, means: "control groups, version \(version), \(place.parent)")
+        }
+        return LimitEnforcement(limit: limit, scope: scope, means: "\(means), as \(groups.absences[facility] ?? "")")
+    }
+}

@@ -1,0 +1,29 @@
+import ProcessSupervisorTesting
+import TestSupport
+import Testing
+
+@testable import ProcessSupervisor
+
+@Suite(.serialized, .timeLimit(.minutes(1))) struct LauncherConformanceTests {
+    @Test(arguments: LauncherConformance.Check.all)
+    func `the host launcher keeps its promises without control groups`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await check.run(LauncherConformance(workspace: directory) { HostLauncher() })
+        }
+    }
+
+    @Test(
+        .enabled(if: TestGroups.areUsable, "this machine lets nobody make control groups"),
+        arguments: LauncherConformance.Check.all)
+    func `the host launcher keeps its promises with control groups`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await TestGroups.with { name in
+                try await check.run(
+                    LauncherConformance(workspace: directory) {
+                        HostLauncher(groups: try ControlGroups.open(named: name))
+                    })
+                #expect(try ControlGroups.open(named: name).startIDs() == [], "a group is left")
+            }
+        }
+    }
+}
