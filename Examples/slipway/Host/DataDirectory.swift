@@ -45,12 +45,14 @@ struct DataDirectory {
         }
     }
 
-    /// The name of its instances' control groups, which no other host on this machine has: that of the lock, as the kernel
-    /// knows it.
+    /// The name of its instances' control groups, which no other host on this machine has: that of the directory, as the
+    /// kernel knows it.
     var controlGroup: String {
-        var information = stat()
-        _ = fstat(self.lock.rawValue, &information)
-        return "slipway-\(information.st_dev)-\(information.st_ino)"
+        get throws {
+            let attributes = try FileManager.default.attributesOfItem(atPath: self.path.string)
+            let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { attributes[$0] as? Int ?? 0 }
+            return "slipway-\(numbers[0])-\(numbers[1])"
+        }
     }
 
     /// 32 random bytes that seal the config of all applications. Keep a copy: without it the config is lost.
