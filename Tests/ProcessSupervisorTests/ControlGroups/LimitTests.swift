@@ -54,7 +54,10 @@ struct LimitTests {
                     spec.process.limits = ResourceLimits(memoryBytes: 64 << 20, softMemoryBytes: 16 << 20)
                     _ = try await supervisor.start(spec)
                     let event = await first(events) { if case .memoryHigh = $0 { true } else { false } }
-                    guard case .memoryHigh(let used, let soft) = event?.kind else { return }
+                    guard case .memoryHigh(let used, let soft) = event?.kind else {
+                        Issue.record("\(String(describing: event))")
+                        return
+                    }
                     #expect(used >= soft && used < 64 << 20)
                     #expect(soft == 16 << 20)
                     #expect((supervisor.usage(of: "a")?.memoryBytes ?? 0) >= 16 << 20)
