@@ -11,13 +11,20 @@ final class ApplicationState: Sendable {
     let name: String
     private let requests = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
-    private let queue = Mutex(WaitQueue<Ticket>())
-    private let gate = Mutex(HoldGate<Ticket>())
-    private let shares = Mutex(PlaceShares())
+    /// What an application needs only while it has more requests than places, or no instance: few of many thousands do.
+    private let crowd = AtomicLazyReference<Crowd>()
 
     init(name: String) {
         self.name = name
     }
+
+    private final class Crowd: Sendable {
+        let queue = Mutex(WaitQueue<Ticket>())
+        let gate = Mutex(HoldGate<Ticket>())
+        let shares = Mutex(PlaceShares())
+    }
+
+    private var crowded: Crowd { self.crowd.load() ?? self.crowd.storeIfNil(Crowd()) }
 
     /// Requests and upgraded connections, waiting or being worked on.
     var inFlight: Int { self.requests.load(ordering: .relaxed) }
@@ -33,7 +40,7 @@ final class ApplicationState: Sendable {
     func join(
         _ entry: WaitQueue<Ticket>.Entry, maxCount: Int, maxBytes: Int
     ) -> WaitQueue<Ticket>.Joining {
-        self.queue.withLock { queue in
+        self.crowded.queue.withLock { queue in
             defer { self.waiting.store(queue.count, ordering: .sequentiallyConsistent) }
             return queue.join(entry, maxCount: maxCount, maxBytes: maxBytes)
         }
@@ -41,7 +48,7 @@ final class ApplicationState: Sendable {
 
     /// Gives a request that was called up in vain its old place back, over the limit or not.
     func putBack(_ entry: WaitQueue<Ticket>.Entry) {
-        self.queue.withLock { queue in
+        self.crowded.queue.withLock { queue in
             queue.putBack(entry)
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
         }
@@ -49,7 +56,7 @@ final class ApplicationState: Sendable {
 
     /// Takes a request out of the queue, because it gave up.
     func cancel(id: UInt64, worker: WorkerHandle, client: ClientAddress) {
-        self.queue.withLock { queue in
+        self.crowded.queue.withLock { queue in
             _ = queue.remove(client) { $0.id == id && $0.worker === worker }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
         }
@@ -61,7 +68,7 @@ final class ApplicationState: Sendable {
     /// - Parameter share: how many scarce places a client may hold; whoever holds so many is passed over.
     func wakeNext(now: UInt64 = 0, share: Int = .max) {
         guard self.hasWaiting else { return }
-        let entry = self.queue.withLock { queue in
+        let entry = self.crowded.queue.withLock { queue in
             let entry = queue.next(now: now, mayGo: { share == .max || self.hasShare($0, limit: share) }) { _ in }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
             return entry
@@ -72,24 +79,24 @@ final class ApplicationState: Sendable {
     // MARK: Shares of the places
 
     private func hasShare(_ client: ClientAddress, limit: Int) -> Bool {
-        self.shares.withLock { $0.hasRoom(client, limit: limit) }
+        self.crowded.shares.withLock { $0.hasRoom(client, limit: limit) }
     }
 
     /// Counts a scarce place for a client; false when it holds so many already.
     func takeShare(_ client: ClientAddress, limit: Int) -> Bool {
-        self.shares.withLock { $0.take(client, limit: limit) }
+        self.crowded.shares.withLock { $0.take(client, limit: limit) }
     }
 
     /// A client has given back a scarce place.
-    func giveShare(_ client: ClientAddress) { self.shares.withLock { $0.give(client) } }
+    func giveShare(_ client: ClientAddress) { self.crowded.shares.withLock { $0.give(client) } }
 
     /// How many scarce places are held.
-    var sharesHeld: Int { self.shares.withLock { $0.total } }
+    var sharesHeld: Int { self.crowd.load()?.shares.withLock { $0.total } ?? 0 }
 
     // MARK: Waiting for an instance
 
     /// Decides about requests that wait for the application to start.
     func withGate<R: Sendable>(_ body: (inout HoldGate<Ticket>) -> sending R) -> R {
-        self.gate.withLock { gate in body(&gate) }
+        self.crowded.gate.withLock { gate in body(&gate) }
     }
 }

@@ -120,8 +120,9 @@ extension Router {
         /// open places. A client is an IPv4 address, or an IPv6 one's first 48 bits; behind ``trustedProxies``, whom they
         /// name. Upgraded connections and event streams hold no place.
         public var clientSharePercent = 50
-        /// Requests per application that wait while every instance is at its limit: 100, then 503.
-        public var maxQueuedPerApplication = 100
+        /// Requests per application that wait while every instance is at its limit: 1000, then 503. Enough for what comes while
+        /// a busy machine stands still for a moment; how long they wait has its own limit, ``RouteTimeouts/queue``.
+        public var maxQueuedPerApplication = 1000
         /// How often a request may be sent to another instance, or over a fresh connection: 3 times.
         public var maxRetries = 3
         /// How long a connection to an instance is kept without a request: 1.5 s, less than any common server's own

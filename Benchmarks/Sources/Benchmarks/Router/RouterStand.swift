@@ -85,7 +85,7 @@ struct RouterStand {
         let tls = try Loopback.freePort()
         var command = setup.pinning + [router, "--listen", "127.0.0.1:\(clear)", "--threads", "\(setup.threads)"]
         // All clients come from this machine.
-        command += ["--connections-per-address", "20000", "--client-share", "100"]
+        command += ["--connections-per-address", "20000"]
         if let certificate = setup.certificate {
             command += ["--tls", "127.0.0.1:\(tls)", "--certificate", certificate.chain, "--key", certificate.key]
         }
