@@ -41,11 +41,11 @@ public struct ACMEHostStatus: Sendable {
 }
 
 extension ACMEHostStatus {
-    init(_ host: String, _ entry: HostTable.Host) {
+    init(_ host: String, _ entry: HostTable.Host, _ job: HostTable.Job?) {
         self.host = host
         self.isOnDemand = entry.isOnDemand
         self.state = entry.failures > 0 ? .failing : entry.certificate == nil ? .waiting : .valid
-        if case .order? = entry.job { self.state = .ordering }
+        if case .order? = job { self.state = .ordering }
         self.notAfter = entry.certificate?.notAfter
         self.nextOrder = entry.orderAt
         self.failures = entry.failures

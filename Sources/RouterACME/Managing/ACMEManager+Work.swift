@@ -75,11 +75,11 @@ extension ACMEManager {
 
     /// Uses the certificate that is kept for a host that is wanted and has none yet.
     func adopt(_ host: String, _ state: inout State, _ now: Date) {
-        guard let entry = state.table.hosts[host], entry.certificate == nil, entry.job == nil,
-            let held = state.held[host], held.facts.notAfter > now
+        guard let entry = state.table.hosts[host], entry.certificate == nil, let held = state.held[host],
+            held.facts.notAfter > now
         else { return }
         do {
-            try self.use(held, for: host, &state, now)
+            try self.use(held, for: host, isKept: true, &state, now)
         } catch {
             // It is ordered anew.
             self.logger.info(
@@ -89,11 +89,12 @@ extension ACMEManager {
 
     /// Gives the router a certificate and plans its renewal. Inside the lock, so that what the router has is what the
     /// table says, whoever changes it at the same time; it takes a part of a millisecond.
-    func use(_ held: Held, for host: String, _ state: inout State, _ now: Date) throws {
+    func use(_ held: Held, for host: String, isKept: Bool, _ state: inout State, _ now: Date) throws {
         state.held[host] = held
-        guard state.table.hosts[host] != nil else { return }
+        guard state.table.hosts[host] != nil else { return state.table.stopped(host) }
         try self.certificates.set(held.certificate, hosts: [host])
-        state.table.has(held.facts, for: host, isCurrent: held.isCurrent, now: now, chance: self.chance())
+        state.table.has(
+            held.facts, for: host, isKept: isKept, isCurrent: held.isCurrent, now: now, chance: self.chance())
     }
 
     /// Takes a host's certificate from the router, unless somebody else gave it another one.
@@ -113,7 +114,7 @@ extension ACMEManager {
         guard let host = try? HostName.check(host) else { return }
         let now = self.now()
         let isNew = self.state.withLock { state in
-            state.table.hosts[host] == nil && state.gate.ask(host, now: now)
+            state.table.hosts[host] == nil && state.gate.ask(host, now: now, chance: self.chance())
         }
         if isNew { self.bell.ring() }
     }
@@ -156,8 +157,11 @@ extension ACMEManager {
             let now = self.now()
             self.state.withLock { $0.table.failed(host, failure, now: now, chance: self.chance()) }
         }
-        guard let onChange, let entry = self.state.withLock({ $0.table.hosts[host] }) else { return }
-        onChange(ACMEHostStatus(host, entry))
+        guard let onChange, let status = self.state.withLock({ state in
+            state.table.hosts[host].map { ACMEHostStatus(host, $0, state.table.jobs[host]) }
+        })
+        else { return }
+        onChange(status)
     }
 
     private func order(_ host: String, replacing: String?, _ client: ACMEClient) async throws {
@@ -192,7 +196,7 @@ extension ACMEManager {
         let now = self.now()
         let held = Held(
             certificate: issued.certificate, facts: issued.facts, challenge: challenge, isCurrent: true)
-        try self.state.withLock { try self.use(held, for: host, &$0, now) }
+        try self.state.withLock { try self.use(held, for: host, isKept: false, &$0, now) }
         self.logger.info(
             "certificate issued", metadata: ["acme.host": "\(host)", "acme.until": "\(issued.facts.notAfter)"])
     }

@@ -129,8 +129,8 @@ public final class ACMEManager: Service, Sendable {
 
     /// How things stand, by host.
     public var status: [ACMEHostStatus] {
-        let entries = self.state.withLock { $0.table.hosts }
-        return entries.map { ACMEHostStatus($0.key, $0.value) }.sorted { $0.host < $1.host }
+        let (entries, jobs) = self.state.withLock { ($0.table.hosts, $0.table.jobs) }
+        return entries.map { ACMEHostStatus($0.key, $0.value, jobs[$0.key]) }.sorted { $0.host < $1.host }
     }
 
     // MARK: Running

@@ -6,7 +6,8 @@
 
 /// Hosts that clients asked for and nobody has set: noted, and let through one after the other.
 ///
-/// Anybody can make any number of these, so that everything here is bounded and what does not fit is forgotten.
+/// Anybody can make any number of these, so that everything here is bounded. When there are too many, a new one takes the
+/// place of any other by chance: so a host that is asked for again and again gets its turn, however many names are made up.
 struct DemandGate {
     struct Settings {
         /// How many hosts are looked at in a minute.
@@ -30,12 +31,23 @@ struct DemandGate {
         self.tokens = Double(settings.perMinute)
     }
 
-    /// Notes a host. Cheap; says whether there is something new to look at.
-    mutating func ask(_ host: String, now: Date) -> Bool {
+    /// Notes a host. Cheap; says whether there is more to look at than before.
+    ///
+    /// - Parameter chance: at least 0 and below 1.
+    mutating func ask(_ host: String, now: Date, chance: Double) -> Bool {
         if let until = self.turnedDown[host], until > now { return false }
-        guard self.waiting.count < self.settings.maxWaiting, self.isWaiting.insert(host).inserted else { return false }
-        self.waiting.append(host)
-        return true
+        guard !self.isWaiting.contains(host) else { return false }
+        if self.waiting.count < self.settings.maxWaiting {
+            self.isWaiting.insert(host)
+            self.waiting.append(host)
+            return true
+        }
+        let place = Int(chance * Double(self.waiting.count))
+        guard self.waiting.indices.contains(place) else { return false }
+        self.isWaiting.remove(self.waiting[place])
+        self.isWaiting.insert(host)
+        self.waiting[place] = host
+        return false
     }
 
     /// The hosts to look at now, and when to come again for the rest.

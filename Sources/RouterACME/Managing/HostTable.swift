@@ -28,7 +28,6 @@ struct HostTable {
 
     struct Host {
         var isOnDemand: Bool
-        var job: Job?
         var certificate: CertificateFacts?
         /// When to order next.
         var orderAt: Date
@@ -40,6 +39,17 @@ struct HostTable {
 
     let settings: Settings
     private(set) var hosts: [String: Host] = [:]
+    /// What goes on, one job for a host at most: also for one that is not wanted any more. It counts until it has ended.
+    private(set) var jobs: [String: Job] = [:]
+    /// What had failed for hosts that are not wanted any more. Whoever sets a host again begins where he left off.
+    private var past: [String: Past] = [:]
+    private struct Past {
+        var failures: Int
+        var orderAt: Date
+        var lastError: ACMEError?
+    }
+    /// So many are remembered; the authority's own limits hold for more.
+    static var maxPast: Int { 10_000 }
     /// Whether the authority knows our account. As long as it does not, one order goes ahead and makes it.
     var hasAccount = false
 
@@ -50,7 +60,7 @@ struct HostTable {
     /// Drops all hosts that were set and are not among these, and returns them. What was asked for on demand stays.
     mutating func keep(only wanted: Set<String>) -> [String] {
         let leaving = self.hosts.filter { !$0.value.isOnDemand && !wanted.contains($0.key) }.map(\.key)
-        for host in leaving { self.hosts[host] = nil }
+        for host in leaving { self.leave(host) }
         return leaving.sorted()
     }
 
@@ -60,30 +70,53 @@ struct HostTable {
     /// A client asked for a host that may have one.
     mutating func demand(_ host: String, now: Date) { self.add(host, isOnDemand: true, now: now) }
 
-    mutating func forget(_ host: String) { self.hosts[host] = nil }
+    /// The host may not have a certificate any more, and what was done for it has ended.
+    mutating func forget(_ host: String) {
+        self.leave(host)
+        self.jobs[host] = nil
+    }
+
+    private mutating func leave(_ host: String) {
+        guard let entry = self.hosts.removeValue(forKey: host), entry.failures > 0 else { return }
+        self.remember(
+            host, Past(failures: entry.failures, orderAt: entry.orderAt, lastError: entry.lastError))
+    }
+
+    private mutating func remember(_ host: String, _ past: Past) {
+        if self.past.count >= Self.maxPast, let other = self.past.keys.first { self.past[other] = nil }
+        self.past[host] = past
+    }
 
     private mutating func add(_ host: String, isOnDemand: Bool, now: Date) {
         if self.hosts[host] != nil {
             if !isOnDemand { self.hosts[host]?.isOnDemand = false }
         } else {
-            self.hosts[host] = Host(isOnDemand: isOnDemand, orderAt: now)
+            var entry = Host(isOnDemand: isOnDemand, orderAt: now)
+            if let past = self.past.removeValue(forKey: host) {
+                entry.orderAt = max(past.orderAt, now)
+                entry.failures = past.failures
+                entry.lastError = past.lastError
+            }
+            self.hosts[host] = entry
         }
     }
 
-    /// The host has a certificate: kept from before, or new.
+    /// The host has a certificate: new, or kept from before.
     ///
     /// - Parameters:
+    ///   - isKept: whether it was not made by a job, which is then ended.
     ///   - isCurrent: false to order another one as soon as possible, although this one can be used until then.
     ///   - chance: between 0 and 1.
     mutating func has(
-        _ certificate: CertificateFacts, for host: String, isCurrent: Bool = true, now: Date, chance: Double
+        _ certificate: CertificateFacts, for host: String, isKept: Bool = false, isCurrent: Bool = true, now: Date,
+        chance: Double
     ) {
+        if !isKept { self.jobs[host] = nil }
         guard var entry = self.hosts[host] else { return }
         entry.certificate = certificate
         entry.orderAt = isCurrent ? max(certificate.renewal(chance: chance), now) : now
         let questions = self.settings.renewalQuestions.timeInterval
         entry.askAt = certificate.renewalID == nil ? nil : now.addingTimeInterval(questions * (0.1 + 0.9 * chance))
-        entry.job = nil
         entry.failures = 0
         entry.lastError = nil
         self.hosts[host] = entry
@@ -91,23 +124,28 @@ struct HostTable {
 
     /// The order failed; another one is made later and later.
     mutating func failed(_ host: String, _ error: ACMEError, now: Date, chance: Double) {
-        guard var entry = self.hosts[host] else { return }
-        entry.job = nil
-        entry.failures += 1
+        self.jobs[host] = nil
+        let failures = (self.hosts[host]?.failures ?? self.past[host]?.failures ?? 0) + 1
+        let orderAt = now.addingTimeInterval(self.retryDelay(failures, error, chance: chance))
+        guard var entry = self.hosts[host] else {
+            self.remember(host, Past(failures: failures, orderAt: orderAt, lastError: error))
+            return
+        }
+        entry.failures = failures
         entry.lastError = error
-        entry.orderAt = now.addingTimeInterval(self.retryDelay(entry.failures, error, chance: chance))
+        entry.orderAt = orderAt
         self.hosts[host] = entry
     }
 
     /// The job ended without a result, because everything ends.
-    mutating func stopped(_ host: String) { self.hosts[host]?.job = nil }
+    mutating func stopped(_ host: String) { self.jobs[host] = nil }
 
     /// The authority told when to renew, or nothing.
     mutating func told(
         _ host: String, window: (start: Date, end: Date, askAgain: Duration?)?, now: Date, chance: Double
     ) {
+        self.jobs[host] = nil
         guard var entry = self.hosts[host] else { return }
-        entry.job = nil
         var delay = self.settings.renewalQuestions.timeInterval
         if let window {
             let length = window.end.timeIntervalSince(window.start)
@@ -142,11 +180,10 @@ struct HostTable {
 
     /// Begins what is due, as much as may go on at once, and says when to look again.
     mutating func begin(now: Date) -> (jobs: [Job], next: Date?) {
-        let running = self.hosts.values.count { $0.job != nil }
         let limit = self.hasAccount ? self.settings.maxConcurrentOrders : 1
         var due: [(failures: Int, when: Date, job: Job)] = []
         var next: Date?
-        for (host, entry) in self.hosts where entry.job == nil {
+        for (host, entry) in self.hosts where self.jobs[host] == nil {
             let order = entry.orderAt
             if order <= now {
                 // Those that have failed least often first, so that hosts which never can have a certificate make no others
@@ -163,8 +200,8 @@ struct HostTable {
             next = min(next ?? soonest, soonest)
         }
         due.sort { ($0.failures, $0.when, $0.job.host) < ($1.failures, $1.when, $1.job.host) }
-        let jobs = due.prefix(max(limit - running, 0)).map(\.job)
-        for job in jobs { self.hosts[job.host]?.job = job }
+        let jobs = due.prefix(max(limit - self.jobs.count, 0)).map(\.job)
+        for job in jobs { self.jobs[job.host] = job }
         return (jobs, next)
     }
 }

@@ -232,6 +232,12 @@ struct ExchangeMachine: ~Copyable {
         }
     }
 
+    /// Whether what comes next is a request that is here already, at least in part.
+    var isBeforeRequest: Bool {
+        if case .head = self.phase { return self.input.readableBytes > 0 }
+        return false
+    }
+
     /// Whether another request can come on this connection.
     var clientMayContinue: Bool { !self.clientEnded || self.input.readableBytes > 0 }
 

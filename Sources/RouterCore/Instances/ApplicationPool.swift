@@ -85,7 +85,7 @@ final class ApplicationPool: Sendable {
     func freePlaces(now: UInt64) -> Int {
         var (free, freeAside, isAnyGood) = (0, 0, false)
         for member in self.all.members {
-            let count = max(0, min(member.limit, 1 << 32) - member.instance.load)
+            let count = max(0, min(member.limit, 1 << 32) - member.instance.loadForWaiting)
             if member.instance.isEjected(now: now) {
                 freeAside += count
             } else {

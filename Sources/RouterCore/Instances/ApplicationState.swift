@@ -62,14 +62,13 @@ final class ApplicationState: Sendable {
         }
     }
 
-    /// Calls up the request whose turn it is. Those before it whose time is over are dropped; their own loops answer
-    /// them.
+    /// Calls up the request whose turn it is. One whose time is over is taken out by its own loop.
     ///
     /// - Parameter share: how many scarce places a client may hold; whoever holds so many is passed over.
-    func wakeNext(now: UInt64 = 0, share: Int = .max) {
+    func wakeNext(share: Int = .max) {
         guard self.hasWaiting else { return }
         let entry = self.crowded.queue.withLock { queue in
-            let entry = queue.next(now: now, mayGo: { share == .max || self.hasShare($0, limit: share) }) { _ in }
+            let entry = queue.next(now: 0, mayGo: { share == .max || self.hasShare($0, limit: share) }) { _ in }
             self.waiting.store(queue.count, ordering: .sequentiallyConsistent)
             return entry
         }
@@ -94,6 +93,11 @@ final class ApplicationState: Sendable {
     var sharesHeld: Int { self.crowd.load()?.shares.withLock { $0.total } ?? 0 }
 
     // MARK: Waiting for an instance
+
+    /// There is an instance: takes those that wait for it out, in the order in which they go on.
+    func open() -> [WaitQueue<Ticket>.Entry] {
+        self.crowd.load()?.gate.withLock { $0.opened(now: 0) { _ in } } ?? []
+    }
 
     /// Decides about requests that wait for the application to start.
     func withGate<R: Sendable>(_ body: (inout HoldGate<Ticket>) -> sending R) -> R {

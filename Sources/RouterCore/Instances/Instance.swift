@@ -46,6 +46,9 @@ final class Instance: Sendable {
 
     /// Requests it is working on now.
     var load: Int { self.requests.load(ordering: .relaxed) }
+    /// The same for who has just said that it waits: either it sees the place that is given back, or whoever gives it
+    /// back sees that somebody waits.
+    var loadForWaiting: Int { self.requests.load(ordering: .sequentiallyConsistent) }
 
     /// Requests, upgraded connections and event streams.
     var inFlight: Int {

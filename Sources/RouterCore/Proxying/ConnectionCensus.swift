@@ -45,9 +45,13 @@ final class ConnectionCensus: Sendable {
     func enter(_ client: ClientAddress?) -> Result<ClientAddress?, Refusal> {
         let network = client.flatMap { self.network(of: $0) }
         return self.count.withLock { count in
-            guard count.total < self.limit else { return .failure(Refusal(code: .tooManyConnections)) }
+            // First of all, or others would have to go for one who has its own share already.
             guard self.add(network, &count) else {
                 return .failure(Refusal(code: .tooManyConnectionsFromAddress))
+            }
+            guard count.total < self.limit else {
+                Self.subtract(network, &count)
+                return .failure(Refusal(code: .tooManyConnections))
             }
             count.total += 1
             return .success(network)
@@ -70,10 +74,14 @@ final class ConnectionCensus: Sendable {
     func leave(_ network: ClientAddress?) {
         self.count.withLock { count in
             count.total -= 1
-            guard let network else { return }
-            Self.subtract(network, &count.byNetwork)
-            if !network.isIPv4 { Self.subtract(network.site, &count.bySite) }
+            Self.subtract(network, &count)
         }
+    }
+
+    private static func subtract(_ network: ClientAddress?, _ count: inout Count) {
+        guard let network else { return }
+        Self.subtract(network, &count.byNetwork)
+        if !network.isIPv4 { Self.subtract(network.site, &count.bySite) }
     }
 
     private static func subtract(_ client: ClientAddress, _ counts: inout [ClientAddress: Int]) {

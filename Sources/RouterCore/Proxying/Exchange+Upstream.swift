@@ -284,6 +284,7 @@ extension Exchange {
         self.attempt.leaveInstance()
         let pool = self.attempt.pool
         self.attempt.pool = nil
+        self.attempt.placeDeadline = nil
         pool?.application.end()
         self.worker.traffic.record(
             ending, self.timing, application: pool?.application, instance: instance, now: now)

@@ -66,7 +66,7 @@ final class Exchange {
         self.isPumping = true
         let client: any ClientSide = self.client
         self.machine.seconds = self.worker.seconds
-        while let action = self.machine.nextAction() {
+        while !self.isHeldBack(client), let action = self.machine.nextAction() {
             switch action {
             case .toClient(let bytes):
                 client.send(bytes)
@@ -108,6 +108,10 @@ final class Exchange {
         self.count()
         self.resumeClient()
     }
+
+    /// A client that asks and asks without reading is answered no further than it reads.
+    @inline(__always)
+    private func isHeldBack(_ client: any ClientSide) -> Bool { self.machine.isBeforeRequest && !client.canTakeMore }
 
     private func becomeStream() {
         self.attempt.becomeStream()
@@ -194,6 +198,10 @@ final class Exchange {
     func clientBecameWritable() {
         self.watch.lastEvent = self.worker.loop.now()
         self.attempt.upstream?.resumeReading()
+        if self.machine.isBeforeRequest {
+            self.pump()
+            self.machine.releaseInput()
+        }
         self.resumeClient()
     }
 
@@ -248,8 +256,14 @@ final class Exchange {
         let timeouts = self.attempt.pool?.timeouts ?? NanosecondTimeouts.defaults
         switch self.machine.waiting {
         case .nothing: self.checkQueue(now)
-        case .nextRequest: self.checkIdle(now, waited)
-        case .requestHead: if waited > limits.head { self.timeOut() }
+        case .nextRequest, .requestHead:
+            if !self.client.canTakeMore {
+                if self.takesTooLong(now) { self.dropClient() }
+            } else if self.machine.waiting == .nextRequest {
+                self.checkIdle(now, waited)
+            } else if waited > limits.head {
+                self.timeOut()
+            }
         case .lingering: if waited > limits.linger { self.timeOut() }
         case .tunnel:
             if self.takesTooLong(now) { self.dropClient() } else if waited > timeouts.upgradedIdle { self.timeOut() }
@@ -319,7 +333,7 @@ final class Exchange {
     private func checkQueue(_ now: UInt64) {
         guard self.attempt.isQueued, self.timing.queuedSince > 0, let pool = self.attempt.pool else { return }
         if let hold = pool.route.hold { self.worker.askAgain(pool, hold, now: now) }
-        guard now &- min(now, self.timing.queuedSince) > self.attempt.waitLimit else { return }
+        guard now > self.attempt.waitsUntil else { return }
         self.leaveQueue()
         self.answer(OwnAnswer(.queueTimeout, retryAfter: 5))
     }
@@ -345,7 +359,7 @@ final class Exchange {
 
     /// Since when the connection has waited for a request; nil when it does not.
     var idleSince: UInt64? {
-        guard !self.isClosing, self.machine.waiting == .nextRequest else { return nil }
+        guard !self.isClosing, self.machine.waiting == .nextRequest, self.client.canTakeMore else { return nil }
         return self.watch.lastEvent
     }
 

@@ -14,8 +14,9 @@ extension Router {
         /// Connections the kernel holds until they are accepted: 1,024.
         public var backlog: Int32 = 1024
         /// Client connections at once, over all threads: 20,000. When there are more, the one that has waited longest for a
-        /// request, and for ``lingerTimeout`` at least, is closed in an orderly way and gives its place to the new one. Only
-        /// when there is none, a further one in clear text is answered 503; one with TLS is closed before its handshake.
+        /// request, and for ``lingerTimeout`` at least, is closed in an orderly way and gives its place to the new one. When
+        /// this thread has none (it asks the others for some), a further one in clear text is answered 503; one with TLS is
+        /// closed before its handshake.
         public var maxConnections = 20_000
         /// Client connections at once from one address, IPv6 by its first 64 bits: 1,000. A further one in clear text is
         /// answered 429; one with TLS is closed before its handshake.

@@ -33,7 +33,15 @@ extension Router {
             let pool = ApplicationPool(
                 route: route, members: members, application: application, key: self.configuration.secretKey,
                 loops: self.configuration.threads, clientSharePercent: self.configuration.clientSharePercent)
-            try state.routes.set(application: route.application, matches: route.matches, value: pool)
+            do throws(RouterError) {
+                try state.routes.set(application: route.application, matches: route.matches, value: pool)
+            } catch {
+                let known = (old?.members ?? []).map(\.instance)
+                for member in members where !known.contains(where: { $0 === member.instance }) {
+                    state.giveBack(slot: member.instance.slot)
+                }
+                throw error
+            }
             state.publish(
                 retiring: (old?.members ?? []).map(\.instance).filter { instance in
                     !members.contains { $0.instance === instance }

@@ -116,8 +116,7 @@ extension Router {
                     if let pool, pool.application === application { pool.wakeNext() } else { application.wakeNext() }
                     guard opens else { return }
                     // Each worker does it: one that has not heard yet may still let a request wait.
-                    let held = application.withGate { $0.opened(now: 0) { _ in } }
-                    for entry in held { entry.ticket.worker.wake(ticket: entry.ticket.id) }
+                    for entry in application.open() { entry.ticket.worker.wake(ticket: entry.ticket.id) }
                 }
             }
         }
@@ -134,6 +133,8 @@ extension Router {
         }
 
         /// A place in the loops' tables for a new instance.
+        mutating func giveBack(slot: Int) { self.freeSlots.append(slot) }
+
         mutating func takeSlot() -> Int {
             if let slot = self.freeSlots.popLast() { return slot }
             self.lastSlot += 1

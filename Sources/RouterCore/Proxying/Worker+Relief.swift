@@ -1,11 +1,12 @@
 import Logging
 
 extension Worker {
-    /// More is held than may be: closes the clients for whom the most is held, until a quarter of the limit is free.
+    /// More is held than may be: gives up what no client waits for, then closes the clients for whom the most is held,
+    /// until a quarter of the limit is free.
     ///
-    /// That everybody is looked at costs little per byte that is set free, because that is much at once. Whoever holds
-    /// bytes holds them for a client: there is always somebody to close.
+    /// That everybody is looked at costs little per byte that is set free, because that is much at once.
     func relieve() {
+        self.closeDeparting()
         let goal = self.ledger.limit - self.ledger.limit / 4
         // Some of what a client holds is let go of only when its connection is forgotten, after this.
         var held = self.ledger.held

@@ -3,9 +3,11 @@ extension Worker {
     /// Queues a request for a place with an instance; false when there is no room for it.
     func enqueue(_ exchange: Exchange, in pool: ApplicationPool, atFront: Bool) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
+        let deadline = exchange.attempt.placeDeadline ?? (self.loop.now() &+ pool.timeouts.queue)
+        exchange.attempt.placeDeadline = deadline
+        exchange.attempt.waitsUntil = deadline
         let entry = WaitQueue.Entry(
-            ticket: ticket, client: exchange.clientSite, deadline: self.loop.now() &+ pool.timeouts.queue,
-            bytes: exchange.heldBytes)
+            ticket: ticket, client: exchange.clientSite, deadline: deadline, bytes: exchange.heldBytes)
         if atFront {
             pool.application.putBack(entry)
         } else {
@@ -20,7 +22,6 @@ extension Worker {
             }
             for entry in displaced { entry.ticket.worker.displace(ticket: entry.ticket.id) }
         }
-        exchange.attempt.waitLimit = pool.timeouts.queue
         // A place that was given back in between called up nobody.
         if pool.freePlaces(now: self.loop.now()) > 0 { pool.wakeNext() }
         return true
@@ -29,7 +30,7 @@ extension Worker {
     /// Has a request wait for an application's first instance; false when there is no room for it.
     func hold(_ exchange: Exchange, in pool: ApplicationPool, _ policy: HoldPolicy) -> Bool {
         guard let ticket = self.makeTicket(exchange) else { return false }
-        exchange.attempt.waitLimit = policy.timeout.nanosecondsClamped
+        exchange.attempt.waitsUntil = exchange.timing.queuedSince &+ policy.timeout.nanosecondsClamped
         let (client, bytes, now) = (exchange.clientSite, exchange.heldBytes, self.loop.now())
         let holding = pool.application.withGate {
             $0.hold(ticket, client: client, bytes: bytes, policy: policy, now: now)

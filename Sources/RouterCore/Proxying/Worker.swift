@@ -62,6 +62,7 @@ final class Worker {
     /// Streams that are about to be ended, by their numbers.
     var numbered: [UInt64: WeakExchange] = [:]
     struct WeakExchange { weak var exchange: Exchange? }
+    private var departing = DepartingConnections()
     private var whenEmpty: [CheckedContinuation<Void, Never>] = []
     private var batch = RequestBatch()
     private let ownedTraffic = Owned(TrafficCounters())
@@ -262,6 +263,21 @@ final class Worker {
             upstream, now: self.loop.now(), limit: self.configuration.maxIdlePerBackend)
     }
 
+    /// Closes a connection to an instance once its bytes are written, or have not moved for some time.
+    func closeAfterWriting(_ stream: any ByteStream) {
+        stream.closeAfterWriting()
+        guard stream.bufferedBytes > 0 else { return }
+        self.departing.add(stream, now: self.loop.now())?.close()
+    }
+
+    /// How many of these there are.
+    var departingCount: Int { self.departing.count }
+
+    /// Closes all of them, because there is no memory for them.
+    func closeDeparting() {
+        for stream in self.departing.removeAll() { stream.close() }
+    }
+
     func closeIdle(_ backends: Set<BackendID>) {
         for case let connections? in self.pools where backends.contains(connections.instance.id) {
             connections.closeAll()
@@ -304,6 +320,7 @@ final class Worker {
         // Clients may leave while they are looked at.
         for client in Array(self.clients) { client.check(now: now) }
         for refused in self.refused { refused.check(now: now, limit: self.limits.linger) }
+        for stream in self.departing.overdue(now: now, limit: self.limits.sending.stall) { stream.close() }
         self.logRefusals(now)
         self.logGivenUp(now)
         self.ledger.recount()

@@ -2,8 +2,8 @@
 struct TLSHandshakeFacts: Hashable, Sendable {
     enum ApplicationProtocol: Sendable { case http1, http2 }
 
-    /// The host that the client named, in lower case. A request for another one came to the wrong place (421), unless
-    /// one certificate and one rule about clients' certificates serve both.
+    /// The host that the client named, in lower case. Requests on the connection may name others: rules about clients'
+    /// certificates are the router's, not a host's.
     var serverName: String?
     /// What is spoken from here on.
     var applicationProtocol: ApplicationProtocol

@@ -126,6 +126,29 @@ import Testing
         #expect(table.hosts["a.x"]?.askAt == asking.addingTimeInterval(6 * 3_600))
     }
 
+    @Test func `counts and remembers what goes on for a host that comes and goes`() throws {
+        var table = self.table(["a.x", "b.x"], limit: 1)
+        #expect(table.begin(now: self.start).jobs == self.orders("a.x"))
+        for _ in 0..<3 {
+            #expect(table.want(["b.x"], now: self.start) == ["a.x"])
+            #expect(table.begin(now: self.start).jobs.isEmpty, "its order still goes on")
+            #expect(table.want(["a.x", "b.x"], now: self.start).isEmpty)
+            #expect(table.begin(now: self.start).jobs.isEmpty)
+        }
+        _ = table.want(["b.x"], now: self.start)
+        table.failed("a.x", ACMEError(.challengeFailed, "no"), now: self.start, chance: 0)
+        #expect(table.begin(now: self.start).jobs == self.orders("b.x"))
+        table.has(self.facts(), for: "b.x", now: self.start, chance: 0)
+        _ = table.want(["a.x", "b.x"], now: self.start)
+        #expect(table.begin(now: self.start).jobs.isEmpty, "it failed a moment ago")
+        #expect(table.hosts["a.x"]?.failures == 1)
+        _ = table.want(["b.x"], now: self.start)
+        _ = table.want(["a.x", "b.x"], now: self.start)
+        #expect(table.hosts["a.x"]?.failures == 1)
+        let next = try #require(table.hosts["a.x"]?.orderAt)
+        #expect(table.begin(now: next).jobs == self.orders("a.x"))
+    }
+
     @Test func `uses another authority's certificate until it has its own`() {
         var table = self.table(["a.x"])
         table.has(self.facts(), for: "a.x", isCurrent: false, now: self.start, chance: 0)
@@ -138,7 +161,7 @@ import Testing
 
     @Test func `lets so many through in a minute`() throws {
         var gate = DemandGate(settings: .init(perMinute: 2))
-        for host in ["a", "b", "a", "c", "d", "e"] { _ = gate.ask(host, now: self.start) }
+        for host in ["a", "b", "a", "c", "d", "e"] { _ = gate.ask(host, now: self.start, chance: 0) }
         var (hosts, next) = gate.take(now: self.start)
         #expect(hosts == ["a", "b"])
         #expect(try #require(next).timeIntervalSince(self.start) == 30)
@@ -151,18 +174,33 @@ import Testing
     @Test func `remembers whom it turned down`() {
         var gate = DemandGate(settings: .init(memory: .seconds(60), maxRemembered: 2))
         gate.turnDown("a", now: self.start)
-        #expect(gate.ask("a", now: self.start.addingTimeInterval(59)) == false)
-        #expect(gate.ask("a", now: self.start.addingTimeInterval(61)) == true)
+        #expect(gate.ask("a", now: self.start.addingTimeInterval(59), chance: 0) == false)
+        #expect(gate.ask("a", now: self.start.addingTimeInterval(61), chance: 0) == true)
         for host in ["b", "c", "d"] { gate.turnDown(host, now: self.start) }
-        #expect(gate.ask("d", now: self.start) == false)
+        #expect(gate.ask("d", now: self.start, chance: 0) == false)
     }
 
-    @Test func `forgets what does not fit`() {
+    @Test func `forgets anything for what does not fit`() {
         var gate = DemandGate(settings: .init(perMinute: 10, maxWaiting: 3))
-        let answers = ["a", "b", "c", "d"].map { gate.ask($0, now: self.start) }
+        let answers = ["a", "b", "c", "d"].map { gate.ask($0, now: self.start, chance: 0.4) }
         #expect(answers == [true, true, true, false])
-        #expect(gate.take(now: self.start).hosts == ["a", "b", "c"])
-        #expect(gate.ask("d", now: self.start) == true)
+        #expect(gate.take(now: self.start).hosts == ["a", "d", "c"])
+        #expect(gate.ask("b", now: self.start, chance: 0) == true)
+    }
+
+    @Test func `gives a host its turn that is asked for among a thousand made-up ones`() {
+        var gate = DemandGate(settings: .init(perMinute: 10, maxWaiting: 100))
+        var random = SystemRandomNumberGenerator()
+        var isThrough = false
+        for minute in 0..<60 where !isThrough {
+            let now = self.start.addingTimeInterval(Double(minute) * 60)
+            for number in 0..<1000 {
+                let chance = Double.random(in: 0..<1, using: &random)
+                _ = gate.ask(number == 990 ? "real" : "\(minute)-\(number)", now: now, chance: chance)
+            }
+            isThrough = gate.take(now: now).hosts.contains("real")
+        }
+        #expect(isThrough)
     }
 }
 

@@ -72,7 +72,7 @@ struct ManagedHosts {
     /// Moves the clock in steps, whenever everything that is going on waits for it, until it is as described.
     func advance(by step: Duration = .seconds(1), until condition: @Sendable () -> Bool) async {
         while !condition() {
-            let jobs = self.manager.state.withLock { $0.table.hosts.values.count { $0.job != nil } }
+            let jobs = self.manager.state.withLock { $0.table.jobs.count }
             // One more sleeps: the manager itself.
             if self.clock.sleeperCount > jobs { self.clock.advance(by: step) }
             for _ in 0..<10 { await Task.yield() }

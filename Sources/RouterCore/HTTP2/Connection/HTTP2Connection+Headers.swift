@@ -16,7 +16,7 @@ extension HTTP2Connection {
             guard payload.readableBytes <= self.limits.headerBlockBytes else { throw Self.blockTooLarge }
             self.partialBlock = PartialBlock(
                 stream: header.stream, endsStream: header.flags.contains(.endStream),
-                dependsOnItself: dependsOnItself, bytes: payload)
+                dependsOnItself: dependsOnItself, bytes: payload.compacted())
             return
         }
         try self.readBlock(

@@ -11,7 +11,9 @@ extension HTTP2Connection {
         guard !self.outputIsTaken, self.output.readableBytes > 0 else { return nil }
         self.outputIsTaken = true
         self.answerBytes = 0
-        return self.output
+        guard self.output.capacity > 32_768 else { return self.output }
+        // A large one is not kept beside the owner's.
+        return exchange(&self.output, with: ByteBuffer())
     }
 
     /// Starts a new output after the last one was taken, in the same memory if the owner has let go of it.
@@ -19,12 +21,8 @@ extension HTTP2Connection {
     private mutating func beginOutput() {
         guard self.outputIsTaken else { return }
         self.outputIsTaken = false
-        if self.output.capacity > 32_768 {
-            self.output = ByteBuffer()
-            self.output.reserveCapacity(1024)
-        } else {
-            self.output.clear()
-        }
+        self.output.clear()
+        self.output.reserveCapacity(1024)
     }
 
     // MARK: Frames

@@ -39,9 +39,6 @@ struct WaitQueue<Ticket: Sendable>: Sendable {
 
     var isEmpty: Bool { self.count == 0 }
 
-    /// When the first one has waited too long.
-    var nextDeadline: UInt64? { self.lines.values.compactMap { $0.entries.first?.deadline }.min() }
-
     // MARK: Coming
 
     /// Lets a request wait.
@@ -155,16 +152,6 @@ struct WaitQueue<Ticket: Sendable>: Sendable {
             expired(entry)
         }
         return nil
-    }
-
-    /// Drops every request whose deadline is over.
-    mutating func expire(now: UInt64, expired: (Entry) -> Void) {
-        for client in Array(self.turns) {
-            while let first = self.lines[client]?.entries.first, first.deadline <= now {
-                guard let entry = self.remove(client, 0) else { break }
-                expired(entry)
-            }
-        }
     }
 
     /// Takes out a request of a client, because it gave up; nil when it does not wait.

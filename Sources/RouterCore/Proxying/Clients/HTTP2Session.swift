@@ -180,11 +180,16 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
     }
 
     func isQuiet() -> Bool { self.stream.isQuiet() }
-    var idleSince: UInt64? { self.isClosing || self.connection.openStreams > 0 ? nil : self.lastProgress }
+    var idleSince: UInt64? { self.isClosing || !self.isWithoutRequests ? nil : self.lastProgress }
+
+    /// Whether every request has been answered and every answer sent. A client may leave a stream open all the same, by
+    /// not ending a body that nobody wants.
+    private var isWithoutRequests: Bool { self.requests.isEmpty && self.connection.pendingBytes == 0 }
 
     func giveUp(atOnce: Bool) {
         self.connection.goAway(gracefully: false)
         self.drive()
+        self.leave()
         if atOnce { self.stream.close() }
     }
 
@@ -205,10 +210,13 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
         case .isStuck: self.connection.giveUp(.enhanceYourCalm)
         case .ignoresFarewell: self.connection.goAway(gracefully: false)
         }
-        if self.connection.openStreams == 0, now &- min(now, self.lastProgress) > limits.keepAlive {
-            self.connection.goAway(gracefully: false)
-        }
+        var patience = limits.keepAlive
+        if case .said = self.connection.farewell { patience = limits.linger }
+        let isIdle = self.isWithoutRequests && now &- min(now, self.lastProgress) > patience
+        if isIdle { self.connection.goAway(gracefully: false) }
         self.drive()
+        // Not even the streams end that it has left open.
+        if isIdle { self.leave() }
     }
 
     /// The client takes too little of what all its streams send.
@@ -225,16 +233,16 @@ final class HTTP2Session: ClientSession, ByteStreamHandler {
             self.worker.limits.taking)
     }
 
-    /// The client keeps its windows so small that too much waits on all its streams together, though each of them alone may
-    /// have little.
+    /// The client does not open its windows for what waits. Where that is much on all its streams together, though each of
+    /// them alone may have little, it must be as fast as it has to take bytes.
     private func leavesTooMuch(_ now: UInt64) -> Bool {
-        guard !self.isClosing, self.stream.isWritable, self.connection.pendingBytes > self.worker.writeBufferBytes
-        else {
+        guard !self.isClosing, self.stream.isWritable, self.connection.pendingBytes > 0 else {
             self.opening.rest()
             return false
         }
         return self.opening.isTooSlow(
-            now: now, moved: self.connection.dataSent, isPaced: true, self.worker.limits.taking)
+            now: now, moved: self.connection.dataSent,
+            isPaced: self.connection.pendingBytes > self.worker.writeBufferBytes, self.worker.limits.taking)
     }
 
     /// A request that crosses with the announcement is answered; then the client goes.

@@ -28,18 +28,23 @@ struct SpareConnections {
     mutating func next(
         now: UInt64, least: UInt64, look: () -> [Candidate]
     ) -> (any ClientSession)? {
-        while true {
-            while let candidate = self.candidates.popLast() {
-                // Since the look it may have asked something, or left.
-                if let session = candidate.session, session.idleSince == candidate.since, session.isQuiet() {
-                    return session
-                }
+        if let session = self.takeCandidate() { return session }
+        guard now >= self.nextLook else { return nil }
+        self.candidates = look().filter { now >= $0.since && now - $0.since >= least }.sorted { $0.since > $1.since }
+        let isMany = self.candidates.count >= Self.atOnce
+        let session = self.takeCandidate()
+        self.candidates.removeFirst(max(0, self.candidates.count - Self.atOnce))
+        if session == nil || !isMany { self.nextLook = now &+ self.pause }
+        return session
+    }
+
+    private mutating func takeCandidate() -> (any ClientSession)? {
+        while let candidate = self.candidates.popLast() {
+            // Since the look it may have asked something, or left.
+            if let session = candidate.session, session.idleSince == candidate.since, session.isQuiet() {
+                return session
             }
-            guard now >= self.nextLook else { return nil }
-            let found = look().filter { now >= $0.since && now - $0.since >= least }.sorted { $0.since < $1.since }
-            self.candidates = found.prefix(Self.atOnce).reversed()
-            if found.count < Self.atOnce { self.nextLook = now &+ self.pause }
-            if found.isEmpty { return nil }
         }
+        return nil
     }
 }

@@ -20,9 +20,14 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
     /// Since when it has no stream.
     private(set) var idleSince: UInt64
 
+    /// Its pools have this connection.
+    private unowned let worker: Worker
+    private var hasDeparted = false
+
     init(_ instance: Instance, _ stream: any ByteStream, _ worker: Worker) {
         self.instance = instance
         self.stream = stream
+        self.worker = worker
         self.loop = worker.loop
         self.ledger = worker.ledger
         self.writeLimit = worker.configuration.writeBufferBytes
@@ -117,6 +122,12 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         self.tellReady(nil)
     }
 
+    private func depart() {
+        guard !self.hasDeparted else { return }
+        self.hasDeparted = true
+        self.worker.closeAfterWriting(self.stream)
+    }
+
     // MARK: The loop of events
 
     func drive() {
@@ -136,7 +147,7 @@ final class HTTP2InstanceConnection: ByteStreamHandler {
         self.count()
         if self.connection.wantsClose || (self.isLeaving && self.requests.isEmpty) {
             self.pool?.remove(self)
-            self.stream.closeAfterWriting()
+            self.depart()
         }
     }
 

@@ -35,7 +35,7 @@ final class InstanceConnection: InstanceSide, ByteStreamHandler {
         case .reuse:
             self.stream.resumeReading()
             worker.keep(self)
-        case .closeAfterWriting: self.stream.closeAfterWriting()
+        case .closeAfterWriting: worker.closeAfterWriting(self.stream)
         case .abandon: self.stream.close()
         }
     }

@@ -26,8 +26,10 @@ struct UpstreamAttempt {
         didSet { if self.ticket != nil { self.tried.removeAll(keepingCapacity: true) } }
     }
 
-    /// How long it may wait there, in nanoseconds.
-    var waitLimit: UInt64 = 0
+    /// How long it may wait there, in nanoseconds of the loop's clock.
+    var waitsUntil = UInt64.max
+    /// The same for the wait for a place alone, which being called up in vain does not begin anew; nil before it.
+    var placeDeadline: UInt64?
 
     var isQueued: Bool { self.ticket != nil }
 

@@ -24,7 +24,6 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
     var handler: (any ByteStreamHandler)?
     private var context: ChannelHandlerContext?
     private var sawEnd = false
-    private var wasActive = false
     private var isGone = false
     private var closedHere = false
     private var hasFailed = false
@@ -58,15 +57,23 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
         var inKernel = 0
         #if os(Linux)
             // What the kernel's queue takes in memory: more than the bytes, but it moves with them and ends with them.
-            let option = NIOBSDSocket.Option(rawValue: SO_MEMINFO)
-            if let channel = self.context?.channel as? any SocketOptionProvider, self.isOpen {
-                channel.unsafeGetSocketOption(level: .socket, name: option).assumeIsolated().whenSuccess {
-                    (memory: MemoryOfSocket) in inKernel = Int(memory.queuedToSend)
-                }
-            }
+            if self.isOpen { inKernel = Int(self.memory?.queuedToSend ?? 0) }
         #endif
         return self.bufferedBytes + inKernel
     }
+
+    #if os(Linux)
+        private var memory: MemoryOfSocket? {
+            var memory: MemoryOfSocket?
+            let option = NIOBSDSocket.Option(rawValue: SO_MEMINFO)
+            if let channel = self.context?.channel as? any SocketOptionProvider {
+                channel.unsafeGetSocketOption(level: .socket, name: option).assumeIsolated().whenSuccess {
+                    (value: MemoryOfSocket) in memory = value
+                }
+            }
+            return memory
+        }
+    #endif
 
     func isQuiet() -> Bool {
         guard self.isOpen else { return false }
@@ -76,7 +83,7 @@ final class ChannelStream: ChannelDuplexHandler, ByteStream {
             channel.getTCPInfo().assumeIsolated().whenSuccess { info in
                 isEstablished = info.tcpi_state == 1  // TCP_ESTABLISHED
             }
-            return isEstablished
+            return isEstablished && self.memory?.received ?? 0 == 0
         #else
             return true
         #endif

@@ -129,6 +129,7 @@
             }
             self.flushUnsent()
             self.later = []
+            for case .stream(let stream) in self.registrations { stream.abandon() }
             self.registrations = []
             self.onTick = nil
             self.soon = []

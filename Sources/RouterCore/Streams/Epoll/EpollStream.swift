@@ -324,6 +324,12 @@
             self.callLater()
         }
 
+        /// The loop ends, and with it everything that would have ended this one.
+        func abandon() {
+            self.isClosed = true
+            self.discard()
+        }
+
         /// Gives the descriptor back, once.
         private func discard() {
             guard !self.isDiscarded else { return }
