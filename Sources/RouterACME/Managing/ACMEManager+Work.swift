@@ -157,9 +157,10 @@ extension ACMEManager {
             let now = self.now()
             self.state.withLock { $0.table.failed(host, failure, now: now, chance: self.chance()) }
         }
-        guard let onChange, let status = self.state.withLock({ state in
-            state.table.hosts[host].map { ACMEHostStatus(host, $0, state.table.jobs[host]) }
-        })
+        guard let onChange,
+            let status = self.state.withLock({ state in
+                state.table.hosts[host].map { ACMEHostStatus(host, $0, state.table.jobs[host]) }
+            })
         else { return }
         onChange(status)
     }
