@@ -73,16 +73,34 @@ public struct LaunchRequest: Sendable {
     public var output: Output
     /// Its standard input, an open descriptor of this process; nil: empty.
     public var input: FileDescriptor?
+    /// One descriptor more, by which it tells that it has started up; nil: none.
+    public var notification: Notification?
+
+    /// A descriptor that a process gets beside the three standard ones.
+    public struct Notification: Sendable {
+        /// An open descriptor of this process.
+        public var descriptor: FileDescriptor
+        /// Its number in the new process, 3 to 255.
+        public var number: Int32
+
+        /// Describes a descriptor.
+        public init(descriptor: FileDescriptor, number: Int32) {
+            self.descriptor = descriptor
+            self.number = number
+        }
+    }
 
     /// Describes a start.
     public init(
-        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil
+        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil,
+        notification: Notification? = nil
     ) {
         self.id = id
         self.startID = startID
         self.process = process
         self.output = output
         self.input = input
+        self.notification = notification
     }
 }
 
