@@ -46,7 +46,8 @@ extension LauncherConformance.Check {
                 // The list is read through a fifth one.
                 try requireEqual(try await shell.line()?.filter(\.isNumber), "5", "open descriptors")
                 let told = try readAvailable(reader, limit: 100) ?? []
-                try requireEqual(String(decoding: told, as: UTF8.self), "started\n", "what came through number \(number)")
+                try requireEqual(
+                    String(decoding: told, as: UTF8.self), "started\n", "what came through number \(number)")
                 await shell.end()
             }
         },

@@ -2,44 +2,61 @@
 extension InstanceMachine {
     mutating func start() -> [Action] {
         guard self.state == .idle else { return [] }
+        return self.spawn(.request)
+    }
+
+    mutating func spawn(_ cause: SupervisorEvent.Cause) -> [Action] {
         self.state = .spawning
+        self.startCause = cause
         return [.spawn]
     }
 
     mutating func spawned(_ pid: Int32, _ port: Int?) -> [Action] {
         guard self.state == .spawning else { return [] }
         self.hasRun = true
-        let started = Action.emit(.started(pid: pid, port: port))
-        guard self.stopAfterSpawn else { return [started] + self.boot(port) }
+        let started = Action.emit(.started(pid: pid, port: port), self.startCause)
+        guard self.stopAfterSpawn else {
+            return [started] + (self.spec.postStart == nil ? [] : [.run(.postStart)]) + self.boot(port)
+        }
         // It is not told to be ready first, even if nothing would have to be asked: nobody may be sent to it.
         self.beginBoot(port)
         return [started] + self.stop()
     }
 
-    mutating func beginBoot(_ port: Int?) {
+    private mutating func beginBoot(_ port: Int?, wasReady: Bool = false, age: Duration = .zero) {
         self.port = port
-        self.wasReady = false
-        self.resetProbes()
+        self.wasReady = wasReady
+        self.hasStartedUp = wasReady || self.spec.startup == nil
+        self.adoptedAge = age
+        self.successes = 0
+        self.readinessFailures = 0
+        self.livenessFailures = 0
+        self.lastProbe = nil
+        self.awaitsPreStop = false
         self.state = .booting
     }
 
-    mutating func boot(_ port: Int?) -> [Action] {
-        self.beginBoot(port)
-        guard self.spec.readiness != nil else { return self.becomeReady() }
-        return [.schedule(.boot, self.spec.bootTimeout), .startProbing(.readiness, booting: true)]
+    private mutating func boot(_ port: Int?, age: Duration = .zero) -> [Action] {
+        self.beginBoot(port, age: age)
+        guard let role: Role = self.spec.startup != nil ? .startup : self.spec.readiness != nil ? .readiness : nil
+        else {
+            return self.becomeReady(.noProbe)
+        }
+        return [.schedule(.boot, self.spec.bootTimeout), .startProbing(role, booting: true)]
     }
 
-    mutating func adopted(_ pid: Int32, _ port: Int?, _ wasReady: Bool) -> [Action] {
+    mutating func adopted(_ pid: Int32, _ port: Int?, _ wasReady: Bool, _ age: Duration) -> [Action] {
         guard self.state == .idle else { return [] }
         self.hasRun = true
-        let actions = [Action.emit(.adopted(pid: pid, port: port))]
-        guard wasReady, self.spec.readiness != nil else { return actions + self.boot(port) }
+        let actions = [Action.emit(.adopted(pid: pid, port: port), .formerHost)]
+        guard wasReady else { return actions + self.boot(port, age: age) }
         // It served before: no boot timeout may end it now. It counts as ready when a probe has said so.
-        self.port = port
-        self.wasReady = true
-        self.resetProbes()
+        self.beginBoot(port, wasReady: true, age: age)
+        guard self.spec.readiness != nil else {
+            return actions + self.becomeReady(.noProbe) + self.steadyJobs(withLiveness: true)
+        }
         self.state = .unready
-        return actions + [.startProbing(.readiness, booting: true)] + self.steadyJobs()
+        return actions + [.startProbing(.readiness, booting: true)] + self.steadyJobs(withLiveness: true)
     }
 
     mutating func lost(_ wasRunning: Bool) -> [Action] {
@@ -53,13 +70,14 @@ extension InstanceMachine {
         guard self.state == .spawning else { return [] }
         if self.stopAfterSpawn {
             self.state = .finished
-            return [.emit(.stopped(self.lastExit)), .finish(self.lastExit)]
+            return [.emit(.stopped(self.lastExit), .request), .finish(self.lastExit)]
         }
         guard self.hasRun else {
             self.state = .finished
             return [.failStart(reason), .finish(nil)]
         }
         self.wasReady = false
-        return [.failBoot(reason, exit: nil, probe: nil)] + self.afterEnd(by: .unhealthy(reason), .unknown)
+        return [.failBoot(reason, exit: nil, probe: nil)]
+            + self.afterEnd(by: .unhealthy(.launchFailure(reason)), .unknown)
     }
 }

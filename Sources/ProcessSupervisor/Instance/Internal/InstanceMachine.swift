@@ -13,8 +13,9 @@ struct InstanceMachine {
     /// Why a process is being ended.
     enum Ending: Equatable {
         case byItself
-        case unhealthy(String)
-        case restart
+        case unhealthy(SupervisorEvent.Cause)
+        /// To be started again at once, because somebody or something wants it.
+        case restart(SupervisorEvent.Cause)
         case stop
     }
 
@@ -33,19 +34,21 @@ struct InstanceMachine {
         case finished
     }
 
-    enum Timer: Hashable { case boot, grace, backoff, stable }
-    enum Role: Hashable { case readiness, liveness }
+    enum Timer: Hashable { case boot, grace, backoff, stable, recycle }
+    enum Role: Hashable, CaseIterable { case startup, readiness, liveness }
 
     enum Event: Equatable {
         case start
         case spawned(pid: Int32, port: Int?)
         case spawnFailed(String)
         /// A former host's process was taken over.
-        case adopted(pid: Int32, port: Int?, wasReady: Bool)
+        case adopted(pid: Int32, port: Int?, wasReady: Bool, age: Duration)
         /// A former host's process had ended, or had been waiting for its restart.
         case lost(wasRunning: Bool)
         case probed(Role, ProbeReport)
         case memory(MemoryWatch.Finding)
+        /// A command is over; nil: it did well.
+        case ran(LifecycleCommand.Moment, failure: String?)
         case exited(ExitStatus)
         case treeGone
         case timer(Timer)
@@ -56,7 +59,12 @@ struct InstanceMachine {
     enum Action: Equatable {
         case spawn
         case startProbing(Role, booting: Bool)
+        /// Nothing more is to be asked of this kind.
+        case endProbing(Role)
         case stopProbing
+        case run(LifecycleCommand.Moment)
+        /// End the command, if it runs, and hear no more of it.
+        case endCommand(LifecycleCommand.Moment)
         case schedule(Timer, Duration)
         case cancel(Timer)
         /// To every process of the tree.
@@ -71,7 +79,7 @@ struct InstanceMachine {
         case record
         /// Nothing to take over after a crash of the host any more.
         case forget
-        case emit(SupervisorEvent.Kind)
+        case emit(SupervisorEvent.Kind, SupervisorEvent.Cause)
         /// Whoever waits for readiness waits in vain.
         case failBoot(String, exit: ExitStatus?, probe: ProbeReport?)
         /// The very first start has failed.
@@ -92,6 +100,13 @@ struct InstanceMachine {
     var lastProbe: ProbeReport?
     var wasReady = false
     var hasRun = false
+    var hasStartedUp = false
+    /// Why the process that is spawned is.
+    var startCause = SupervisorEvent.Cause.request
+    /// How old a process is that was taken over.
+    var adoptedAge = Duration.zero
+    /// The process is being ended and its command runs before the signal.
+    var awaitsPreStop = false
     var successes = 0
     var readinessFailures = 0
     var livenessFailures = 0
@@ -114,10 +129,11 @@ struct InstanceMachine {
         case .start: self.start()
         case .spawned(let pid, let port): self.spawned(pid, port)
         case .spawnFailed(let reason): self.spawnFailed(reason)
-        case .adopted(let pid, let port, let wasReady): self.adopted(pid, port, wasReady)
+        case .adopted(let pid, let port, let wasReady, let age): self.adopted(pid, port, wasReady, age)
         case .lost(let wasRunning): self.lost(wasRunning)
         case .probed(let role, let report): self.probed(role, report)
         case .memory(let finding): self.found(finding)
+        case .ran(let moment, let failure): self.ran(moment, failure)
         case .exited(let status): self.exited(status)
         case .treeGone: self.treeGone()
         case .timer(let timer): self.fired(timer)
