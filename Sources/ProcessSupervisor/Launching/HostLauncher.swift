@@ -244,11 +244,9 @@ extension HostLauncher {
         let reason = describe(errno: result.error)
         let message =
             switch UInt32(result.step) {
-            case SLIPWAY_STEP_EXECUTE.rawValue where result.error == ENOEXEC:
-                "cannot execute \(name): \(reason) (a script needs a first line such as #!/bin/sh)"
-            case SLIPWAY_STEP_EXECUTE.rawValue where result.error == ENOENT:
-                "cannot execute \(name): \(reason) (the file, or the interpreter in its first line)"
-            case SLIPWAY_STEP_EXECUTE.rawValue: "cannot execute \(name): \(reason)"
+            case SLIPWAY_STEP_EXECUTE.rawValue:
+                "cannot execute \(name): \(reason)"
+                    + ExecuteFailure.hint(result.error, name: name, process: process)
             case SLIPWAY_STEP_DIRECTORY.rawValue:
                 "cannot execute \(name): no way into the working directory \(process.workingDirectory): \(reason)"
             case SLIPWAY_STEP_USER.rawValue:
