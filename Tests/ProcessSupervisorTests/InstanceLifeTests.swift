@@ -33,7 +33,7 @@ import Testing
         let started = Self.last(Self.started, liveness: true, change: startup)
         #expect(
             started.actions == [
-                .endProbing(.startup), .startProbing(.liveness, booting: false),
+                .endProbing(.startup), .startProbing(.liveness, booting: false), .record,
                 .startProbing(.readiness, booting: true),
             ])
         #expect(started.state == .booting)
@@ -67,6 +67,18 @@ import Testing
             [.adopted(pid: 7, port: Self.port, wasReady: true, age: .zero)], readiness: false
         ) { $0.startup = .notification(descriptor: 3) }
         #expect(without.state == .ready)
+    }
+
+    @Test func `what had started up under a former host, and was not ready, is not asked for that again`() {
+        let adopted = Self.last(
+            [.adopted(pid: 7, port: Self.port, wasReady: false, hasStartedUp: true)], liveness: true
+        ) { $0.startup = .notification(descriptor: 3) }
+        #expect(
+            adopted.actions == [
+                .emit(.adopted(pid: 7, port: Self.port), .formerHost), .schedule(.boot, .seconds(60)),
+                .startProbing(.readiness, booting: true), .startProbing(.liveness, booting: false),
+            ])
+        #expect(adopted.state == .booting)
     }
 
     // MARK: Commands

@@ -78,6 +78,24 @@ import Testing
         }
     }
 
+    @Test func `who has told of its start under a former host need not do so again`() async throws {
+        try await withTemporaryDirectory { directory in
+            // It keeps the descriptor, so that nothing but the record says that its word has come.
+            let script = "echo >&3; exec sleep 1000"
+            try await withSupervisor(in: directory, onShutdown: .leaveRunning) { supervisor in
+                var spec = InstanceSpec.shell("a", script, in: directory, readiness: .command(["test", "-e", "go"]))
+                spec.startup = .notification(descriptor: 3)
+                _ = try await supervisor.start(spec)
+                while supervisor.status(of: "a")?.lastProbe?.detail != "test: exit status 1" { await Task.yield() }
+            }
+            try Data().write(to: URL(filePath: directory.appending("go").string))
+            try await withSupervisor(in: directory) { supervisor in
+                try await supervisor.waitUntilReady("a")
+                #expect(supervisor.status(of: "a")?.adopted == true)
+            }
+        }
+    }
+
     // MARK: Commands
 
     @Test func `commands run after the start and before the signal, and are heard`() async throws {

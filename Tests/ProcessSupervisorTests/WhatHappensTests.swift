@@ -40,6 +40,7 @@ import Testing
             backingOff + [.timer(.backoff), .spawned(pid: 8, port: nil)], [.exited(.exited(1)), .treeGone]
         ),
         "it ended while there was no host": ([], [.lost(wasRunning: true)]),
+        "it waited for a restart when its host ended": ([], [.lost(wasRunning: false)]),
     ]
     /// Told by the reader of the output, and not by the machine.
     static let elsewhere: Set = ["it writes faster than it may, with `drop`"]
@@ -85,6 +86,7 @@ import Testing
         switch cause {
         case .request: "request"
         case .memoryUse: "memoryUse"
+        case .formerHost: "formerHost"
         default: Mirror(reflecting: cause).children.first?.label ?? "\(cause)"
         }
     }

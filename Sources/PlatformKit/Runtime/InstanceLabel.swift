@@ -81,7 +81,7 @@ extension WorkloadEvent {
         case .ending: self.text = "Is being ended: \(event.cause)"
         case .exited(let status, let delay):
             switch event.cause {
-            case .request, .recycling: break  // it was wanted
+            case .request, .recycling, .formerHost: break  // wanted, or told by the host before
             default: self.isCrash = delay != nil
             }
             self.text =

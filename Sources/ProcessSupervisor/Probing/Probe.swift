@@ -15,7 +15,8 @@ public struct Probe: Codable, Sendable, Hashable {
 
     /// What is asked.
     public var check: Check
-    /// How long after the start of its asking the first question comes, before the instance was ready. At most an hour.
+    /// How long the first question waits: while it boots, after its start or its startup check; of liveness, after that has
+    /// begun, and ``interval`` at least. At most an hour.
     public var initialDelay: Duration
     /// The pause between an answer and the next question, once the instance was ready. Up to a day, as every time here.
     public var interval: Duration

@@ -23,10 +23,12 @@ extension InstanceMachine {
         return [started] + self.stop()
     }
 
-    private mutating func beginBoot(_ port: Int?, wasReady: Bool = false, age: Duration = .zero) {
+    private mutating func beginBoot(
+        _ port: Int?, wasReady: Bool = false, hasStartedUp: Bool = false, age: Duration = .zero
+    ) {
         self.port = port
         self.wasReady = wasReady
-        self.hasStartedUp = wasReady || self.spec.startup == nil
+        self.hasStartedUp = wasReady || hasStartedUp || self.spec.startup == nil
         self.adoptedAge = age
         self.successes = 0
         self.readinessFailures = 0
@@ -36,20 +38,26 @@ extension InstanceMachine {
         self.state = .booting
     }
 
-    private mutating func boot(_ port: Int?, age: Duration = .zero) -> [Action] {
-        self.beginBoot(port, age: age)
-        guard let role: Role = self.spec.startup != nil ? .startup : self.spec.readiness != nil ? .readiness : nil
-        else {
-            return self.becomeReady(.noProbe)
+    private mutating func boot(_ port: Int?, hasStartedUp: Bool = false, age: Duration = .zero) -> [Action] {
+        self.beginBoot(port, hasStartedUp: hasStartedUp, age: age)
+        if !self.hasStartedUp {
+            return [.schedule(.boot, self.spec.bootTimeout), .startProbing(.startup, booting: true)]
         }
-        return [.schedule(.boot, self.spec.bootTimeout), .startProbing(role, booting: true)]
+        guard self.spec.readiness != nil else { return self.becomeReady(.noProbe) }
+        return [.schedule(.boot, self.spec.bootTimeout), .startProbing(.readiness, booting: true)]
     }
 
-    mutating func adopted(_ pid: Int32, _ port: Int?, _ wasReady: Bool, _ age: Duration) -> [Action] {
+    mutating func adopted(
+        _ pid: Int32, _ port: Int?, wasReady: Bool, hasStartedUp: Bool, age: Duration
+    ) -> [Action] {
         guard self.state == .idle else { return [] }
         self.hasRun = true
         let actions = [Action.emit(.adopted(pid: pid, port: port), .formerHost)]
-        guard wasReady else { return actions + self.boot(port, age: age) }
+        guard wasReady else {
+            let asksLiveness = hasStartedUp && self.spec.startup != nil && self.spec.liveness != nil
+            return actions + self.boot(port, hasStartedUp: hasStartedUp, age: age)
+                + (asksLiveness ? [.startProbing(.liveness, booting: false)] : [])
+        }
         // It served before: no boot timeout may end it now. It counts as ready when a probe has said so.
         self.beginBoot(port, wasReady: true, age: age)
         guard self.spec.readiness != nil else {
@@ -63,7 +71,7 @@ extension InstanceMachine {
         guard self.state == .idle else { return [] }
         self.hasRun = true
         // A wait for a restart that the former host began is begun again: how much of it is over nobody knows.
-        return self.afterEnd(by: .byItself, .unknown, isNews: wasRunning)
+        return self.afterEnd(by: .byItself, .unknown, cause: wasRunning ? .exit(.unknown) : .formerHost)
     }
 
     mutating func spawnFailed(_ reason: String) -> [Action] {

@@ -56,12 +56,14 @@ extension InstanceMachine {
         return actions + self.afterEnd(by: ending, status)
     }
 
-    mutating func afterEnd(by ending: Ending, _ status: ExitStatus, isNews: Bool = true) -> [Action] {
+    mutating func afterEnd(
+        by ending: Ending, _ status: ExitStatus, cause known: SupervisorEvent.Cause? = nil
+    ) -> [Action] {
         self.port = nil
         self.lastExit = status
         // What had to be ended has failed, even if it answered the signal with status 0.
         var verdict = status
-        var cause = SupervisorEvent.Cause.exit(status)
+        var cause = known ?? .exit(status)
         switch ending {
         case .stop:
             self.state = .finished
@@ -88,7 +90,6 @@ extension InstanceMachine {
         let delay = self.pace(wanted)
         self.attempts += 1
         self.state = .backingOff
-        return (isNews ? [.emit(.exited(status, willRestartAfter: delay), cause)] : [])
-            + [.record, .schedule(.backoff, delay)]
+        return [.emit(.exited(status, willRestartAfter: delay), cause), .record, .schedule(.backoff, delay)]
     }
 }

@@ -67,7 +67,8 @@ extension InstanceMachine {
         var actions: [Action] = [.endProbing(.startup)]
         if self.spec.liveness != nil { actions.append(.startProbing(.liveness, booting: false)) }
         guard self.spec.readiness != nil else { return actions + self.becomeReady(.probe(report)) }
-        return actions + [.startProbing(.readiness, booting: true)]
+        // The next host must not wait for a notification that has come.
+        return actions + [.record, .startProbing(.readiness, booting: true)]
     }
 
     mutating func found(_ finding: MemoryWatch.Finding) -> [Action] {

@@ -9,6 +9,9 @@
 ///                   │  (the rest of the tree ends)
 ///                   └──▶ down (no restart) · finished (stopped)
 /// ```
+///
+/// While it boots, its startup check is asked first, if there is one, and then its readiness. While it ends, its command runs
+/// before the signal, if there is one. The recycling policy ends what is ready or unready.
 struct InstanceMachine {
     /// Why a process is being ended.
     enum Ending: Equatable {
@@ -42,7 +45,7 @@ struct InstanceMachine {
         case spawned(pid: Int32, port: Int?)
         case spawnFailed(String)
         /// A former host's process was taken over.
-        case adopted(pid: Int32, port: Int?, wasReady: Bool, age: Duration)
+        case adopted(pid: Int32, port: Int?, wasReady: Bool, hasStartedUp: Bool = false, age: Duration = .zero)
         /// A former host's process had ended, or had been waiting for its restart.
         case lost(wasRunning: Bool)
         case probed(Role, ProbeReport)
@@ -129,7 +132,8 @@ struct InstanceMachine {
         case .start: self.start()
         case .spawned(let pid, let port): self.spawned(pid, port)
         case .spawnFailed(let reason): self.spawnFailed(reason)
-        case .adopted(let pid, let port, let wasReady, let age): self.adopted(pid, port, wasReady, age)
+        case .adopted(let pid, let port, let wasReady, let hasStartedUp, let age):
+            self.adopted(pid, port, wasReady: wasReady, hasStartedUp: hasStartedUp, age: age)
         case .lost(let wasRunning): self.lost(wasRunning)
         case .probed(let role, let report): self.probed(role, report)
         case .memory(let finding): self.found(finding)

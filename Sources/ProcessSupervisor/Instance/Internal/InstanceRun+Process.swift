@@ -129,7 +129,8 @@ extension InstanceRun {
             spec: self.spec, phase: phase, startID: self.startID, bootID: self.surroundings.bootID,
             pid: self.process?.pid, startTime: self.process?.startTime, port: self.port,
             startedAt: self.startedAt.date, restarts: self.machine.restarts, attempts: self.machine.attempts,
-            wasReady: self.machine.wasReady && self.process != nil)
+            wasReady: self.machine.wasReady && self.process != nil,
+            hasStartedUp: self.machine.hasStartedUp && self.process != nil)
         let records = self.surroundings.records
         try await blocking { () throws(SupervisorError) in try records.save(record) }
     }

@@ -87,7 +87,8 @@ struct InstanceRun {
             self.notification = self.openNotification(of: record)
             await self.handle(
                 .adopted(
-                    pid: process.pid, port: record.port, wasReady: record.wasReady, age: self.startedAt.age))
+                    pid: process.pid, port: record.port, wasReady: record.wasReady,
+                    hasStartedUp: record.hasStartedUp ?? false, age: self.startedAt.age))
             if record.phase == .starting { await self.perform(.record) }
         } else {
             self.port = nil
