@@ -125,12 +125,14 @@ extension InstanceRun {
     }
 
     private func save(phase: InstanceRecord.Phase) async throws(SupervisorError) {
+        // Until the machine has heard of a process, what it knows is about the one before.
+        let isKnown = self.process != nil && self.machine.state != .spawning && self.machine.state != .idle
         let record = InstanceRecord(
             spec: self.spec, phase: phase, startID: self.startID, bootID: self.surroundings.bootID,
             pid: self.process?.pid, startTime: self.process?.startTime, port: self.port,
             startedAt: self.startedAt.date, restarts: self.machine.restarts, attempts: self.machine.attempts,
-            wasReady: self.machine.wasReady && self.process != nil,
-            hasStartedUp: self.machine.hasStartedUp && self.process != nil)
+            wasReady: isKnown && self.machine.wasReady,
+            hasStartedUp: isKnown && self.machine.hasStartedUp)
         let records = self.surroundings.records
         try await blocking { () throws(SupervisorError) in try records.save(record) }
     }
