@@ -132,7 +132,8 @@ import Testing
     @Test func `what is no text, and has no end, comes out repaired`() async throws {
         try await withTemporaryDirectory { directory in
             let output = RecordingOutputHandler()
-            try await withSupervisor(in: directory, output: output) { supervisor in
+            // The clock stands still: no end of a line is slow to come.
+            try await withSupervisor(in: directory, output: output, clock: ManualClock()) { supervisor in
                 let events = supervisor.events()
                 _ = try await supervisor.start(
                     .shell("a", #"printf 'a\000b\n\377\376x\n\303'; printf 'err' >&2; exit 0"#, in: directory))

@@ -132,6 +132,40 @@ final class CannedServer: Sendable {
         #expect(await report.value == ProbeReport(succeeded: false, detail: "GET /up did not answer within 5 s"))
     }
 
+    @Test func `asks after its initial delay, at its intervals, and as often as it takes`() async throws {
+        try await withTemporaryDirectory { directory in
+            let clock = ManualClock()
+            // The first process is the instance, the others are its probe's commands.
+            let launcher = ScriptedLauncher(clock: clock) { _, number in number == 1 ? .runs : .exits(.exited(0)) }
+            try await withSupervisor(in: directory, launcher: launcher, clock: clock) { supervisor in
+                var spec = ScriptedTests.spec("a")
+                spec.readiness = .command(["probe"])
+                spec.readiness?.initialDelay = .seconds(5)
+                spec.readiness?.successThreshold = 3
+                _ = try await supervisor.start(spec)
+                // The boot timeout and the delay.
+                await clock.sleepers(atLeast: 2)
+                clock.advance(by: .milliseconds(4999))
+                #expect(launcher.processes(of: "a").count == 1)
+                clock.advance(by: .milliseconds(1))
+                for (number, pause) in [(2, 10), (3, 20)] {
+                    _ = await launcher.process(number, of: "a")
+                    while supervisor.status(of: "a")?.lastProbe == nil { await Task.yield() }
+                    // The boot timeout and the pause; that of the probe itself is over.
+                    await clock.sleepers(atLeast: 2)
+                    while launcher.processes(of: "a").count == number {
+                        clock.advance(by: .milliseconds(pause))
+                        await Task.yield()
+                    }
+                    // The third may have been answered by now.
+                    if number == 2 { #expect(supervisor.status(of: "a")?.state == .starting) }
+                }
+                try await supervisor.waitUntilReady("a")
+                #expect(launcher.processes(of: "a").count == 4)
+            }
+        }
+    }
+
     @Test func `an instance is ready when it listens, unready when it fails, and ready again`() async throws {
         try await withTemporaryDirectory { directory in
             let server = try CannedServer(answering: "HTTP/1.1 503 Booting\r\n\r\n", isListening: false)

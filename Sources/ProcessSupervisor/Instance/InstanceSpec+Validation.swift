@@ -15,6 +15,7 @@ extension InstanceSpec {
             }
             try self.check(command.timeout, in: .milliseconds(1)...Self.day, "\(name).timeout")
         }
+        try self.validateBackoff()
         try self.validateRecycling()
         try self.check(self.stop.signal, in: 1...64, "stop.signal")
         try self.check(self.stop.grace, in: .zero...Self.day * 7, "stop.grace")
@@ -54,6 +55,18 @@ extension InstanceSpec {
         try self.check(probe.timeout, in: .milliseconds(1)...Self.day, "\(name).timeout")
         try self.check(probe.successThreshold, in: 1...1000, "\(name).successThreshold")
         try self.check(probe.failureThreshold, in: 1...1000, "\(name).failureThreshold")
+    }
+
+    private func validateBackoff() throws(SupervisorError) {
+        switch self.restart {
+        case .never: break
+        case .onFailure(let backoff), .always(let backoff):
+            try self.check(backoff.initial, in: .zero...Self.day, "restart.initial")
+            try self.check(backoff.multiplier, in: 1...1000, "restart.multiplier")
+            try self.check(backoff.ceiling, in: .zero...Self.day, "restart.ceiling")
+            try self.check(backoff.stableAfter, in: .zero...Self.day, "restart.stableAfter")
+            try self.check(backoff.maxAttempts ?? 0, in: 0...1_000_000, "restart.maxAttempts")
+        }
     }
 
     private func validateRecycling() throws(SupervisorError) {

@@ -4,7 +4,7 @@ import SystemPackage
 extension Supervisor {
     /// Starts an instance and returns when its process is executed.
     ///
-    /// Throws `alreadyRunning`, `launchFailed` with the system's reason, `portUnavailable`, `tooManyInstances`,
+    /// Throws `alreadyRunning` (also for a second of a ``InstanceSpec/singleton``), `launchFailed` with the system's reason, `portUnavailable`, `tooManyInstances`,
     /// `invalidSpec` or `notRunning`. An instance that has ended for good gives its name away.
     public func start(_ spec: InstanceSpec) async throws(SupervisorError) -> InstanceStatus {
         try spec.validate()
