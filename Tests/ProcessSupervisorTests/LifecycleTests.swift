@@ -43,16 +43,18 @@ import Testing
         }
     }
 
-    @Test func `who closes it without a word is said to have done so`() async throws {
+    @Test(arguments: [
+        ("printf half >&3; exec 3>&-; exec sleep 1000", "descriptor 3 was closed without a line end"),
+        ("head -c 10000000 /dev/zero >&3; exec sleep 1000", "descriptor 3 brought no line end, but a flood"),
+    ]) func `who says nothing in it is said to have done so`(script: String, message: String) async throws {
         try await withTemporaryDirectory { directory in
             try await withSupervisor(in: directory) { supervisor in
-                var spec = InstanceSpec.shell(
-                    "a", "printf half >&3; exec 3>&-; exec sleep 1000", in: directory, bootTimeout: .seconds(2))
+                var spec = InstanceSpec.shell("a", script, in: directory, bootTimeout: .seconds(2))
                 spec.startup = .notification(descriptor: 3)
                 _ = try await supervisor.start(spec)
                 let error = await #expect(throws: SupervisorError.self) { try await supervisor.waitUntilReady("a") }
                 #expect(error?.message.contains("not ready within 2 s") == true)
-                #expect(error?.message.contains("descriptor 3 was closed without a line end") == true)
+                #expect(error?.message.contains(message) == true)
             }
         }
     }

@@ -218,6 +218,16 @@ import Testing
         #expect(response.contains("is well") == contains)
     }
 
+    @Test func `gives up on who drips`() {
+        var response = HTTPProbe.Response()
+        for byte in "HTTP/1.1 200 OK\r\n\r\n".utf8 { response.append([byte]) }
+        for _ in 0..<200 { response.append([120]) }
+        #expect(!response.settles("well"))
+        for _ in 0..<50 { response.append([120]) }
+        #expect(response.settles("well"))
+        #expect(response.status == 200)
+    }
+
     @Test func `a set of statuses is made of ranges and single ones`() throws {
         let set = StatusSet(200..<300, 404..<405)
         #expect([199, 200, 299, 300, 404].map(set.contains) == [false, true, true, false, true])

@@ -62,20 +62,6 @@ public struct LaunchRequest: Sendable {
         case discard
     }
 
-    /// The instance.
-    public var id: InstanceID
-    /// What no other start has; the value of the marker variable. What is started on behalf of a running instance, as a
-    /// probe's command is, has `<the instance's>.<more>`: it shares the instance's limits and is ended with it.
-    public var startID: String
-    /// What to execute, its environment complete with the marker and the port.
-    public var process: ProcessSpec
-    /// Where its output goes.
-    public var output: Output
-    /// Its standard input, an open descriptor of this process; nil: empty.
-    public var input: FileDescriptor?
-    /// One descriptor more, by which it tells that it has started up; nil: none.
-    public var notification: Notification?
-
     /// A descriptor that a process gets beside the three standard ones.
     public struct Notification: Sendable {
         /// An open descriptor of this process.
@@ -89,6 +75,20 @@ public struct LaunchRequest: Sendable {
             self.number = number
         }
     }
+
+    /// The instance.
+    public var id: InstanceID
+    /// What no other start has; the value of the marker variable. What is started on behalf of a running instance, as a
+    /// probe's command is, has `<the instance's>.<more>`: it shares the instance's limits and is ended with it.
+    public var startID: String
+    /// What to execute, its environment complete with the marker and the port.
+    public var process: ProcessSpec
+    /// Where its output goes.
+    public var output: Output
+    /// Its standard input, an open descriptor of this process; nil: empty.
+    public var input: FileDescriptor?
+    /// One descriptor more, by which it tells that it has started up; nil: none.
+    public var notification: Notification?
 
     /// Describes a start.
     public init(

@@ -82,6 +82,9 @@ extension InstanceRun {
         return reader.map { Descriptor(owning: $0.rawValue) }
     }
 
+    /// Bytes that are read in wait of a line end. Whoever writes on finds the pipe full.
+    private static let longestNotification = 65536
+
     private mutating func awaitNotification(_ number: Int32) {
         let (driver, source) = (self.driver, self.notification)
         self.jobs.start(.probing(.startup)) { token in
@@ -95,12 +98,17 @@ extension InstanceRun {
     private static func readNotification(_ source: Descriptor?, _ number: Int32) async -> ProbeReport? {
         let good = ProbeReport(succeeded: true, detail: "it told so through descriptor \(number)")
         guard let source else { return good }
+        var rest = Self.longestNotification
         while !Task.isCancelled {
             guard let bytes = try? readAvailable(source, limit: 4096) else {
                 return ProbeReport(succeeded: false, detail: "descriptor \(number) was closed without a line end")
             }
             if bytes.contains(UInt8(ascii: "\n")) { return good }
             if bytes.isEmpty { await source.wait(for: .readable) }
+            rest -= bytes.count
+            if rest < 0 {
+                return ProbeReport(succeeded: false, detail: "descriptor \(number) brought no line end, but a flood")
+            }
         }
         return nil
     }

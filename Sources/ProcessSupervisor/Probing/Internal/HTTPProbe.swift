@@ -21,7 +21,10 @@ enum HTTPProbe {
     /// The beginning of a response, as far as a probe reads it.
     struct Response {
         static let limit = 16384
+        /// The most pieces that are looked at: who drips byte by byte must not keep this host busy.
+        static let maxPieces = 256
         private var bytes: [UInt8] = []
+        private var pieces = 0
 
         /// Whether nothing more can come: the connection has ended, or the limit is reached.
         private var hasEnded = false
@@ -29,7 +32,8 @@ enum HTTPProbe {
         /// Adds bytes, nil at the end of the connection.
         mutating func append(_ more: [UInt8]?) {
             self.bytes += (more ?? []).prefix(Self.limit - self.bytes.count)
-            self.hasEnded = more == nil || self.bytes.count >= Self.limit
+            self.pieces += 1
+            self.hasEnded = more == nil || self.bytes.count >= Self.limit || self.pieces >= Self.maxPieces
         }
 
         /// Whether the body is here as far as it ever will be.
