@@ -109,6 +109,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [70000...70010, 0...0, -5 ... -1] as [ClosedRange<Int>])
+    func `a range of ports that there are not`(range: ClosedRange<Int>) async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory, configure: { $0.portRange = range }) { supervisor in
+                let spec = InstanceSpec.shell("a", "exec sleep 1000", in: directory, port: .allocate)
+                let error = await #expect(throws: SupervisorError.self) { try await supervisor.start(spec) }
+                #expect(error?.code == .portUnavailable)
+                #expect(error?.message.contains("no port from \(range.lowerBound)") == true)
+            }
+        }
+    }
+
     @Test(.enabled(if: getuid() == 0, "only root could become another user"))
     func `a user that there is not`() async throws {
         try await withTemporaryDirectory { directory in

@@ -91,7 +91,9 @@ extension InstanceRun {
         case .allocate:
             var randomness = self.surroundings.randomness
             let port = self.surroundings.ports.withAllocator { allocator in
-                allocator.allocate(using: &randomness) { slipway_port_is_free(UInt16($0)) != 0 }
+                allocator.allocate(using: &randomness) { port in
+                    UInt16(exactly: port).map { $0 > 0 && slipway_port_is_free($0) != 0 } ?? false
+                }
             }
             guard let port else {
                 let range = self.surroundings.configuration.portRange
