@@ -142,7 +142,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "procfile-runner",
-        dependencies: ["ProcessSupervisor", .logging, .serviceLifecycle, .system, .unixSignals],
+        dependencies: ["ProcessSupervisor", .argumentParser, .logging, .system, .unixSignals],
         path: "Examples/procfile-runner",
         swiftSettings: settings),
     .executableTarget(
@@ -186,7 +186,8 @@ let testing: [Target] = [
     .testTarget(
         name: "ProcessSupervisorTests",
         dependencies: [
-            "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport", .logging, .serviceLifecycle, .system,
+            "procfile-runner", "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport", .logging,
+            .serviceLifecycle, .system,
         ],
         swiftSettings: settings),
     .testTarget(

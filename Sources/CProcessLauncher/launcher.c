@@ -54,6 +54,7 @@ struct child_context {
     const struct slipway_spawn_options *options;
     int input;
     int output;
+    int notification;
     // Written by the child into the memory that it shares with the suspended parent: no error pipe is needed.
     volatile int error;
     volatile int step;
@@ -135,7 +136,14 @@ static int child_main(void *argument) {
     if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
+    // After the last use of the descriptors above 2, for it may take the number of one.
+    if (options->notification_number > 2 && dup2(context->notification, options->notification_number) < 0) {
+        FAIL(SLIPWAY_STEP_DESCRIPTORS);
+    }
     close_on_exec_from(3);
+    if (options->notification_number > 2 && fcntl(options->notification_number, F_SETFD, 0) != 0) {
+        FAIL(SLIPWAY_STEP_DESCRIPTORS);
+    }
 
     sigset_t none;
     sigemptyset(&none);
@@ -146,7 +154,7 @@ static int child_main(void *argument) {
 
 struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options) {
     struct slipway_spawn_result result = {.pid = -1, .pidfd = -1, .error = 0, .step = SLIPWAY_STEP_PREPARE};
-    struct child_context context = {.options = options, .input = -1, .output = -1};
+    struct child_context context = {.options = options, .input = -1, .output = -1, .notification = options->notification};
     const size_t stack_size = 256 * 1024;
     char *stack = MAP_FAILED;
 

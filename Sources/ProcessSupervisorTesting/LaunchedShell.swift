@@ -14,13 +14,17 @@ final class LaunchedShell: Sendable {
     private let unread = Mutex<[UInt8]>([])
     private let isReleased = Mutex(false)
 
-    init(_ spec: ProcessSpec, startID: String, launcher: any Launcher) async throws {
+    init(
+        _ spec: ProcessSpec, startID: String, launcher: any Launcher, notification: LaunchRequest.Notification? = nil
+    ) async throws {
         let (reader, writer) = try Descriptor.pipe(nonBlocking: .readable)
         self.reader = reader
         self.startID = startID
         self.spec = spec
         self.process = try await launcher.launch(
-            LaunchRequest(id: "conformance", startID: startID, process: spec, output: .descriptor(writer.file)))
+            LaunchRequest(
+                id: "conformance", startID: startID, process: spec, output: .descriptor(writer.file),
+                notification: notification))
         withExtendedLifetime(writer) {}
     }
 

@@ -32,6 +32,25 @@ extension LauncherConformance.Check {
                 try requireEqual(try await shell.line(), nil, "signals that are blocked or ignored")
             }
         },
+        Self("it gets the descriptor for its notification at the wanted number, and none beside it") { suite in
+            let launcher = try await suite.launcher()
+            // The numbers from 3 are those that a launcher works with before the program has them.
+            for number in [3, 4, 5, 9] as [Int32] {
+                let (reader, writer) = try Descriptor.pipe(nonBlocking: .readable)
+                let startID = suite.newStartID()
+                let script = "echo started >&\(number); ls /proc/self/fd | wc -l"
+                let shell = try await LaunchedShell(
+                    suite.spec(["sh", "-c", script], startID: startID), startID: startID, launcher: launcher,
+                    notification: .init(descriptor: writer.file, number: number))
+                withExtendedLifetime(writer) {}
+                // The list is read through a fifth one.
+                try requireEqual(try await shell.line()?.filter(\.isNumber), "5", "open descriptors")
+                let told = try readAvailable(reader, limit: 100) ?? []
+                try requireEqual(
+                    String(decoding: told, as: UTF8.self), "started\n", "what came through number \(number)")
+                await shell.end()
+            }
+        },
         Self("it leads a session of its own") { suite in
             let launcher = try await suite.launcher()
             try await suite.withShell("cut -d' ' -f1,6 /proc/$$/stat", launcher: launcher) { shell in

@@ -67,6 +67,30 @@ import Testing
         }
     }
 
+    @Test func `a process is not recorded as ready because the one before it was`() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory) { supervisor in
+                let go = directory.appending("go").string
+                try Data().write(to: URL(filePath: go))
+                let events = supervisor.events()
+                let status = try await supervisor.start(
+                    .shell(
+                        "a", "exec sleep 1000", in: directory, readiness: .command(["test", "-e", "go"]),
+                        restart: .always(backoff: BackoffPolicy(initial: .milliseconds(1)))))
+                try await supervisor.waitUntilReady("a")
+                try FileManager.default.removeItem(atPath: go)
+                kill(try #require(status.pid), SIGKILL)
+                _ = await first(events) { if case .exited = $0 { true } else { false } }
+                _ = await first(events) { if case .started = $0 { true } else { false } }
+                let path = directory.appending("state/instances/a/record.json").string
+                let data = try #require(FileManager.default.contents(atPath: path))
+                let record = try JSONDecoder().decode(InstanceRecord.self, from: data)
+                #expect(record.pid == supervisor.status(of: "a")?.pid)
+                #expect(!record.wasReady)
+            }
+        }
+    }
+
     @Test func `finds a process whose number was not written yet`() async throws {
         try await withTemporaryDirectory { directory in
             let before = try await withSupervisor(in: directory, onShutdown: .leaveRunning) {

@@ -10,19 +10,24 @@ import Testing
 
     static let good = ProbeReport(succeeded: true, detail: "GET / answered 200")
     static let bad = ProbeReport(succeeded: false, detail: "GET / answered 500")
+    static let late = SupervisorEvent.Cause.bootTimeout(
+        "not ready within 60 s (boot timeout); last probe: GET / answered 500")
+    static let excess = MemoryExcess(limitBytes: 2 << 20, usedBytes: 2 << 20)
     static let backoff = BackoffPolicy(initial: .seconds(8), ceiling: .seconds(60), stableAfter: .seconds(30))
     /// Full jitter with the greatest number is the bound itself.
     static let most = Randomness { .max }
 
     static func machine(
-        readiness: Bool = true, liveness: Bool = false, restart: RestartPolicy = .always(backoff: Self.backoff)
+        readiness: Bool = true, liveness: Bool = false, restart: RestartPolicy = .always(backoff: Self.backoff),
+        change: (inout InstanceSpec) -> Void = { _ in }
     ) -> InstanceMachine {
         var ready = Probe.http(path: "/")
         ready.failureThreshold = 2
-        let spec = InstanceSpec(
+        var spec = InstanceSpec(
             id: "a/web.1", process: ProcessSpec(arguments: ["x"], workingDirectory: "/"), port: .allocate,
             readiness: readiness ? ready : nil, bootTimeout: .seconds(60), liveness: liveness ? ready : nil,
             restart: restart, stop: StopPolicy(signal: 15, grace: .seconds(30)))
+        change(&spec)
         return InstanceMachine(spec: spec, randomness: Self.most)
     }
 
@@ -61,7 +66,7 @@ import Testing
         Row(
             "a spawned process boots", [.start], .spawned(pid: 7, port: 20000),
             [
-                .emit(.started(pid: 7, port: 20000)), .schedule(.boot, .seconds(60)),
+                .emit(.started(pid: 7, port: 20000), .request), .schedule(.boot, .seconds(60)),
                 .startProbing(.readiness, booting: true),
             ], .booting),
         Row(
@@ -71,7 +76,8 @@ import Testing
         Row(
             "a good probe makes it ready", boot, .probed(.readiness, good),
             [
-                .cancel(.boot), .record, .emit(.ready(port: 20000)), .startProbing(.readiness, booting: false),
+                .cancel(.boot), .record, .emit(.ready(port: 20000), .probe(good)),
+                .startProbing(.readiness, booting: false),
                 .schedule(.stable, .seconds(30)),
             ], .ready),
         Row(
@@ -79,9 +85,10 @@ import Testing
             [
                 .failBoot(
                     "not ready within 60 s (boot timeout); last probe: GET / answered 500", exit: nil, probe: bad),
-                .stopProbing, .cancel(.boot), .cancel(.stable), .signal(15), .schedule(.grace, .seconds(30)),
+                .stopProbing, .cancel(.boot), .cancel(.stable), .emit(.ending, late), .signal(15),
+                .schedule(.grace, .seconds(30)),
             ],
-            .ending(.unhealthy("not ready within 60 s (boot timeout); last probe: GET / answered 500"))),
+            .ending(.unhealthy(late))),
         Row(
             "an exit while booting ends the rest of the tree", boot, .exited(.exited(3)),
             [.stopProbing, .cancel(.boot), .cancel(.stable), .kill, .awaitTree], .clearing(.byItself, .exited(3))),
@@ -90,19 +97,20 @@ import Testing
             [
                 .cancel(.grace), .release,
                 .failBoot("ended before it was ready: exit status 3", exit: .exited(3), probe: nil),
-                .emit(.exited(.exited(3), willRestartAfter: .seconds(8))), .record, .schedule(.backoff, .seconds(8)),
+                .emit(.exited(.exited(3), willRestartAfter: .seconds(8)), .exit(.exited(3))), .record,
+                .schedule(.backoff, .seconds(8)),
             ], .backingOff),
         Row("one bad probe is forgiven", ready, .probed(.readiness, bad), [], .ready),
         Row(
             "as many as the threshold are not", ready + [.probed(.readiness, bad)], .probed(.readiness, bad),
-            [.emit(.unready(reason: "GET / answered 500"))], .unready),
+            [.emit(.unready, .probe(bad))], .unready),
         Row(
             "a good probe makes it ready again", unready, .probed(.readiness, good),
-            [.emit(.ready(port: 20000)), .startProbing(.readiness, booting: false)], .ready),
+            [.emit(.ready(port: 20000), .probe(good)), .startProbing(.readiness, booting: false)], .ready),
         Row(
             "an exit takes it out of service at once", ready, .exited(.signalled(9)),
             [
-                .emit(.unready(reason: "killed by SIGKILL (9)")), .stopProbing, .cancel(.boot), .cancel(.stable), .kill,
+                .emit(.unready, .exit(.signalled(9))), .stopProbing, .cancel(.boot), .cancel(.stable), .kill,
                 .awaitTree,
             ], .clearing(.byItself, .signalled(9))),
         Row("the backoff's end spawns", backingOff, .timer(.backoff), [.spawn], .spawning),
@@ -111,13 +119,14 @@ import Testing
             .spawnFailed("no memory"),
             [
                 .failBoot("no memory", exit: nil, probe: nil),
-                .emit(.exited(.unknown, willRestartAfter: .seconds(16))), .record, .schedule(.backoff, .seconds(16)),
+                .emit(.exited(.unknown, willRestartAfter: .seconds(16)), .launchFailure("no memory")), .record,
+                .schedule(.backoff, .seconds(16)),
             ], .backingOff),
         Row("a stable time forgives", ready, .timer(.stable), [.record], .ready),
         Row(
             "a stop is recorded before it is told", ready, .stop,
             [
-                .stopProbing, .cancel(.boot), .cancel(.stable), .record, .emit(.stopping), .signal(15),
+                .stopProbing, .cancel(.boot), .cancel(.stable), .record, .emit(.stopping, .request), .signal(15),
                 .schedule(.grace, .seconds(30)),
             ], .ending(.stop)),
         Row("a second stop changes nothing", stopping, .stop, [], .ending(.stop)),
@@ -130,60 +139,68 @@ import Testing
             .clearing(.stop, .signalled(15))),
         Row(
             "it is stopped when its tree is gone", stopping + [.exited(.signalled(15))], .treeGone,
-            [.cancel(.grace), .release, .emit(.stopped(.signalled(15))), .finish(.signalled(15))], .finished),
+            [.cancel(.grace), .release, .emit(.stopped(.signalled(15)), .request), .finish(.signalled(15))], .finished),
         Row(
             "a stop while it waits for a restart is done at once", backingOff, .stop,
-            [.cancel(.backoff), .emit(.stopped(.exited(1))), .finish(.exited(1))], .finished),
+            [.cancel(.backoff), .emit(.stopped(.exited(1)), .request), .finish(.exited(1))], .finished),
         Row("a stop while it is spawned waits for it", [.start], .stop, [], .spawning),
         Row(
             "and then ends it", [.start, .stop], .spawned(pid: 7, port: nil),
             [
-                .emit(.started(pid: 7, port: nil)), .stopProbing, .cancel(.boot), .cancel(.stable), .record,
-                .emit(.stopping), .signal(15), .schedule(.grace, .seconds(30)),
+                .emit(.started(pid: 7, port: nil), .request), .stopProbing, .cancel(.boot), .cancel(.stable), .record,
+                .emit(.stopping, .request), .signal(15), .schedule(.grace, .seconds(30)),
             ], .ending(.stop)),
         Row(
             "much memory is told and nothing more", ready, .memory(.high(usedBytes: 9, softLimitBytes: 8)),
-            [.emit(.memoryHigh(usedBytes: 9, softLimitBytes: 8))], .ready),
+            [.emit(.memoryHigh(usedBytes: 9, softLimitBytes: 8), .memoryUse)], .ready),
         Row(
             "who has lost a process to the kernel is killed without grace", ready,
-            .memory(.killed(MemoryExcess(limitBytes: 2 << 20, usedBytes: 2 << 20))),
+            .memory(.killed(excess)),
             [
                 .stopProbing, .cancel(.boot), .cancel(.stable),
-                .emit(.unready(reason: "out of memory: 2 MB limit, 2 MB at the time")), .kill,
+                .emit(.unready, .outOfMemory(excess)), .emit(.ending, .outOfMemory(excess)), .kill,
                 .schedule(.grace, .seconds(30)),
-            ], .ending(.unhealthy("out of memory: 2 MB limit, 2 MB at the time"))),
+            ], .ending(.unhealthy(.outOfMemory(excess)))),
         Row(
             "but not who is being stopped anyway", stopping,
-            .memory(.killed(MemoryExcess(limitBytes: 2 << 20, usedBytes: 2 << 20))), [], .ending(.stop)),
+            .memory(.killed(excess)), [], .ending(.stop)),
         Row(
             "a restart takes it out of service first", ready, .restart,
             [
-                .stopProbing, .cancel(.boot), .cancel(.stable), .emit(.unready(reason: "restarting")), .signal(15),
+                .stopProbing, .cancel(.boot), .cancel(.stable), .emit(.unready, .request), .emit(.ending, .request),
+                .signal(15),
                 .schedule(.grace, .seconds(30)),
-            ], .ending(.restart)),
+            ], .ending(.restart(.request))),
         Row(
             "a restart has no backoff", ready + [.restart, .exited(.signalled(15))], .treeGone,
             [
-                .cancel(.grace), .release, .emit(.exited(.signalled(15), willRestartAfter: .zero)), .spawn,
+                .cancel(.grace), .release, .emit(.exited(.signalled(15), willRestartAfter: .zero), .request), .spawn,
             ], .spawning),
         Row("a restart ends the backoff", backingOff, .restart, [.cancel(.backoff), .spawn], .spawning),
-        Row("a stop wins over a restart", ready + [.restart], .stop, [.record, .emit(.stopping)], .ending(.stop)),
+        Row(
+            "a stop wins over a restart", ready + [.restart], .stop, [.record, .emit(.stopping, .request)],
+            .ending(.stop)),
         Row("a restart does not take back a stop", stopping, .restart, [], .ending(.stop)),
         Row(
-            "an adopted instance that was ready is asked first", [], .adopted(pid: 7, port: 20000, wasReady: true),
+            "an adopted instance that was ready is asked first", [],
+            .adopted(pid: 7, port: 20000, wasReady: true, age: .zero),
             [
-                .emit(.adopted(pid: 7, port: 20000)), .startProbing(.readiness, booting: true),
+                .emit(.adopted(pid: 7, port: 20000), .formerHost), .startProbing(.readiness, booting: true),
                 .schedule(.stable, .seconds(30)),
             ], .unready),
         Row(
-            "an adopted instance that was not ready boots", [], .adopted(pid: 7, port: 20000, wasReady: false),
+            "an adopted instance that was not ready boots", [],
+            .adopted(pid: 7, port: 20000, wasReady: false, age: .zero),
             [
-                .emit(.adopted(pid: 7, port: 20000)), .schedule(.boot, .seconds(60)),
+                .emit(.adopted(pid: 7, port: 20000), .formerHost), .schedule(.boot, .seconds(60)),
                 .startProbing(.readiness, booting: true),
             ], .booting),
         Row(
             "an instance that ended without a host is restarted", [], .lost(wasRunning: true),
-            [.emit(.exited(.unknown, willRestartAfter: .seconds(8))), .record, .schedule(.backoff, .seconds(8))],
+            [
+                .emit(.exited(.unknown, willRestartAfter: .seconds(8)), .exit(.unknown)), .record,
+                .schedule(.backoff, .seconds(8)),
+            ],
             .backingOff),
         Row("a late answer is not news", stopping, .probed(.readiness, bad), [], .ending(.stop)),
         Row("a late timer is not news", ready, .timer(.grace), [], .ready),
@@ -201,7 +218,7 @@ import Testing
     @Test func `a worker is ready when it has started`() {
         var machine = Self.machine(readiness: false)
         let actions = Self.last(&machine, Self.boot)
-        #expect(actions.contains(.emit(.ready(port: 20000))))
+        #expect(actions.contains(.emit(.ready(port: 20000), .noProbe)))
         #expect(machine.publicState == .ready)
     }
 
@@ -209,8 +226,10 @@ import Testing
         var machine = Self.machine(liveness: true)
         _ = Self.last(&machine, Self.ready + [.probed(.liveness, Self.bad)])
         let actions = machine.handle(.probed(.liveness, Self.bad))
-        let reason = "liveness probe failed 2 times, the last time: GET / answered 500"
-        #expect(actions.contains(.emit(.unready(reason: reason))))
+        let reason = SupervisorEvent.Cause.liveness(
+            "liveness probe failed 2 times, the last time: GET / answered 500")
+        #expect(actions.contains(.emit(.unready, reason)))
+        #expect(actions.contains(.emit(.ending, reason)))
         #expect(actions.contains(.signal(15)))
         #expect(machine.state == .ending(.unhealthy(reason)))
     }
@@ -242,7 +261,7 @@ import Testing
         }
         let actions = Self.last(&machine, [.spawned(pid: 7, port: nil), .exited(.exited(1)), .treeGone])
         #expect(
-            actions.contains(.emit(.gaveUp(reason: "gave up after 2 restarts in a row; the last time: exit status 1"))))
+            actions.contains(.emit(.gaveUp(restarts: 2), .exit(.exited(1)))))
         #expect(machine.state == .down(failed: true))
         #expect(machine.restarts == 2)
     }

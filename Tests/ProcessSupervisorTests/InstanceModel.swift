@@ -26,6 +26,8 @@ struct InstanceModel {
     private var process: Process?
     private var isStopping = false
     private var isServing = false
+    private var isSignalled = false
+    private var commands: [LifecycleCommand.Moment: Int] = [:]
 
     init(spec: InstanceSpec, seed: UInt64) {
         self.random = SplitMix(state: seed)
@@ -59,13 +61,17 @@ struct InstanceModel {
         let isReady = self.machine.state == .ready
         self.require(isReady == self.isServing, "what it told is not its state: \(self.machine.state)")
         self.require(!isReady || self.process?.isRunning == true, "ready without a process")
+        self.require(!isReady || !self.isSignalled, "ready after its signal")
     }
 
     private mutating func perform(_ action: InstanceMachine.Action) {
         switch action {
         case .spawn: self.spawn()
         case .startProbing(let role, _): self.probe(role)
+        case .endProbing(let role): self.probing[role] = nil
         case .stopProbing: self.probing = [:]
+        case .run(let moment): self.run(moment)
+        case .endCommand(let moment): self.commands[moment] = nil
         case .schedule(let timer, let wait):
             self.require(wait >= .zero, "a timer for the past")
             if timer == .backoff { self.require(wait <= .seconds(60), "a wait beyond the ceiling: \(wait)") }
@@ -73,13 +79,16 @@ struct InstanceModel {
             self.timers[timer] = token
             self.later(wait, .timer(timer)) { $0.timers[timer] == token }
         case .cancel(let timer): self.timers[timer] = nil
-        case .signal: if self.process?.heeds == true { self.end(.exited(0), after: self.chance(upTo: .seconds(5))) }
+        case .signal:
+            self.require(self.commands[.preStop] == nil, "a signal before its command is over")
+            if self.process?.heeds == true { self.end(.exited(0), after: self.chance(upTo: .seconds(5))) }
+            self.isSignalled = true
         case .kill: self.kill()
         case .awaitTree:
             self.process?.isAwaited = true
             self.tellIfGone()
         case .release: self.release()
-        case .emit(let kind): self.note(kind)
+        case .emit(let kind, _): self.note(kind)
         case .finish: self.isFinished = true
         case .record, .forget, .failBoot, .failStart: break
         }
@@ -127,6 +136,7 @@ struct InstanceModel {
         self.require(self.process?.isRunning == false, "given back while it runs")
         self.require(self.process?.hasStragglers == false, "given back while others of it run")
         self.process = nil
+        self.isSignalled = false
         self.ends += 1
     }
 
@@ -144,6 +154,17 @@ struct InstanceModel {
         }
     }
 
+    private mutating func run(_ moment: LifecycleCommand.Moment) {
+        self.require(self.process != nil, "a command without a process")
+        let token = self.newToken()
+        self.commands[moment] = token
+        // Some take longer than the grace.
+        let wait = self.chance(upTo: .seconds(50))
+        self.later(wait, .ran(moment, failure: self.happens(1, in: 3) ? "exit status 1" : nil)) {
+            $0.commands[moment] == token
+        }
+    }
+
     // MARK: What it tells
 
     private mutating func note(_ kind: SupervisorEvent.Kind) {
@@ -156,7 +177,8 @@ struct InstanceModel {
             self.require(self.isStopping, "stopping without having been asked")
             self.isServing = false
         case .exited(_, let wait?): self.require(wait <= .seconds(60), "a wait beyond the ceiling: \(wait)")
-        case .started, .exited, .gaveUp, .stopped, .adopted, .memoryHigh: break
+        case .ending: self.require(!self.isServing, "ended while it serves")
+        case .started, .exited, .gaveUp, .stopped, .adopted, .memoryHigh, .outputDropped, .commandFailed: break
         }
     }
 
@@ -188,6 +210,11 @@ struct InstanceModel {
             return ended
         case .probed(let role, _):
             if let token = self.probing[role] { self.askLater(role, token) }
+        case .ran(let moment, _):
+            self.commands[moment] = nil
+            var over = due
+            over.isCurrent = { _ in true }
+            return over
         case .timer(let timer):
             self.timers[timer] = nil
             var fired = due

@@ -19,22 +19,33 @@ final class CannedServer: Sendable {
     private let listener: Int32
     private let answer = Mutex<String?>(nil)
 
-    init(answering answer: String?) throws {
+    /// - Parameter isListening: whether it takes connections at once; otherwise from ``listen()`` on.
+    init(answering answer: String?, isListening: Bool = true) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        var on: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
         let outcome = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) == 0 && listen(listener, 16) == 0
-                    && getsockname(listener, pointer, &length) == 0
+                bind(listener, pointer, length) == 0 && getsockname(listener, pointer, &length) == 0
             }
         }
         try #require(outcome)
         self.listener = listener
         self.port = Int(UInt16(bigEndian: address.sin_port))
         self.set(answer)
+        if isListening { self.listen() }
+    }
+
+    func listen() {
+        #if canImport(Musl)
+            Musl.listen(self.listener, 16)
+        #else
+            Glibc.listen(self.listener, 16)
+        #endif
         // A thread of its own, which ends with the listener.
         DispatchQueue(label: "canned").async { self.serve() }
     }
@@ -90,6 +101,20 @@ final class CannedServer: Sendable {
             await Self.ask(.http(path: "/up"), port: server.port) == ProbeReport(succeeded: succeeded, detail: detail))
     }
 
+    @Test func `wants the status, the text, or both`() async throws {
+        let server = try CannedServer(
+            answering: "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwell\r\n0\r\n\r\n")
+        defer { server.stop() }
+        func ask(_ status: StatusSet, _ text: String?) async -> ProbeReport {
+            await Self.ask(.http(path: "/up", expectedStatus: status, bodyContains: text), port: server.port)
+        }
+        #expect(await ask([204], "well") == ProbeReport(succeeded: true, detail: "GET /up answered 204"))
+        #expect(await ask([200], "well") == ProbeReport(succeeded: false, detail: "GET /up answered 204: well"))
+        #expect(
+            await ask([200, 204], "ill")
+                == ProbeReport(succeeded: false, detail: "GET /up answered 204, without \"ill\""))
+    }
+
     @Test func `says that nobody listens`() async throws {
         let server = try CannedServer(answering: "")
         server.stop()
@@ -107,9 +132,43 @@ final class CannedServer: Sendable {
         #expect(await report.value == ProbeReport(succeeded: false, detail: "GET /up did not answer within 5 s"))
     }
 
+    @Test func `asks after its initial delay, at its intervals, and as often as it takes`() async throws {
+        try await withTemporaryDirectory { directory in
+            let clock = ManualClock()
+            // The first process is the instance, the others are its probe's commands.
+            let launcher = ScriptedLauncher(clock: clock) { _, number in number == 1 ? .runs : .exits(.exited(0)) }
+            try await withSupervisor(in: directory, launcher: launcher, clock: clock) { supervisor in
+                var spec = ScriptedTests.spec("a")
+                spec.readiness = .command(["probe"])
+                spec.readiness?.initialDelay = .seconds(5)
+                spec.readiness?.successThreshold = 3
+                _ = try await supervisor.start(spec)
+                // The boot timeout and the delay.
+                await clock.sleepers(atLeast: 2)
+                clock.advance(by: .milliseconds(4999))
+                #expect(launcher.processes(of: "a").count == 1)
+                clock.advance(by: .milliseconds(1))
+                for (number, pause) in [(2, 10), (3, 20)] {
+                    _ = await launcher.process(number, of: "a")
+                    while supervisor.status(of: "a")?.lastProbe == nil { await Task.yield() }
+                    // The boot timeout and the pause; that of the probe itself is over.
+                    await clock.sleepers(atLeast: 2)
+                    while launcher.processes(of: "a").count == number {
+                        clock.advance(by: .milliseconds(pause))
+                        await Task.yield()
+                    }
+                    // The third may have been answered by now.
+                    if number == 2 { #expect(supervisor.status(of: "a")?.state == .starting) }
+                }
+                try await supervisor.waitUntilReady("a")
+                #expect(launcher.processes(of: "a").count == 4)
+            }
+        }
+    }
+
     @Test func `an instance is ready when it listens, unready when it fails, and ready again`() async throws {
         try await withTemporaryDirectory { directory in
-            let server = try CannedServer(answering: "HTTP/1.1 503 Booting\r\n\r\n")
+            let server = try CannedServer(answering: "HTTP/1.1 503 Booting\r\n\r\n", isListening: false)
             defer { server.stop() }
             try await withSupervisor(in: directory, launcher: ScriptedLauncher()) { supervisor in
                 let events = supervisor.events()
@@ -118,13 +177,14 @@ final class CannedServer: Sendable {
                 let status = try await supervisor.start(
                     .shell("a", "", in: directory, port: .fixed(server.port), readiness: probe))
                 #expect(status.port == server.port)
+                server.listen()
                 while supervisor.status(of: "a")?.lastProbe == nil { try await Task.sleep(for: .milliseconds(5)) }
                 #expect(supervisor.status(of: "a")?.state == .starting)
                 server.set("HTTP/1.1 200 OK\r\n\r\n")
                 try await supervisor.waitUntilReady("a")
                 server.set("HTTP/1.1 500 Oops\r\n\r\n")
                 let unready = await first(events) { if case .unready = $0 { true } else { false } }
-                #expect(unready?.kind == .unready(reason: "GET /up answered 500"))
+                #expect(unready?.cause.description == "GET /up answered 500")
                 server.set("HTTP/1.1 200 OK\r\n\r\n")
                 try await supervisor.waitUntilReady("a")
                 #expect(supervisor.status(of: "a")?.state == .ready)

@@ -177,20 +177,61 @@ import Testing
         #expect(!request.contains("ignored"))
     }
 
-    @Test func `reads status and the first line of the body`() {
+    static func response(_ parts: String?...) -> HTTPProbe.Response {
         var response = HTTPProbe.Response()
-        let first = response.append(Array("HTTP/1.1 503 Serv".utf8), wantsBody: true)
-        let second = response.append(Array("ice\r\nA: b\r\n\r\ndatabase is down\nmore".utf8), wantsBody: true)
-        #expect(!first)
-        #expect(second)
+        for part in parts { response.append(part.map { Array($0.utf8) }) }
+        return response
+    }
+
+    @Test func `reads status and the first line of the body`() {
+        #expect(!Self.response("HTTP/1.1 503 Serv").hasExcerpt)
+        let response = Self.response("HTTP/1.1 503 Serv", "ice\r\nA: b\r\n\r\ndatabase is down\nmore")
+        #expect(response.hasExcerpt)
         #expect(response.status == 503)
         #expect(response.excerpt == "database is down")
     }
 
     @Test func `gives up on what is not HTTP`() {
-        var response = HTTPProbe.Response()
-        let isEnough = response.append([UInt8](repeating: 65, count: 20000), wantsBody: true)
-        #expect(isEnough)
+        let response = Self.response(String(repeating: "A", count: 20000))
+        #expect(response.hasExcerpt)
         #expect(response.status == nil)
+    }
+
+    @Test(
+        arguments: [
+            (["HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well"], true, true),
+            (["HTTP/1.1 200 OK\r\n\r\nall is w", "ell and more to come"], true, true),
+            (["HTTP/1.1 200 OK\r\n\r\nall is w"], false, false),
+            (["HTTP/1.1 200 OK\r\n\r\nall is w", nil], true, false),
+            (["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope"], true, false),
+            // In pieces of the transfer, and the text lies over their border.
+            (["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nall is \r\n4;x=y\r\nwell\r\n"], true, true),
+            (["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nall is \r\n"], false, false),
+            (["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nall is \r\n0\r\n\r\n"], true, false),
+            (["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nall is well"], true, true),
+            (["HTTP/1.1 200 all is well\r\nX: all is well\r\n\r\n", nil], true, false),
+        ] as [([String?], Bool, Bool)])
+    func `looks for a text in the body alone`(parts: [String?], settles: Bool, contains: Bool) {
+        var response = HTTPProbe.Response()
+        for part in parts { response.append(part.map { Array($0.utf8) }) }
+        #expect(response.settles("is well") == settles)
+        #expect(response.contains("is well") == contains)
+    }
+
+    @Test func `gives up on who drips`() {
+        var response = HTTPProbe.Response()
+        for byte in "HTTP/1.1 200 OK\r\n\r\n".utf8 { response.append([byte]) }
+        for _ in 0..<200 { response.append([120]) }
+        #expect(!response.settles("well"))
+        for _ in 0..<50 { response.append([120]) }
+        #expect(response.settles("well"))
+        #expect(response.status == 200)
+    }
+
+    @Test func `a set of statuses is made of ranges and single ones`() throws {
+        let set = StatusSet(200..<300, 404..<405)
+        #expect([199, 200, 299, 300, 404].map(set.contains) == [false, true, true, false, true])
+        #expect(StatusSet(arrayLiteral: 204).contains(204))
+        #expect(!StatusSet(arrayLiteral: 204).contains(205))
     }
 }

@@ -36,6 +36,8 @@ struct slipway_spawn_options {
     const char *directory;
     int input;   // becomes descriptor 0
     int output;  // becomes descriptors 1 and 2
+    int notification;         // becomes descriptor `notification_number`; unused when that is 0
+    int notification_number;  // 3 or more
     int change_user;
     uid_t uid;
     gid_t gid;

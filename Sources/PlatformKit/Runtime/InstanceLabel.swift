@@ -70,16 +70,24 @@ extension WorkloadEvent {
         self.isCrash = false
         switch event.kind {
         case .started(let pid, let port):
-            self.text = "Started with pid \(pid)" + (port.map { " on port \($0)" } ?? "")
+            self.text = "Started with pid \(pid)" + (port.map { " on port \($0)" } ?? "") + ", \(event.cause)"
         case .ready: self.text = "Ready"
-        case .unready(let reason): self.text = "Not ready: \(reason)"
+        case .unready: self.text = "Not ready: \(event.cause)"
         case .memoryHigh(let used, let soft):
             self.text = "Uses much memory: \(used >> 20) MB, with a soft limit of \(soft >> 20) MB"
+        case .outputDropped(let lines, let bytes):
+            self.text = "Wrote \(event.cause): \(lines) lines, \(bytes) bytes were dropped"
+        case .commandFailed(let moment): self.text = "Its \(moment.rawValue) command failed: \(event.cause)"
+        case .ending: self.text = "Is being ended: \(event.cause)"
         case .exited(let status, let delay):
-            self.isCrash = delay != nil
+            switch event.cause {
+            case .request, .recycling, .formerHost: break  // wanted, or told by the host before
+            default: self.isCrash = delay != nil
+            }
             self.text =
                 "Ended: \(status)" + (delay.map { "; starts again in \(Self.seconds($0)) s" } ?? "")
-        case .gaveUp(let reason): self.text = "Not started again: \(reason)"
+        case .gaveUp(let restarts):
+            self.text = "Not started again, after \(restarts) restarts in a row; the last time: \(event.cause)"
         case .stopping: self.text = "Stopping with SIGTERM"
         case .stopped(let status): self.text = "Stopped" + (status.map { ": \($0)" } ?? "")
         case .adopted(let pid, _): self.text = "Adopted pid \(pid) from the host before"

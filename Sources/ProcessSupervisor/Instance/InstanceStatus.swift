@@ -56,6 +56,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var lastExit: ExitStatus?
     /// What a probe found the last time.
     public var lastProbe: ProbeReport?
+    /// How many of its lines were dropped, as its output policy says.
+    public var droppedLines: Int
     /// Whether a former host started the present process.
     public var adopted: Bool
     /// What it used when the supervisor looked the last time; ``Supervisor/usage(of:)`` looks now.
@@ -65,7 +67,7 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public init(
         id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
         startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastProbe: ProbeReport? = nil,
-        adopted: Bool = false, usage: InstanceUsage? = nil
+        droppedLines: Int = 0, adopted: Bool = false, usage: InstanceUsage? = nil
     ) {
         self.id = id
         self.labels = labels
@@ -76,6 +78,7 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
         self.restarts = restarts
         self.lastExit = lastExit
         self.lastProbe = lastProbe
+        self.droppedLines = droppedLines
         self.adopted = adopted
         self.usage = usage
     }

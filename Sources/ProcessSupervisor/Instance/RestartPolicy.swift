@@ -20,11 +20,11 @@ public enum RestartPolicy: Codable, Sendable, Hashable {
 /// How long to wait before each restart: exponential with full jitter.
 ///
 /// The n-th wait is a random time between nothing and `initial × multiplierⁿ⁻¹`, at most `ceiling`. The randomness keeps
-/// instances that fell together from rising together.
+/// instances that fell together from rising together. Every time is a day at most.
 public struct BackoffPolicy: Codable, Sendable, Hashable {
     /// The upper bound of the first wait.
     public var initial: Duration
-    /// The growth from one wait to the next; at least 1.
+    /// The growth from one wait to the next; 1 to 1,000.
     public var multiplier: Double
     /// The upper bound of every wait, but for ``Supervisor/Configuration/restartsPerSecond``.
     public var ceiling: Duration

@@ -210,6 +210,8 @@ extension HostLauncher {
         var options = slipway_spawn_options()
         options.input = input
         options.output = output.rawValue
+        options.notification = request.notification?.descriptor.rawValue ?? -1
+        options.notification_number = request.notification?.number ?? 0
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0
@@ -242,11 +244,9 @@ extension HostLauncher {
         let reason = describe(errno: result.error)
         let message =
             switch UInt32(result.step) {
-            case SLIPWAY_STEP_EXECUTE.rawValue where result.error == ENOEXEC:
-                "cannot execute \(name): \(reason) (a script needs a first line such as #!/bin/sh)"
-            case SLIPWAY_STEP_EXECUTE.rawValue where result.error == ENOENT:
-                "cannot execute \(name): \(reason) (the file, or the interpreter in its first line)"
-            case SLIPWAY_STEP_EXECUTE.rawValue: "cannot execute \(name): \(reason)"
+            case SLIPWAY_STEP_EXECUTE.rawValue:
+                "cannot execute \(name): \(reason)"
+                    + ExecuteFailure.hint(result.error, name: name, process: process)
             case SLIPWAY_STEP_DIRECTORY.rawValue:
                 "cannot execute \(name): no way into the working directory \(process.workingDirectory): \(reason)"
             case SLIPWAY_STEP_USER.rawValue:

@@ -62,6 +62,20 @@ public struct LaunchRequest: Sendable {
         case discard
     }
 
+    /// A descriptor that a process gets beside the three standard ones.
+    public struct Notification: Sendable {
+        /// An open descriptor of this process.
+        public var descriptor: FileDescriptor
+        /// Its number in the new process, 3 to 255.
+        public var number: Int32
+
+        /// Describes a descriptor.
+        public init(descriptor: FileDescriptor, number: Int32) {
+            self.descriptor = descriptor
+            self.number = number
+        }
+    }
+
     /// The instance.
     public var id: InstanceID
     /// What no other start has; the value of the marker variable. What is started on behalf of a running instance, as a
@@ -73,16 +87,20 @@ public struct LaunchRequest: Sendable {
     public var output: Output
     /// Its standard input, an open descriptor of this process; nil: empty.
     public var input: FileDescriptor?
+    /// One descriptor more, by which it tells that it has started up; nil: none.
+    public var notification: Notification?
 
     /// Describes a start.
     public init(
-        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil
+        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil,
+        notification: Notification? = nil
     ) {
         self.id = id
         self.startID = startID
         self.process = process
         self.output = output
         self.input = input
+        self.notification = notification
     }
 }
 

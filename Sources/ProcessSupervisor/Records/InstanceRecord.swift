@@ -47,12 +47,14 @@ public struct InstanceRecord: Codable, Sendable, Hashable {
     public var attempts: Int
     /// Whether its present process was ready once.
     public var wasReady: Bool
+    /// Whether its present process has passed its startup check; nil: recorded by a version that had none.
+    public var hasStartedUp: Bool?
 
     /// Makes a record.
     public init(
         spec: InstanceSpec, isOneOff: Bool = false, phase: Phase, startID: String, bootID: String, pid: Int32? = nil,
         startTime: UInt64? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, attempts: Int = 0,
-        wasReady: Bool = false
+        wasReady: Bool = false, hasStartedUp: Bool? = nil
     ) {
         self.spec = spec
         self.isOneOff = isOneOff
@@ -66,5 +68,6 @@ public struct InstanceRecord: Codable, Sendable, Hashable {
         self.restarts = restarts
         self.attempts = attempts
         self.wasReady = wasReady
+        self.hasStartedUp = hasStartedUp
     }
 }

@@ -22,7 +22,10 @@ struct RecordStore: Sendable {
     func prepare() throws(SupervisorError) { try Self.makeDirectory(self.directory) }
 
     func directory(of id: InstanceID) -> FilePath { self.directory.appending(id.fileName) }
-    func fifo(of id: InstanceID) -> FilePath { self.directory(of: id).appending("output") }
+
+    /// What an instance has for its processes, beside its record.
+    enum Channel: String, CaseIterable { case output, notification }
+    func path(of channel: Channel, _ id: InstanceID) -> FilePath { self.directory(of: id).appending(channel.rawValue) }
 
     /// Writes a record so that a reader finds the old one or the new one, even after a loss of power.
     func save(_ record: InstanceRecord) throws(SupervisorError) {
@@ -55,8 +58,8 @@ struct RecordStore: Sendable {
     }
 
     /// Makes a fresh FIFO for a start; what an older process still writes goes nowhere.
-    func makeFIFO(for id: InstanceID) throws(SupervisorError) -> FilePath {
-        let path = self.fifo(of: id)
+    func makeFIFO(_ channel: Channel, for id: InstanceID) throws(SupervisorError) -> FilePath {
+        let path = self.path(of: channel, id)
         try Self.makeDirectory(self.directory(of: id))
         _ = unlink(path.string)
         guard mkfifo(path.string, 0o600) == 0 else {
@@ -70,7 +73,9 @@ struct RecordStore: Sendable {
     func remove(_ id: InstanceID) {
         let directory = self.directory(of: id)
         // The record first: without it the rest means nothing.
-        for name in ["record.json", "record.json.new", "output"] { _ = unlink(directory.appending(name).string) }
+        for name in ["record.json", "record.json.new"] + Channel.allCases.map(\.rawValue) {
+            _ = unlink(directory.appending(name).string)
+        }
         _ = rmdir(directory.string)
     }
 
@@ -108,7 +113,7 @@ struct RecordStore: Sendable {
     private struct MisplacedRecord: Error { var id: InstanceID }
 
     private func removeLeftover(_ name: String) {
-        for file in ["record.json.new", "output"] {
+        for file in ["record.json.new"] + Channel.allCases.map(\.rawValue) {
             _ = unlink(self.directory.appending(name).appending(file).string)
         }
         _ = rmdir(self.directory.appending(name).string)

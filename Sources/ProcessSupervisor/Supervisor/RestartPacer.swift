@@ -29,16 +29,11 @@ final class RestartPacing: Sendable {
 
     init(perSecond: Int, clock: any Clock<Duration>) {
         self.pacer = Mutex(RestartPacer(perSecond: perSecond))
-        self.now = Self.stopwatch(clock)
+        self.now = stopwatch(clock)
     }
 
     func delay(_ wanted: Duration) -> Duration {
         let now = self.now()
         return self.pacer.withLock { $0.delay(wanted, now: now) }
-    }
-
-    private static func stopwatch<C: Clock>(_ clock: C) -> @Sendable () -> Duration where C.Duration == Duration {
-        let start = clock.now
-        return { start.duration(to: clock.now) }
     }
 }

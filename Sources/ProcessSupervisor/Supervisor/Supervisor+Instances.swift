@@ -4,7 +4,7 @@ import SystemPackage
 extension Supervisor {
     /// Starts an instance and returns when its process is executed.
     ///
-    /// Throws `alreadyRunning`, `launchFailed` with the system's reason, `portUnavailable`, `tooManyInstances`,
+    /// Throws `alreadyRunning` (also for a second of a ``InstanceSpec/singleton``), `launchFailed` with the system's reason, `portUnavailable`, `tooManyInstances`,
     /// `invalidSpec` or `notRunning`. An instance that has ended for good gives its name away.
     public func start(_ spec: InstanceSpec) async throws(SupervisorError) -> InstanceStatus {
         try spec.validate()
@@ -93,6 +93,7 @@ extension Supervisor {
         let id = driver.spec.id
         let result = self.state.withLock { state -> Result<Task<ExitStatus?, Never>, SupervisorError> in
             if let error = self.refusal(of: id, in: state) { return .failure(error) }
+            if let error = Self.refusal(ofSingleton: driver.spec, in: state) { return .failure(error) }
             // Not a child of the caller: it lives until it is stopped, and `run()` waits for it.
             let task = Task {
                 let status = await InstanceRun.run(driver, opening: opening)
@@ -105,6 +106,18 @@ extension Supervisor {
             return .success(task)
         }
         return try result.get()
+    }
+
+    /// Why this one would be a second where one is allowed. Also one that is down counts: it can be restarted.
+    private static func refusal(ofSingleton spec: InstanceSpec, in state: State) -> SupervisorError? {
+        guard let singleton = spec.singleton,
+            let other = state.instances.values.first(where: { $0.driver.spec.singleton == singleton })?.driver
+        else { return nil }
+        return SupervisorError(
+            code: .alreadyRunning,
+            message:
+                "cannot start \(spec.id): \(other.spec.id) is \(other.status.state.rawValue), and of \"\(singleton)\""
+                + " there may be one (singleton); stop that and wait for its end first")
     }
 
     /// Why nothing of that name can be started now.

@@ -132,9 +132,8 @@ public final class Supervisor: Service, Sendable {
     }
 
     private func lookAtUsages() {
-        for member in self.state.withLock({ Array($0.instances.values) }) {
-            let limits = member.driver.spec.process.limits
-            if limits.memoryBytes != nil || limits.softMemoryBytes != nil { member.driver.lookAtUsage() }
+        for member in self.state.withLock({ Array($0.instances.values) }) where member.driver.wantsLooks {
+            member.driver.lookAtUsage()
         }
     }
 

@@ -95,11 +95,11 @@ final class InstanceDriver: Sendable {
     /// Looks at what it uses, and tells the run when that is news.
     func lookAtUsage() {
         guard let watched = self.visible.withLock({ $0.watched }), let usage = watched.handle.usage() else { return }
-        let limits = self.spec.process.limits
+        let (limits, recycled) = (self.spec.process.limits, self.spec.recycling?.memoryBytes)
         let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
             guard visible.watched?.startID == watched.startID else { return nil }
             visible.status.usage = usage
-            return visible.watched?.memory.look(at: usage, limits: limits)
+            return visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
         }
         if let finding { self.send(.memory(finding, startID: watched.startID)) }
     }
@@ -122,6 +122,11 @@ final class InstanceDriver: Sendable {
         }
         let output = lines.map { OutputLine(text: $0.text, timestamp: now.date, isPartial: $0.isPartial) }
         self.surroundings.output.receive(output, from: self.spec.id, labels: self.spec.labels)
+    }
+
+    func dropped(lines: Int, bytes: Int) {
+        self.update { $0.droppedLines += lines }
+        self.emit(.outputDropped(lines: lines, bytes: bytes), .outputRate)
     }
 
     func becameReady() {
@@ -147,8 +152,15 @@ final class InstanceDriver: Sendable {
         promise.fulfil(.failure(error))
     }
 
-    func emit(_ kind: SupervisorEvent.Kind) {
+    /// Whether there is a reason to look at what it uses.
+    var wantsLooks: Bool {
+        let limits = self.spec.process.limits
+        return limits.memoryBytes != nil || limits.softMemoryBytes != nil || self.spec.recycling?.memoryBytes != nil
+    }
+
+    func emit(_ kind: SupervisorEvent.Kind, _ cause: SupervisorEvent.Cause) {
         self.surroundings.publish(
-            SupervisorEvent(id: self.spec.id, labels: self.spec.labels, kind: kind, at: Timestamp.now.date))
+            SupervisorEvent(
+                id: self.spec.id, labels: self.spec.labels, kind: kind, cause: cause, at: Timestamp.now.date))
     }
 }

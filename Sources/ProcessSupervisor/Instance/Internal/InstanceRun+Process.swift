@@ -14,11 +14,14 @@ extension InstanceRun {
             self.startedAt = .now
             // On disk before there is anything to find.
             try await self.save(phase: .starting)
-            let fifo = try self.surroundings.records.makeFIFO(for: self.spec.id)
+            let fifo = try self.surroundings.records.makeFIFO(.output, for: self.spec.id)
             self.openOutput(fifo)
+            let notification = try self.makeNotification()
+            // The process has its own by then.
+            defer { try? notification?.descriptor.close() }
             let request = LaunchRequest(
                 id: self.spec.id, startID: self.startID, process: self.processSpec(startID: self.startID),
-                output: .fifo(fifo))
+                output: .fifo(fifo), notification: notification)
             let process = try await self.surroundings.launcher.launch(request)
             self.take(process)
             await self.record()
@@ -26,11 +29,12 @@ extension InstanceRun {
         } catch {
             await self.closeOutput()
             self.releasePort()
+            self.launchError = error
             self.pending.append(.spawnFailed(error.description))
         }
     }
 
-    private func processSpec(startID: String) -> ProcessSpec {
+    func processSpec(startID: String) -> ProcessSpec {
         var process = self.spec.process
         if let port { process.environment["PORT"] = String(port) }
         process.environment[LaunchRequest.markerVariable] = startID
@@ -60,7 +64,10 @@ extension InstanceRun {
     }
 
     mutating func release() async {
-        for job in [Job.exit, .tree, .kill, .signal] { await self.jobs.finish(job) }
+        for job in [Job.exit, .tree, .kill, .signal, .command(.postStart), .command(.preStop)] {
+            await self.jobs.finish(job)
+        }
+        self.notification = nil
         self.driver.watch(nil, startID: self.startID)
         self.process?.handle.release()
         self.process = nil
@@ -73,12 +80,20 @@ extension InstanceRun {
         switch self.spec.port {
         case nil: return nil
         case .fixed(let port):
+            // Who else listens there would get this instance's requests, and answer its probes.
+            guard slipway_port_is_free(UInt16(port)) != 0 else {
+                throw SupervisorError(
+                    code: .portUnavailable,
+                    message: "port \(port) is taken by another program; end that, or choose another port")
+            }
             self.surroundings.ports.withAllocator { $0.reserve(port) }
             return port
         case .allocate:
             var randomness = self.surroundings.randomness
             let port = self.surroundings.ports.withAllocator { allocator in
-                allocator.allocate(using: &randomness) { slipway_port_is_free(UInt16($0)) != 0 }
+                allocator.allocate(using: &randomness) { port in
+                    UInt16(exactly: port).map { $0 > 0 && slipway_port_is_free($0) != 0 } ?? false
+                }
             }
             guard let port else {
                 let range = self.surroundings.configuration.portRange
@@ -112,11 +127,14 @@ extension InstanceRun {
     }
 
     private func save(phase: InstanceRecord.Phase) async throws(SupervisorError) {
+        // Until the machine has heard of a process, what it knows is about the one before.
+        let isKnown = self.process != nil && self.machine.state != .spawning && self.machine.state != .idle
         let record = InstanceRecord(
             spec: self.spec, phase: phase, startID: self.startID, bootID: self.surroundings.bootID,
             pid: self.process?.pid, startTime: self.process?.startTime, port: self.port,
             startedAt: self.startedAt.date, restarts: self.machine.restarts, attempts: self.machine.attempts,
-            wasReady: self.machine.wasReady && self.process != nil)
+            wasReady: isKnown && self.machine.wasReady,
+            hasStartedUp: isKnown && self.machine.hasStartedUp)
         let records = self.surroundings.records
         try await blocking { () throws(SupervisorError) in try records.save(record) }
     }
@@ -125,82 +143,5 @@ extension InstanceRun {
         let records = self.surroundings.records
         let id = self.spec.id
         try? await blocking { () throws(SupervisorError) in records.remove(id) }
-    }
-
-    // MARK: Output
-
-    mutating func openOutput(_ path: FilePath) {
-        // For writing too: without a writer of our own, the end of the last one would be an end of file for ever.
-        guard let file = try? FileDescriptor.open(path, .readWrite, options: [.nonBlocking, .closeOnExec]) else {
-            self.surroundings.logger.error(
-                "cannot open an instance's output", metadata: ["instance": "\(self.spec.id)", "path": "\(path)"])
-            return
-        }
-        let driver = self.driver
-        let configuration = self.surroundings.configuration
-        let pump = OutputPump(
-            source: Descriptor(owning: file.rawValue), lineLimit: configuration.lineLimit,
-            flushAfter: configuration.partialLineDelay, clock: self.surroundings.clock
-        ) { lines in driver.receive(lines, at: .now) }
-        self.pump = pump
-        self.jobs.start(.output) { _ in await pump.run() }
-    }
-
-    mutating func closeOutput() async {
-        await self.jobs.finish(.output)
-        self.pump?.finish()
-        self.pump = nil
-    }
-
-    // MARK: Time and probes
-
-    mutating func schedule(_ timer: InstanceMachine.Timer, _ duration: Duration) {
-        let driver = self.driver
-        let clock = self.surroundings.clock
-        self.jobs.start(.timer(timer)) { token in
-            guard (try? await clock.sleep(for: duration)) != nil else { return }
-            driver.send(.found(.timer(timer), by: token))
-        }
-    }
-
-    mutating func startProbing(_ role: InstanceMachine.Role, booting: Bool) {
-        guard let probe = role == .readiness ? self.spec.readiness : self.spec.liveness else { return }
-        let driver = self.driver
-        let clock = self.surroundings.clock
-        let prober = Prober(probe: probe, port: self.port, clock: clock, runCommand: self.commandRunner())
-        let longest = booting ? min(probe.bootInterval, probe.interval) : probe.interval
-        self.jobs.start(.probing(role)) { token in
-            // While it boots, ask at once and then less and less often, so that who boots in milliseconds is ready in
-            // milliseconds; an instance that was just found ready has time.
-            var pause = booting ? min(.milliseconds(10), longest) : longest
-            if !booting, (try? await clock.sleep(for: pause)) == nil { return }
-            while !Task.isCancelled {
-                let report = await prober.ask()
-                if Task.isCancelled { return }
-                driver.send(.found(.probed(role, report), by: token))
-                if (try? await clock.sleep(for: pause)) == nil { return }
-                pause = min(pause * 2, longest)
-            }
-        }
-    }
-
-    /// Runs a probe's command beside the instance, marked as its own so that it is ended with it.
-    private func commandRunner() -> @Sendable ([String]) async throws(SupervisorError) -> ExitStatus {
-        let surroundings = self.surroundings
-        let startID = self.startID
-        let process = self.processSpec(startID: startID)
-        let id = self.spec.id
-        return { (arguments) async throws(SupervisorError) -> ExitStatus in
-            let mark = "\(startID).\(surroundings.randomness.identifier())"
-            var process = process
-            process.arguments = arguments
-            process.environment[LaunchRequest.markerVariable] = mark
-            let launched = try await surroundings.launcher.launch(
-                LaunchRequest(id: id, startID: mark, process: process, output: .discard))
-            let status = await launched.handle.waitForExit()
-            await launched.handle.killTree()
-            launched.handle.release()
-            return status
-        }
     }
 }

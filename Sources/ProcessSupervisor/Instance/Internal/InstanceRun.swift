@@ -9,6 +9,7 @@ struct InstanceRun {
         case exit, tree, kill, signal, output
         case timer(InstanceMachine.Timer)
         case probing(InstanceMachine.Role)
+        case command(LifecycleCommand.Moment)
     }
 
     /// How the run begins.
@@ -23,7 +24,11 @@ struct InstanceRun {
     var jobs = Jobs<Job>()
     var process: LaunchedProcess?
     var pump: OutputPump?
+    /// Where a process tells that it has started up.
+    var notification: Descriptor?
     var port: Int?
+    /// What the last try to spawn failed by.
+    var launchError: SupervisorError?
     var startID = ""
     var startedAt = Timestamp.now
     var isAdopted = false
@@ -77,9 +82,13 @@ struct InstanceRun {
         if let process {
             self.isAdopted = true
             self.take(process)
-            self.openOutput(self.surroundings.records.fifo(of: self.spec.id))
+            self.openOutput(self.surroundings.records.path(of: .output, self.spec.id))
             if let port { self.surroundings.ports.withAllocator { $0.reserve(port) } }
-            await self.handle(.adopted(pid: process.pid, port: record.port, wasReady: record.wasReady))
+            self.notification = self.openNotification(of: record)
+            await self.handle(
+                .adopted(
+                    pid: process.pid, port: record.port, wasReady: record.wasReady,
+                    hasStartedUp: record.hasStartedUp ?? false, age: self.startedAt.age))
             if record.phase == .starting { await self.perform(.record) }
         } else {
             self.port = nil
@@ -135,9 +144,11 @@ struct InstanceRun {
         switch action {
         case .spawn: await self.spawn()
         case .startProbing(let role, let booting): self.startProbing(role, booting: booting)
+        case .endProbing(let role): self.jobs.cancel(.probing(role))
         case .stopProbing:
-            self.jobs.cancel(.probing(.readiness))
-            self.jobs.cancel(.probing(.liveness))
+            for role in InstanceMachine.Role.allCases { self.jobs.cancel(.probing(role)) }
+        case .run(let moment): self.run(moment)
+        case .endCommand(let moment): self.jobs.cancel(.command(moment))
         case .schedule(let timer, let duration): self.schedule(timer, duration)
         case .cancel(let timer): self.jobs.cancel(.timer(timer))
         case .signal(let signal): self.startOnProcess(.signal) { await $0.signal(signal) }
@@ -146,10 +157,10 @@ struct InstanceRun {
         case .release: await self.release()
         case .record: await self.record()
         case .forget: await self.forget()
-        case .emit(let kind): self.emit(kind)
+        case .emit(let kind, let cause): self.emit(kind, cause)
         case .failBoot(let reason, let exit, let probe): self.failBoot(reason, exit: exit, probe: probe)
         case .failStart(let reason):
-            let error = SupervisorError(code: .launchFailed, message: reason)
+            let error = self.launchError ?? SupervisorError(code: .launchFailed, message: reason)
             self.driver.opened.fulfil(.failure(error))
             self.driver.failReadiness(error)
         case .finish(let status):
@@ -159,7 +170,7 @@ struct InstanceRun {
         }
     }
 
-    private mutating func emit(_ kind: SupervisorEvent.Kind) {
+    private mutating func emit(_ kind: SupervisorEvent.Kind, _ cause: SupervisorEvent.Cause) {
         switch kind {
         case .ready: self.driver.becameReady()
         case .unready: self.driver.becameUnready()
@@ -176,9 +187,9 @@ struct InstanceRun {
                     self.bootError("has ended (\(status)) and is not restarted", exit: status, probe: nil))
             }
         case .stopping, .stopped: self.driver.failReadiness(self.stoppedError)
-        case .gaveUp, .adopted, .memoryHigh: break
+        case .ending, .gaveUp, .adopted, .memoryHigh, .outputDropped, .commandFailed: break
         }
-        self.driver.emit(kind)
+        self.driver.emit(kind, cause)
     }
 
     private mutating func failBoot(_ reason: String, exit: ExitStatus?, probe: ProbeReport?) {

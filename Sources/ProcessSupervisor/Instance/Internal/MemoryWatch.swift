@@ -3,6 +3,8 @@ struct MemoryWatch: Sendable {
     enum Finding: Sendable, Equatable {
         /// It has grown beyond its soft limit.
         case high(usedBytes: Int, softLimitBytes: Int)
+        /// It has grown beyond what its recycling policy allows.
+        case recyclable(usedBytes: Int, limitBytes: Int)
         /// The kernel has killed some of it.
         case killed(MemoryExcess)
     }
@@ -10,13 +12,16 @@ struct MemoryWatch: Sendable {
     private var isHigh = false
     private var isKilled = false
 
-    mutating func look(at usage: InstanceUsage, limits: ResourceLimits) -> Finding? {
+    mutating func look(at usage: InstanceUsage, limits: ResourceLimits, recycledBeyond limit: Int? = nil) -> Finding? {
         if usage.memoryKills > 0 {
             defer { self.isKilled = true }
             let excess = MemoryExcess(limitBytes: limits.memoryBytes, usedBytes: usage.peakMemoryBytes)
             return self.isKilled ? nil : .killed(excess)
         }
-        guard let soft = limits.softMemoryBytes, let used = usage.memoryBytes else { return nil }
+        guard let used = usage.memoryBytes else { return nil }
+        // At each look: while it boots it is not recycled, and later it is.
+        if let limit, used > limit { return .recyclable(usedBytes: used, limitBytes: limit) }
+        guard let soft = limits.softMemoryBytes else { return nil }
         let wasHigh = self.isHigh
         // A tenth less is wanted before it is news again: around the limit there would be one at every look.
         self.isHigh = used >= (wasHigh ? soft - soft / 10 : soft)

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Cuts a stream of bytes into lines of bounded length.
 struct LineSplitter {
     struct Line: Equatable {
@@ -15,15 +21,32 @@ struct LineSplitter {
     var hasPending: Bool { !self.pending.isEmpty }
 
     mutating func append(_ bytes: some Sequence<UInt8>, into lines: inout [Line]) {
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") {
-                self.take(self.pending.count, isPartial: false, into: &lines)
-                continue
-            }
+        let isDone: Void? = bytes.withContiguousStorageIfAvailable { self.append($0, into: &lines) }
+        if isDone == nil { Array(bytes).withUnsafeBufferPointer { self.append($0, into: &lines) } }
+    }
+
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>, into lines: inout [Line]) {
+        guard let base = bytes.baseAddress else { return }
+        var index = 0
+        while index < bytes.count {
+            // Byte by byte, a flood would cost several times as much.
+            let found = memchr(base + index, 0x0a, bytes.count - index)
+            let end = found.map { UnsafeRawPointer($0) - UnsafeRawPointer(base) } ?? bytes.count
+            self.append(UnsafeBufferPointer(start: base + index, count: end - index), ofOneLineInto: &lines)
+            if found != nil { self.take(self.pending.count, isPartial: false, into: &lines) }
+            index = end + 1
+        }
+    }
+
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>, ofOneLineInto lines: inout [Line]) {
+        var index = 0
+        while index < bytes.count {
             if self.pending.count == self.limit {
                 self.take(self.endOfWholeCharacters(), isPartial: true, into: &lines)
             }
-            self.pending.append(byte)
+            let count = min(self.limit - self.pending.count, bytes.count - index)
+            self.pending.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[index..<index + count]))
+            index += count
         }
     }
 

@@ -7,11 +7,28 @@ package import SystemPackage
 final class OutputPump: Sendable {
     typealias Delivery = @Sendable ([LineSplitter.Line]) -> Void
 
+    private struct State {
+        var splitter: LineSplitter
+        var meter: OutputMeter
+        var drops = Drops()
+    }
+
+    /// What was dropped and not told yet.
+    private struct Drops {
+        var lines = 0
+        var bytes = 0
+        /// When it began.
+        var since = Duration.zero
+    }
+
     private let source: Descriptor
     private let flushAfter: Duration
     private let clock: any Clock<Duration>
+    private let policy: OutputPolicy
+    private let now: @Sendable () -> Duration
     private let deliver: Delivery
-    private let splitter: Mutex<LineSplitter>
+    private let dropped: @Sendable (_ lines: Int, _ bytes: Int) -> Void
+    private let state: Mutex<State>
 
     /// One read at most, so that a flood of one instance leaves the threads to others.
     private static let chunk = 65536
@@ -19,21 +36,28 @@ final class OutputPump: Sendable {
     private static let rest = 2 << 20
 
     init(
-        source: Descriptor, lineLimit: Int, flushAfter: Duration, clock: any Clock<Duration>,
-        deliver: @escaping Delivery
+        source: Descriptor, lineLimit: Int, flushAfter: Duration, policy: OutputPolicy, clock: any Clock<Duration>,
+        deliver: @escaping Delivery, dropped: @escaping @Sendable (_ lines: Int, _ bytes: Int) -> Void
     ) {
         self.source = source
         self.flushAfter = flushAfter
         self.clock = clock
+        self.policy = policy
+        self.now = stopwatch(clock)
         self.deliver = deliver
-        self.splitter = Mutex(LineSplitter(limit: lineLimit))
+        self.dropped = dropped
+        self.state = Mutex(State(splitter: LineSplitter(limit: lineLimit), meter: OutputMeter(policy: policy)))
     }
 
     func run() async {
         while !Task.isCancelled {
-            if self.readSome() > 0 {
+            let (count, wait) = self.readSome()
+            if let wait {
+                // The pipe fills meanwhile, and whoever writes waits.
+                try? await self.clock.sleep(for: wait)
+            } else if count > 0 {
                 await Task.yield()
-            } else if self.splitter.withLock({ $0.hasPending }) {
+            } else if self.state.withLock({ $0.splitter.hasPending }) {
                 if await self.staysSilent() { self.flushPartial() }
                 await self.source.wait(for: .readable)
             } else {
@@ -46,11 +70,12 @@ final class OutputPump: Sendable {
     func finish() {
         var total = 0
         while total < Self.rest {
-            let count = self.readSome()
+            let count = self.readSome().count
             if count == 0 { break }
             total += count
         }
         self.flush { $0.finish(into: &$1) }
+        self.tell(self.state.withLock { Self.take(&$0.drops) })
     }
 
     /// Hands out the line that has begun, when another will read on.
@@ -69,17 +94,42 @@ final class OutputPump: Sendable {
         }
     }
 
-    /// The number of bytes that were there.
-    private func readSome() -> Int {
+    /// The number of bytes that were there, and how long to wait before more is read.
+    private func readSome() -> (count: Int, wait: Duration?) {
         let bytes = (try? readAvailable(self.source, limit: Self.chunk)) ?? []
-        if !bytes.isEmpty { self.flush { $0.append(bytes, into: &$1) } }
-        return bytes.count
+        if bytes.isEmpty { return (0, nil) }
+        let now = self.now()
+        let (lines, wait, drops) = self.state.withLock { state in
+            var lines: [LineSplitter.Line] = []
+            state.splitter.append(bytes, into: &lines)
+            let wait = state.meter.read(bytes.count, now: now)
+            guard wait != nil, self.policy.excess == .drop else { return (lines, wait, Self.take(&state.drops)) }
+            state.meter.forgive(bytes.count)
+            if state.drops.bytes == 0 { state.drops.since = now }
+            state.drops.lines += lines.count
+            state.drops.bytes += bytes.count
+            // Told when it is over, and while it goes on once a second.
+            return ([], nil, now - state.drops.since >= .seconds(1) ? Self.take(&state.drops) : nil)
+        }
+        // In the order in which it was written: what was dropped comes before what was not any more.
+        self.tell(drops)
+        if !lines.isEmpty { self.deliver(lines) }
+        return (bytes.count, wait)
+    }
+
+    private static func take(_ drops: inout Drops) -> Drops? {
+        defer { drops = Drops() }
+        return drops.bytes > 0 ? drops : nil
+    }
+
+    private func tell(_ drops: Drops?) {
+        if let drops { self.dropped(drops.lines, drops.bytes) }
     }
 
     private func flush(_ change: (inout LineSplitter, inout [LineSplitter.Line]) -> Void) {
-        let lines = self.splitter.withLock { splitter in
+        let lines = self.state.withLock { state in
             var lines: [LineSplitter.Line] = []
-            change(&splitter, &lines)
+            change(&state.splitter, &lines)
             return lines
         }
         if !lines.isEmpty { self.deliver(lines) }

@@ -21,19 +21,42 @@ enum HTTPProbe {
     /// The beginning of a response, as far as a probe reads it.
     struct Response {
         static let limit = 16384
+        /// The most pieces that are looked at: who drips byte by byte must not keep this host busy.
+        static let maxPieces = 256
         private var bytes: [UInt8] = []
+        private var pieces = 0
 
-        /// Adds bytes, nil at the end of the connection. Returns whether enough is known.
-        mutating func append(_ more: [UInt8]?, wantsBody: Bool) -> Bool {
-            guard let more else { return true }
-            self.bytes += more.prefix(Self.limit - self.bytes.count)
-            if self.bytes.count >= Self.limit { return true }
+        /// Whether nothing more can come: the connection has ended, or the limit is reached.
+        private var hasEnded = false
+
+        /// Adds bytes, nil at the end of the connection.
+        mutating func append(_ more: [UInt8]?) {
+            self.bytes += (more ?? []).prefix(Self.limit - self.bytes.count)
+            self.pieces += 1
+            self.hasEnded = more == nil || self.bytes.count >= Self.limit || self.pieces >= Self.maxPieces
+        }
+
+        /// Whether the body is here as far as it ever will be.
+        private var isComplete: Bool {
+            if self.hasEnded { return true }
             guard let head = self.head else { return false }
-            if !wantsBody || self.bytes.count - head > 400 { return true }
-            if let length = self.field("content-length").flatMap({ Int($0) }) {
-                return self.bytes.count - head >= length
-            }
-            return self.body.contains(UInt8(ascii: "\n"))
+            if self.isChunked { return self.chunks.isLast }
+            return self.field("content-length").flatMap { Int($0) }.map { self.bytes.count - head >= $0 } ?? false
+        }
+
+        /// Whether there is an ``excerpt``, or never will be.
+        var hasExcerpt: Bool {
+            self.isComplete || self.body.count > 400 || self.body.contains(UInt8(ascii: "\n"))
+        }
+
+        /// Whether it is known if the body contains a text.
+        func settles(_ text: String) -> Bool { self.isComplete || self.contains(text) }
+
+        /// Whether the text is in what is here of the body.
+        func contains(_ text: String) -> Bool {
+            let (body, wanted) = (self.body, Array(text.utf8))
+            guard !wanted.isEmpty else { return true }
+            return body.indices.contains { body[$0] == wanted[0] && body[$0...].starts(with: wanted) }
         }
 
         /// The status, when its line is there.
@@ -61,12 +84,28 @@ enum HTTPProbe {
             return nil
         }
 
-        /// The body as far as it is here, without the line that tells the length of its first chunk.
+        /// The body as far as it is here, put together from its chunks.
         private var body: ArraySlice<UInt8> {
             guard let head = self.head else { return [] }
-            let body = self.bytes[head...]
-            guard self.field("transfer-encoding")?.lowercased().contains("chunked") == true else { return body }
-            return body.drop { $0 != UInt8(ascii: "\n") }.dropFirst()
+            return self.isChunked ? self.chunks.body : self.bytes[head...]
+        }
+
+        private var isChunked: Bool {
+            self.field("transfer-encoding")?.lowercased().contains("chunked") == true
+        }
+
+        private var chunks: (body: ArraySlice<UInt8>, isLast: Bool) {
+            var body: ArraySlice<UInt8> = []
+            var rest = self.bytes[(self.head ?? self.bytes.endIndex)...]
+            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: rest[..<end], as: UTF8.self).prefix { $0.isHexDigit }
+                guard let count = Int(line, radix: 16), count > 0 else { return (body, true) }
+                rest = rest[(end + 1)...]
+                body += rest.prefix(count)
+                guard rest.count - 2 >= count else { break }
+                rest = rest.dropFirst(count + 2)
+            }
+            return (body, false)
         }
 
         /// The value of a header, its name in small letters.

@@ -34,7 +34,7 @@ struct Prober: Sendable {
     private var question: String {
         switch self.probe.check {
         case .tcp: "port \(self.port ?? 0)"
-        case .http(let path, _, _, _): "GET \(path)"
+        case .http(let path, _, _, _, _): "GET \(path)"
         case .command(let arguments): arguments.first ?? "command"
         }
     }
@@ -45,8 +45,8 @@ struct Prober: Sendable {
             case .tcp:
                 _ = try await self.connect()
                 return ProbeReport(succeeded: true, detail: "\(self.question) accepts connections")
-            case .http(let path, let headers, let expected, let host):
-                return try await self.get(path, headers: headers, expected: expected, host: host)
+            case .http(let path, let headers, let expected, let host, let text):
+                return try await self.get(path, headers: headers, expected: expected, host: host, text: text)
             case .command(let arguments):
                 return await self.execute(arguments)
             }
@@ -76,7 +76,7 @@ struct Prober: Sendable {
     }
 
     private func get(
-        _ path: String, headers: [String: String], expected: Range<Int>, host: String?
+        _ path: String, headers: [String: String], expected: StatusSet, host: String?, text: String?
     ) async throws(ProbeFailure) -> ProbeReport {
         let connection = try await self.connect()
         let request = HTTPProbe.request(path: path, headers: headers, host: host ?? "127.0.0.1:\(self.port ?? 0)")
@@ -91,11 +91,16 @@ struct Prober: Sendable {
             do { bytes = try readAvailable(connection, limit: HTTPProbe.Response.limit) } catch {
                 throw ProbeFailure(detail: "GET \(path): the connection broke: \(error)")
             }
-            let isComplete = response.append(bytes, wantsBody: response.status.map { !expected.contains($0) } ?? true)
-            if isComplete || bytes == nil { break }
+            response.append(bytes)
+            // Of a good answer as much as tells it, of a bad one as much as explains it.
+            let isGood = response.status.map(expected.contains) ?? false
+            if isGood ? text.map(response.settles) ?? true : response.hasExcerpt { break }
         }
         guard let status = response.status else {
             throw ProbeFailure(detail: "GET \(path): what came back is not HTTP")
+        }
+        if expected.contains(status), let text, !response.contains(text) {
+            return ProbeReport(succeeded: false, detail: "GET \(path) answered \(status), without \"\(text)\"")
         }
         let succeeded = expected.contains(status)
         let excerpt = succeeded ? "" : response.excerpt.map { ": \($0)" } ?? ""
