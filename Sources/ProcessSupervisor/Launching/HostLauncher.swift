@@ -116,7 +116,7 @@ public struct HostLauncher: Launcher {
             pid: result.pid, startTime: startTime,
             handle: HostProcess(
                 tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry,
-                sandbox: self.sandbox?.held(result)))
+                sandbox: HeldSandbox(owner: self.sandbox, started: result)))
     }
 
     /// A group of its own, or, for what is started on behalf of an instance, that one's.
@@ -148,7 +148,7 @@ public struct HostLauncher: Launcher {
                 handle: HostProcess(
                     tree: tree, group: self.groups?.find(record.startID, limits: record.spec.process.limits),
                     pidfd: pidfd, registry: self.registry,
-                    sandbox: self.sandbox?.held(of: record.startID, near: leader.pid)))
+                    sandbox: HeldSandbox(owner: self.sandbox, of: record.startID, near: leader.pid)))
         }
         await self.groups?.end(record.startID)
         self.endSandbox(of: record.startID)
@@ -163,9 +163,9 @@ public struct HostLauncher: Launcher {
         }
     }
 
-    /// Kills whoever is left in a sandbox. That it is empty then is for others to wait for.
+    /// Kills whoever is left in a sandbox, also of a former host's; that it is empty then is for others to wait for.
     private func endSandbox(of startID: String) {
-        guard let held = self.sandbox?.held(of: startID, near: nil), let initProcess = held.initProcess else { return }
+        guard let initProcess = HeldSandbox(owner: nil, of: startID, near: nil).initProcess else { return }
         initProcess.signal(SIGKILL)
         self.registry.reapLater(initProcess)
     }

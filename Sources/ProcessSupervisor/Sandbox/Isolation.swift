@@ -1,5 +1,3 @@
-public import Logging
-
 /// How far instances are kept from everything else on the machine, and why not further.
 public struct Isolation: Sendable, Hashable {
     /// A way to start instances.
@@ -25,7 +23,7 @@ public struct Isolation: Sendable, Hashable {
 
     /// The level that was chosen.
     public let level: Level
-    /// The stronger ones that do not work here, each with its reason.
+    /// Where the strongest was to be chosen: the stronger ones that do not work here, each with its reason.
     public let unavailable: [Level: String]
 
     /// Chooses a level: the wanted one, or the strongest that works.
@@ -48,7 +46,7 @@ public struct Isolation: Sendable, Hashable {
         }
         let chosen = wanted ?? Level.allCases.last { unavailable[$0] == nil } ?? .host
         self.level = chosen
-        self.unavailable = unavailable.filter { $0.key > chosen }
+        self.unavailable = wanted == nil ? unavailable.filter { $0.key > chosen } : [:]
     }
 
     /// Tries each level by starting a program that ends at once. Takes some milliseconds.
@@ -85,11 +83,19 @@ public struct Isolation: Sendable, Hashable {
         case .sandbox: try SandboxLauncher(policy: policy, groups: groups)
         }
     }
+}
 
-    /// Says what was chosen, and what was not to be had.
-    public func log(to logger: Logger) {
-        var metadata: Logger.Metadata = ["isolation": "\(self.level.rawValue)"]
-        for (level, reason) in self.unavailable { metadata["not \(level.rawValue)"] = "\(reason)" }
-        logger.info("how instances are kept from everything else on the machine", metadata: metadata)
+extension Isolation: CustomStringConvertible {
+    /// What was chosen, and what was not to be had: for the log.
+    public var description: String {
+        let what =
+            switch self.level {
+            case .host: "instances run beside everything else on this machine (isolation: host)"
+            case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
+            }
+        let reasons = self.unavailable.sorted { $0.key > $1.key }.map {
+            "\($0.key.rawValue) does not work: \($0.value)"
+        }
+        return ([what] + reasons).joined(separator: "; ")
     }
 }

@@ -17,14 +17,14 @@ final class HostProcess: ProcessHandle {
     private let pidfd: Descriptor
     private let registry: OrphanRegistry
     /// The sandbox that is its own, if it has one.
-    private let sandbox: HeldSandbox?
+    private let sandbox: HeldSandbox
     private let exit = Mutex(ExitStatus?.none)
     /// Scanning /proc blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
     private static let scans = DispatchQueue(label: "slipway.process-supervisor.scans", attributes: .concurrent)
 
     init(
         tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry,
-        sandbox: HeldSandbox? = nil
+        sandbox: HeldSandbox
     ) {
         self.tree = tree
         self.group = group
@@ -32,7 +32,7 @@ final class HostProcess: ProcessHandle {
         self.registry = registry
         self.sandbox = sandbox
         registry.add(tree)
-        sandbox?.owner.add(tree.startID, pidfd)
+        sandbox.owner?.add(tree.startID, pidfd)
     }
 
     func waitForExit() async -> ExitStatus {
@@ -86,7 +86,7 @@ final class HostProcess: ProcessHandle {
         // The second round begins by stopping everybody: what forks faster than it is killed stands still first.
         for round in 0... {
             // Everybody who has not left the sandbox, and nobody can.
-            self.sandbox?.initProcess?.signal(SIGKILL)
+            self.sandbox.initProcess?.signal(SIGKILL)
             await self.killGroup()
             var living = await self.living(thorough: true)
             if living.isEmpty { return }
@@ -122,10 +122,10 @@ final class HostProcess: ProcessHandle {
         self.registry.reapOrphans(of: self.tree)
         slipway_reap(self.pidfd.rawValue)
         self.registry.remove(self.tree)
-        if let sandbox {
-            sandbox.owner.remove(self.tree.startID)
-            sandbox.initProcess?.signal(SIGKILL)
-            if let initProcess = sandbox.initProcess { self.registry.reapLater(initProcess) }
+        self.sandbox.owner?.remove(self.tree.startID)
+        if let initProcess = self.sandbox.initProcess {
+            initProcess.signal(SIGKILL)
+            self.registry.reapLater(initProcess)
         }
         self.group?.retire()
     }

@@ -46,35 +46,48 @@ final class Sandbox: Sendable {
             plan: SandboxPlan(self.policy, for: request.process, owner: owner, host: self.host),
             startID: request.startID, joined: joined, hasUserNamespace: self.hasUserNamespace)
     }
+}
+
+/// A sandbox that there is.
+struct HeldSandbox: Sendable {
+    /// Who starts others in it; nil: nobody does.
+    let owner: Sandbox?
+    /// With its end everything in the sandbox ends. Nil: the sandbox is another's, or there is none.
+    let initProcess: HeldProcess?
 
     /// The sandbox that a start has made; what was started in another's has none to end.
-    func held(_ result: slipway_spawn_result) -> HeldSandbox {
-        HeldSandbox(
-            owner: self,
-            initProcess: result.init_pid > 0
-                ? HeldProcess(child: result.init_pid, pidfd: Descriptor(owning: result.init_pidfd)) : nil)
+    init(owner: Sandbox?, started result: slipway_spawn_result) {
+        self.owner = owner
+        self.initProcess =
+            result.init_pid > 0
+            ? HeldProcess(child: result.init_pid, pidfd: Descriptor(owning: result.init_pidfd)) : nil
     }
 
     /// The sandbox that a former host has made, by the brand of its first process.
     ///
     /// - Parameters:
+    ///   - owner: Who may start others in it.
     ///   - startID: Whose it is.
     ///   - pid: The instance, which was born just after it; nil when there is none any more.
-    func held(of startID: String, near pid: Int32?) -> HeldSandbox {
+    init(owner: Sandbox?, of startID: String, near pid: Int32?) {
+        self.owner = owner
         let brand = ProcessTree.brand(ofSandbox: startID)
         func find(_ processes: some Sequence<ProcessEntry>) -> HeldProcess? {
             processes.first { $0.residentLimit == brand && !$0.hasEnded }.flatMap { HeldProcess($0) }
         }
-        let neighbour = pid.flatMap { pid in find((max(1, pid - 8)..<pid).lazy.compactMap { Procfs.process($0) }) }
-        return HeldSandbox(owner: self, initProcess: neighbour ?? find(Procfs.processes()))
+        if let pid {
+            // Of a host that had no sandboxes there is none to be looked for.
+            if Procfs.sharesProcesses(with: pid) {
+                self.initProcess = nil
+                return
+            }
+            if let neighbour = find((max(1, pid - 8)..<pid).lazy.compactMap { Procfs.process($0) }) {
+                self.initProcess = neighbour
+                return
+            }
+        }
+        self.initProcess = find(Procfs.processes())
     }
-}
-
-/// A sandbox that there is.
-struct HeldSandbox: Sendable {
-    let owner: Sandbox
-    /// With its end everything in the sandbox ends. Nil: the sandbox is another's.
-    let initProcess: HeldProcess?
 }
 
 extension Sandbox {

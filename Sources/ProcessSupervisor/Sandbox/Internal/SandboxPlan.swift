@@ -102,11 +102,14 @@ struct SandboxPlan: Sendable, Hashable {
             self.shown.append(bind.target)
         }
         let tree = FilePath(process.workingDirectory)
+        func depth(of paths: [FilePath]) -> Int {
+            paths.filter { tree.starts(with: $0) }.map(\.components.count).max() ?? -1
+        }
         // The root of the sandbox, and what is in a part of it, needs nothing more; unless it is hidden there.
+        let shownDepth = depth(of: self.shown)
         let isThere =
-            tree == "/" || policy.binds.contains { tree.starts(with: $0.target) }
-            || Self.ownPaths.contains { $0 != "/tmp" && tree.starts(with: $0) } || tree == "/tmp"
-            || (self.shows(tree) && !policy.hiddenPaths.contains { tree.starts(with: $0) })
+            tree == "/" || tree == "/tmp" || Self.ownPaths.contains { $0 != "/tmp" && tree.starts(with: $0) }
+            || (shownDepth >= 0 && shownDepth >= depth(of: policy.hiddenPaths))
         if !isThere {
             add(
                 SandboxMount(
