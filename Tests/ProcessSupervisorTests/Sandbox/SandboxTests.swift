@@ -113,14 +113,17 @@ struct SandboxTests {
         #expect(TestSandbox.firstProcesses().subtracting(before).isEmpty)
     }
 
-    @Test func `a probe's command runs in the sandbox of its instance`() async throws {
+    @Test(arguments: [nil, UserSpec(uid: 65501, gid: 65501)])
+    func `a probe's command runs in the sandbox of its instance`(user: UserSpec?) async throws {
+        if user != nil, getuid() != 0 { return }
         try await withTemporaryDirectory { directory in
             try await withSupervisor(in: directory, launcher: try SandboxLauncher()) { supervisor in
                 // Only there is that file, and only there the shell has such a low number.
                 let command = ["sh", "-c", "test -e /tmp/ready && grep -q sleep /proc/2/cmdline"]
-                let spec = InstanceSpec.shell(
+                var spec = InstanceSpec.shell(
                     "a", "touch /tmp/ready; exec sleep 1000", in: directory,
                     readiness: Probe(.command(command), interval: .milliseconds(20)))
+                spec.process.user = user
                 let events = supervisor.events()
                 _ = try await supervisor.start(spec)
                 let ready = await first(events) { if case .ready = $0 { true } else { false } }

@@ -56,7 +56,9 @@ struct SandboxPlan: Sendable, Hashable {
     private static func size(_ bytes: Int) -> String { "size=\(bytes),nr_inodes=\(max(bytes / 4096, 16))" }
 
     private mutating func addProcesses() {
-        self.mounts.append(SandboxMount(.new, from: "proc", at: "/proc", .noPrograms, data: "hidepid=2"))
+        // Without hidepid: whoever is in the namespace is the instance's own, and a probe's command is to see it, which has a
+        // Landlock domain beside the instance's and so no right to look into its processes.
+        self.mounts.append(SandboxMount(.new, from: "proc", at: "/proc", .noPrograms))
         // Settings of the whole machine: root may write some of them by its number alone, without any right.
         for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
             self.mounts.append(SandboxMount(.mask, from: "/proc/\(name)", at: "/proc/\(name)", [.readOnly, .optional]))
