@@ -1,9 +1,8 @@
 #define _GNU_SOURCE
-#include "CProcessLauncher.h"
+#include "child.h"
 
 #ifdef __linux__
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -50,17 +49,7 @@ const int slipway_limit_files = RLIMIT_NOFILE;
 const int slipway_limit_processes = RLIMIT_NPROC;
 const int slipway_limit_resident = RLIMIT_RSS;
 
-struct child_context {
-    const struct slipway_spawn_options *options;
-    int input;
-    int output;
-    int notification;
-    // Written by the child into the memory that it shares with the suspended parent: no error pipe is needed.
-    volatile int error;
-    volatile int step;
-};
-
-static int set_limit(const struct slipway_limit *limit) {
+int slipway_set_limit(const struct slipway_limit *limit) {
     struct rlimit current;
     if (getrlimit(limit->resource, &current) != 0) return -1;
     rlim_t value = (rlim_t)limit->value;
@@ -72,24 +61,32 @@ static int set_limit(const struct slipway_limit *limit) {
 
 // With an empty bounding set and no_new_privs, no execve gives any of them back: not to root, not by set-user-id, not by
 // file capabilities. Before the user is changed, for that takes the right to away.
-static int empty_bounding_set(void) {
+static int empty_bounding_set(int *is_empty) {
     for (unsigned long capability = 0; capability < 64; capability++) {
         if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 1) continue;
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
         // Who may not has no capability to hand down, either; no_new_privs keeps it so.
         return errno == EPERM ? 0 : -1;
     }
+    *is_empty = 1;
     return 0;
 }
 
-static int drop_capabilities(void) {
+// Until the execve, this process has the parent's memory. Others of the same user could look into it from the moment on
+// that they have the same rights: so what is *permitted* stays, unused, and the execve itself takes it away, as the
+// bounding set is empty.
+static int drop_capabilities(int until_execve) {
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) return -1;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    return (int)syscall(SYS_capset, &header, none);
+    struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (until_execve && syscall(SYS_capget, &header, rights) != 0) return -1;
+    for (int index = 0; index < _LINUX_CAPABILITY_U32S_3; index++) {
+        rights[index].effective = rights[index].inheritable = 0;
+    }
+    return (int)syscall(SYS_capset, &header, rights);
 }
 
-static void close_on_exec_from(int first) {
+void slipway_close_on_exec_from(int first) {
     // Close on exec rather than close: the host's state lock must stay held until the execve is through, so that a
     // successor which gets the lock sees either no process or one that carries its mark.
     if (syscall(SYS_close_range, (unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
@@ -98,22 +95,32 @@ static void close_on_exec_from(int first) {
     for (long descriptor = first; descriptor < end; descriptor++) fcntl((int)descriptor, F_SETFD, FD_CLOEXEC);
 }
 
-#define FAIL(which)                \
-    do {                           \
-        context->error = errno;    \
-        context->step = (which);   \
-        _exit(127);                \
-    } while (0)
-
-static int child_main(void *argument) {
-    struct child_context *context = argument;
-    const struct slipway_spawn_options *options = context->options;
-
+void slipway_reset_signals(void) {
     // Raw calls: glibc's would refuse the two signals that it keeps to itself, and those may be ignored here as well.
     // Nothing but zeros is the default action, with no flags and an empty mask, however the kernel arranges them.
     static const uint64_t reset[8] = {0};
     for (int number = 1; number < 65; number++) syscall(SYS_rt_sigaction, number, reset, NULL, 8);
+}
 
+int slipway_give_up_rights(const struct slipway_spawn_options *options) {
+    int is_bounded = 0;
+    if (options->drop_capabilities && empty_bounding_set(&is_bounded) != 0) return SLIPWAY_STEP_CAPABILITIES;
+    if (options->change_user) {
+        // Raw calls: glibc's wrappers would signal every thread of the parent, whose memory this is.
+        if (syscall(SLIPWAY_SETGROUPS, options->group_count, options->groups) != 0) return SLIPWAY_STEP_USER;
+        if (syscall(SLIPWAY_SETRESGID, options->gid, options->gid, options->gid) != 0) return SLIPWAY_STEP_USER;
+        if (syscall(SLIPWAY_SETRESUID, options->uid, options->uid, options->uid) != 0) return SLIPWAY_STEP_USER;
+    }
+    if (options->drop_capabilities && drop_capabilities(is_bounded) != 0) return SLIPWAY_STEP_CAPABILITIES;
+    if (options->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return SLIPWAY_STEP_PRIVILEGES;
+    return SLIPWAY_STEP_NONE;
+}
+
+int slipway_child_main(void *argument) {
+    struct child_context *context = argument;
+    const struct slipway_spawn_options *options = context->options;
+
+    slipway_reset_signals();
     if (setsid() < 0) FAIL(SLIPWAY_STEP_SESSION);
     umask(022);
     // "0" is whoever writes it. First of all, so that everything that follows is counted and nothing of it can get away.
@@ -121,17 +128,11 @@ static int child_main(void *argument) {
         if (write(options->control_groups[index], "0", 1) != 1) FAIL(SLIPWAY_STEP_GROUP);
     }
     for (size_t index = 0; index < options->limit_count; index++) {
-        if (set_limit(&options->limits[index]) != 0) FAIL(SLIPWAY_STEP_LIMIT);
+        if (slipway_set_limit(&options->limits[index]) != 0) FAIL(SLIPWAY_STEP_LIMIT);
     }
-    if (options->drop_capabilities && empty_bounding_set() != 0) FAIL(SLIPWAY_STEP_CAPABILITIES);
-    if (options->change_user) {
-        // Raw calls: glibc's wrappers would signal every thread of the parent, whose memory this is.
-        if (syscall(SLIPWAY_SETGROUPS, options->group_count, options->groups) != 0) FAIL(SLIPWAY_STEP_USER);
-        if (syscall(SLIPWAY_SETRESGID, options->gid, options->gid, options->gid) != 0) FAIL(SLIPWAY_STEP_USER);
-        if (syscall(SLIPWAY_SETRESUID, options->uid, options->uid, options->uid) != 0) FAIL(SLIPWAY_STEP_USER);
-    }
-    if (options->drop_capabilities && drop_capabilities() != 0) FAIL(SLIPWAY_STEP_CAPABILITIES);
-    if (options->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) FAIL(SLIPWAY_STEP_PRIVILEGES);
+    int step = slipway_give_up_rights(options);
+    if (step != SLIPWAY_STEP_NONE) FAIL(step);
+    if (options->sandbox && slipway_scope_sockets() != 0) FAIL(SLIPWAY_STEP_FILTER);
     if (chdir(options->directory) != 0) FAIL(SLIPWAY_STEP_DIRECTORY);
     if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
@@ -140,7 +141,7 @@ static int child_main(void *argument) {
     if (options->notification_number > 2 && dup2(context->notification, options->notification_number) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
-    close_on_exec_from(3);
+    slipway_close_on_exec_from(3);
     if (options->notification_number > 2 && fcntl(options->notification_number, F_SETFD, 0) != 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
@@ -148,23 +149,48 @@ static int child_main(void *argument) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    // Last of all, for it denies some of what came before.
+    if (options->sandbox && slipway_filter_system_calls() != 0) FAIL(SLIPWAY_STEP_FILTER);
     execve(options->path, options->argv, options->envp);
     FAIL(SLIPWAY_STEP_EXECUTE);
 }
 
+static void reap(pid_t pid) {
+    int status;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+}
+
+// Ends what a failed start has left, all of them children of this process.
+static void clean_up(const struct child_context *context) {
+    if (context->init > 0) kill(context->init, SIGKILL);
+    // In this order: the first process of a namespace waits, as it ends, until all others are reaped.
+    reap(context->main);
+    reap(context->init);
+}
+
 struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options) {
-    struct slipway_spawn_result result = {.pid = -1, .pidfd = -1, .error = 0, .step = SLIPWAY_STEP_PREPARE};
-    struct child_context context = {.options = options, .input = -1, .output = -1, .notification = options->notification};
-    const size_t stack_size = 256 * 1024;
-    char *stack = MAP_FAILED;
+    struct slipway_spawn_result result = {
+        .pid = -1, .pidfd = -1, .init_pid = -1, .init_pidfd = -1, .error = 0, .step = SLIPWAY_STEP_PREPARE};
+    struct child_context context = {
+        .options = options, .input = -1, .output = -1, .notification = options->notification, .init_program = -1,
+        .mount = -1, .init = -1, .main = -1};
+    const size_t stack_size = 128 * 1024;
+    const size_t room = 3 * stack_size;
+    char *stacks = MAP_FAILED;
 
     // Away from 0, 1 and 2, so that no dup2 in the child overwrites what a later one reads.
     context.input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
     if (context.input < 0) { result.error = errno; goto done; }
     context.output = fcntl(options->output, F_DUPFD_CLOEXEC, 3);
     if (context.output < 0) { result.error = errno; goto done; }
-    stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) { result.error = errno; goto done; }
+    if (options->sandbox && options->sandbox->joined < 0) {
+        context.init_program = slipway_open_init_program();
+        if (context.init_program < 0) { result.error = errno; result.step = SLIPWAY_STEP_INIT; goto done; }
+    }
+    stacks = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stacks == MAP_FAILED) { result.error = errno; goto done; }
+    context.init_stack = stacks + 2 * stack_size;
+    context.main_stack = stacks + 3 * stack_size;
 
     // No handler of the parent may run in the child, on memory that both share.
     sigset_t all, previous;
@@ -172,27 +198,53 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     int pidfd = -1;
     result.step = SLIPWAY_STEP_CLONE;
-    pid_t pid = clone(child_main, stack + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &pidfd);
+    pid_t pid = clone(
+        options->sandbox ? slipway_sandbox_main : slipway_child_main, stacks + stack_size,
+        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &pidfd);
     int clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
 
     if (pid < 0) {
         result.error = clone_error;
-    } else if (context.step != SLIPWAY_STEP_NONE) {
+        goto done;
+    }
+    if (options->sandbox) {
+        // Who made the sandbox has ended; what it made are children of this process, so that their numbers hold.
+        reap(pid);
+        close(pidfd);
+        pid = context.main;
+        pidfd = context.step == SLIPWAY_STEP_NONE ? slipway_pidfd_open(pid) : -1;
+        if (context.step == SLIPWAY_STEP_NONE && context.init > 0) {
+            result.init_pid = context.init;
+            result.init_pidfd = slipway_pidfd_open(context.init);
+        }
+    }
+    if (context.step != SLIPWAY_STEP_NONE) {
         result.error = context.error;
         result.step = context.step;
-        int status;
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-        close(pidfd);
+        result.mount = context.mount;
+        if (options->sandbox) {
+            clean_up(&context);
+        } else {
+            reap(pid);
+            close(pidfd);
+        }
+    } else if (pidfd < 0 || (context.init > 0 && result.init_pidfd < 0)) {
+        // No descriptor is left for them: neither can be held.
+        result.error = EMFILE;
+        kill(pid, SIGKILL);
+        clean_up(&context);
+        if (pidfd >= 0) close(pidfd);
     } else {
         result.pid = pid;
         result.pidfd = pidfd;
         result.step = SLIPWAY_STEP_NONE;
     }
 done:
-    if (stack != MAP_FAILED) munmap(stack, stack_size);
+    if (stacks != MAP_FAILED) munmap(stacks, room);
     if (context.input >= 0) close(context.input);
     if (context.output >= 0) close(context.output);
+    if (context.init_program >= 0) close(context.init_program);
     return result;
 }
 

@@ -26,4 +26,31 @@ import Testing
             }
         }
     }
+
+    @Test(
+        .enabled("this machine lets nobody make sandboxes") { await TestSandbox.isUsable },
+        arguments: LauncherConformance.Check.all)
+    func `the sandbox launcher keeps its promises without control groups`(check: LauncherConformance.Check) async throws
+    {
+        try await withTemporaryDirectory { directory in
+            try await check.run(
+                LauncherConformance(workspace: directory) { try SandboxLauncher(policy: TestSandbox.policy) })
+        }
+    }
+
+    @Test(
+        .enabled(if: TestGroups.areUsable, "this machine lets nobody make control groups"),
+        .enabled("this machine lets nobody make sandboxes") { await TestSandbox.isUsable },
+        arguments: LauncherConformance.Check.all)
+    func `the sandbox launcher keeps its promises with control groups`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await TestGroups.with { name in
+                try await check.run(
+                    LauncherConformance(workspace: directory) {
+                        try SandboxLauncher(policy: TestSandbox.policy, groups: try ControlGroups.open(named: name))
+                    })
+                #expect(try ControlGroups.open(named: name).startIDs() == [], "a group is left")
+            }
+        }
+    }
 }

@@ -35,8 +35,14 @@ struct Host {
         let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let groups = try ControlGroups.open(named: data.controlGroup)
         defer { groups.remove() }
+        let policy = self.sandboxPolicy(data)
+        let isolation = try Isolation(
+            self.settings.isolation,
+            among: self.settings.isolation == .host ? [:] : await Isolation.probe(policy: policy))
+        logger.notice("\(isolation)")
         let supervisor = Supervisor(
-            configuration: self.supervisorConfiguration(data), launcher: HostLauncher(groups: groups),
+            configuration: self.supervisorConfiguration(data),
+            launcher: try isolation.launcher(policy: policy, groups: groups),
             output: InstanceLogBridge(hub: logs), logger: logger)
         let certificates = CertificateStore(settings: self.tlsSettings)
         let challenges = ACMEChallenges()
@@ -99,6 +105,17 @@ struct Host {
         configuration.portRange = self.settings.instancePorts
         configuration.onShutdown = self.settings.leaveRunning ? .leaveRunning : .stopAll
         return configuration
+    }
+
+    private func sandboxPolicy(_ data: DataDirectory) -> SandboxPolicy {
+        var policy = SandboxPolicy()
+        // Where machines have what does not come with the system: languages, mostly.
+        policy.systemPaths.append("/opt")
+        policy.binds = self.settings.sandboxShows.map { SandboxPolicy.Bind($0) }
+        // Static sites are served by this program.
+        if let executable = Self.executable { policy.binds.append(.init(FilePath(executable))) }
+        policy.hiddenPaths = [data.path]
+        return policy
     }
 
     private var routerConfiguration: Router.Configuration {

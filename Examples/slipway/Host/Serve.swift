@@ -119,6 +119,18 @@ struct ServeOptions: ParsableArguments {
     )
     var buildpack: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "How instances are kept from the machine: sandbox, host (not at all), or strongest, that is the best that works. "
+                + "(default: host)", valueName: "level"))
+    var isolation: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What else of the machine instances in a sandbox see, read-only, such as /srv/toolchain; may be repeated.",
+            valueName: "path"))
+    var sandboxShows: [String] = []
+
     @Flag(help: "Leave the applications running when the host stops.")
     var leaveRunning = false
 

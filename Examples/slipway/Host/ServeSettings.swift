@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import ProcessSupervisor
 import RouterACME
 import RouterCore
 import SystemPackage
@@ -46,6 +47,9 @@ struct ServeSettings {
     var bootTimeout: Duration
     var buildTimeout: Duration
     var buildpacks: [FilePath]
+    /// Nil: the strongest that works.
+    var isolation: Isolation.Level?
+    var sandboxShows: [FilePath]
     var leaveRunning: Bool
     var logLevel: Logger.Level
     var killAt: String?
@@ -81,6 +85,9 @@ struct ServeSettings {
         self.buildTimeout = try .seconds(lookup.number(options.buildTimeout, "build-timeout") ?? 900)
         let buildpacks = try options.buildpack.isEmpty ? lookup.list("buildpack") : options.buildpack
         self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
+        self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "host")
+        let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
+        self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
         let level = try lookup.text(options.logLevel, "log-level") ?? "notice"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -89,6 +96,14 @@ struct ServeSettings {
         self.logLevel = logLevel
         self.killAt = options.killAt
         self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+    }
+
+    private static func isolation(_ text: String) throws -> Isolation.Level? {
+        if text == "strongest" { return nil }
+        guard let level = Isolation.Level(rawValue: text) else {
+            throw ValidationError("--isolation takes sandbox, host or strongest; not \(text)")
+        }
+        return level
     }
 
     private static func networks(_ text: String) throws -> [AddressRange] {

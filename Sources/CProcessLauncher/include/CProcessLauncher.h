@@ -13,6 +13,9 @@ enum slipway_spawn_step {
     SLIPWAY_STEP_NONE = 0,
     SLIPWAY_STEP_PREPARE,
     SLIPWAY_STEP_CLONE,
+    SLIPWAY_STEP_NAMESPACES,
+    SLIPWAY_STEP_MOUNT,
+    SLIPWAY_STEP_INIT,
     SLIPWAY_STEP_SESSION,
     SLIPWAY_STEP_GROUP,
     SLIPWAY_STEP_LIMIT,
@@ -21,12 +24,52 @@ enum slipway_spawn_step {
     SLIPWAY_STEP_PRIVILEGES,
     SLIPWAY_STEP_DIRECTORY,
     SLIPWAY_STEP_DESCRIPTORS,
+    SLIPWAY_STEP_FILTER,
     SLIPWAY_STEP_EXECUTE,
 };
 
 struct slipway_limit {
     int resource;
     uint64_t value;
+};
+
+enum slipway_mount_kind {
+    SLIPWAY_MOUNT_DIRECTORY,  // an empty directory
+    SLIPWAY_MOUNT_SYMLINK,    // to `source`
+    SLIPWAY_MOUNT_TREE,       // what is at `source`, a directory or a file, with what is mounted beneath it
+    SLIPWAY_MOUNT_MASK,       // as the one before, for a target that may be missing: then nothing is done
+    SLIPWAY_MOUNT_NEW,        // a new file system of the type `source`, with the options `data`
+};
+
+enum slipway_mount_flags {
+    SLIPWAY_MOUNT_READ_ONLY = 1,
+    SLIPWAY_MOUNT_DEVICES = 2,      // device files work
+    SLIPWAY_MOUNT_NO_PROGRAMS = 4,  // programs are not executed
+    SLIPWAY_MOUNT_OPTIONAL = 8,     // a source that is missing is left out
+};
+
+/// One step in making the file system of a sandbox.
+struct slipway_mount {
+    int kind;
+    int flags;
+    const char *source;
+    const char *target;  // in the sandbox, absolute; missing directories are made
+    const char *data;
+};
+
+/// Where the host's file system is while that of a sandbox is made.
+#define SLIPWAY_OLD_ROOT "/.host"
+
+struct slipway_sandbox {
+    int joined;               // a pidfd of a process whose sandbox it is to be; -1: a new one
+    int has_user_namespace;   // for hosts that are not root
+    int namespaces;           // the CLONE_NEW… flags of the other ones
+    const char *user_map;     // with a user namespace, what is written to uid_map and gid_map
+    const char *group_map;
+    const struct slipway_mount *mounts;
+    size_t mount_count;
+    char *const *init_argv;   // what the first process is called in lists of processes
+    struct slipway_limit init_brand;
 };
 
 struct slipway_spawn_options {
@@ -49,17 +92,26 @@ struct slipway_spawn_options {
     size_t control_group_count;
     const struct slipway_limit *limits;
     size_t limit_count;
+    const struct slipway_sandbox *sandbox;  // NULL: none
 };
 
 struct slipway_spawn_result {
     pid_t pid;
     int pidfd;
+    pid_t init_pid;  // of a new sandbox: its first process, a child of this one; with its end everything in it ends
+    int init_pidfd;
     int error;  // 0 or an errno
     int step;   // an enum slipway_spawn_step
+    int mount;  // at SLIPWAY_STEP_MOUNT: which one, or -1
 };
 
 /// Starts a process as the leader of a session of its own and returns once it has been executed, or has failed to.
 struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options);
+
+/// The namespaces of a sandbox: mounts, processes, System V IPC, host name.
+extern const int slipway_sandbox_namespaces;
+/// The version of Landlock that the kernel has, 0 if none.
+int slipway_landlock_version(void);
 
 // The resources of setrlimit; glibc's enum is not one type in Swift.
 extern const int slipway_limit_core;

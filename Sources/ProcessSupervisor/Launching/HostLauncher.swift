@@ -34,6 +34,8 @@ public struct HostLauncher: Launcher {
 
     let configuration: Configuration
     let groups: ControlGroups?
+    /// Where instances are; nil: beside everything else on the host.
+    private let sandbox: Sandbox?
     private let registry = OrphanRegistry()
 
     /// Makes a launcher.
@@ -42,8 +44,13 @@ public struct HostLauncher: Launcher {
     ///   - configuration: How it starts processes.
     ///   - groups: What limits, counts and ends instances as a whole; nil: resource limits and traces in `/proc` have to do.
     public init(configuration: Configuration = Configuration(), groups: ControlGroups? = nil) {
+        self.init(configuration: configuration, groups: groups, sandbox: nil)
+    }
+
+    init(configuration: Configuration, groups: ControlGroups?, sandbox: Sandbox?) {
         self.configuration = configuration
         self.groups = groups
+        self.sandbox = sandbox
     }
 
     /// Becomes a subreaper, if asked to.
@@ -68,7 +75,10 @@ public struct HostLauncher: Launcher {
     /// Ends and removes the groups of starts that nobody knows.
     public func endLeftovers(except startIDs: Set<String>) async {
         guard let groups else { return }
-        for startID in groups.startIDs().subtracting(startIDs) { await groups.end(startID) }
+        for startID in groups.startIDs().subtracting(startIDs) {
+            await groups.end(startID)
+            self.endSandbox(of: startID)
+        }
     }
 
     /// Starts a process. Throws `launchFailed` with the system's reason.
@@ -77,14 +87,16 @@ public struct HostLauncher: Launcher {
         guard let name = process.arguments.first, !name.isEmpty else {
             throw SupervisorError(code: .launchFailed, message: "cannot execute: the list of arguments is empty")
         }
-        let path = try ExecutableSearch.find(name, for: process)
+        let place = try self.sandbox?.place(for: request)
+        let path = try ExecutableSearch.find(name, for: process) { place?.shows($0) ?? true }
         let output = try Self.open(request.output, for: process.user)
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
         let group = try self.group(for: request)
         let result: slipway_spawn_result
         do throws(SupervisorError) {
             result = try self.spawn(
-                path, request, input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output, group: group)
+                path, request, input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output, group: group,
+                place: place)
         } catch {
             self.discard(group, of: request)
             throw error
@@ -93,7 +105,7 @@ public struct HostLauncher: Launcher {
         withExtendedLifetime((input, output.owner)) {}
         guard result.error == 0 else {
             self.discard(group, of: request)
-            throw Self.failure(result, name: name, process: process)
+            throw Self.failure(result, name: name, process: process, place: place)
         }
 
         let pidfd = Descriptor(owning: result.pidfd)
@@ -103,7 +115,8 @@ public struct HostLauncher: Launcher {
         return LaunchedProcess(
             pid: result.pid, startTime: startTime,
             handle: HostProcess(
-                tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry))
+                tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry,
+                sandbox: HeldSandbox(owner: self.sandbox, started: result)))
     }
 
     /// A group of its own, or, for what is started on behalf of an instance, that one's.
@@ -134,9 +147,11 @@ public struct HostLauncher: Launcher {
                 pid: leader.pid, startTime: leader.startTime,
                 handle: HostProcess(
                     tree: tree, group: self.groups?.find(record.startID, limits: record.spec.process.limits),
-                    pidfd: pidfd, registry: self.registry))
+                    pidfd: pidfd, registry: self.registry,
+                    sandbox: HeldSandbox(owner: self.sandbox, of: record.startID, near: leader.pid)))
         }
         await self.groups?.end(record.startID)
+        self.endSandbox(of: record.startID)
         // Nobody has watched the number meanwhile, so only the mark is trusted.
         let rest = ProcessTree(leader: -1, leaderStart: 0, startID: record.startID)
         while true {
@@ -146,6 +161,13 @@ public struct HostLauncher: Launcher {
             for process in living { await process.waitForEnd() }
             if Task.isCancelled { throw SupervisorError(code: .cancelled, message: "the adoption was cancelled") }
         }
+    }
+
+    /// Kills whoever is left in a sandbox, also of a former host's; that it is empty then is for others to wait for.
+    private func endSandbox(of startID: String) {
+        guard let initProcess = HeldSandbox(owner: nil, of: startID, near: nil).initProcess else { return }
+        initProcess.signal(SIGKILL)
+        self.registry.reapLater(initProcess)
     }
 
     private static func hold(_ entry: ProcessEntry) -> Descriptor? {
@@ -198,7 +220,8 @@ extension HostLauncher {
     }
 
     private func spawn(
-        _ path: String, _ request: LaunchRequest, input: Int32, output: OutputDescriptor, group: ControlGroup?
+        _ path: String, _ request: LaunchRequest, input: Int32, output: OutputDescriptor, group: ControlGroup?,
+        place: Sandbox.Place?
     ) throws(SupervisorError) -> slipway_spawn_result {
         let process = request.process
         var limits = process.limits.rlimits(hasUser: process.user != nil, groups: self.groups)
@@ -215,8 +238,9 @@ extension HostLauncher {
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0
-        options.no_new_privileges = self.configuration.noNewPrivileges ? 1 : 0
-        options.drop_capabilities = self.configuration.dropsCapabilities ? 1 : 0
+        // A sandbox could be left by who has rights; its filter cannot be set for them, either.
+        options.no_new_privileges = self.configuration.noNewPrivileges || place != nil ? 1 : 0
+        options.drop_capabilities = self.configuration.dropsCapabilities || place != nil ? 1 : 0
         return withCStrings(process.arguments) { arguments in
             withCStrings(environment) { environment in
                 withCStrings([path, process.workingDirectory]) { paths in
@@ -231,7 +255,11 @@ extension HostLauncher {
                         options.control_group_count = joined.count
                         options.groups = userGroups.baseAddress
                         options.group_count = userGroups.count
-                        return slipway_spawn(&options)
+                        guard let place else { return slipway_spawn(&options) }
+                        return place.withOptions { sandbox in
+                            options.sandbox = sandbox
+                            return slipway_spawn(&options)
+                        }
                     }
                 }
             }
@@ -239,7 +267,7 @@ extension HostLauncher {
     }
 
     private static func failure(
-        _ result: slipway_spawn_result, name: String, process: ProcessSpec
+        _ result: slipway_spawn_result, name: String, process: ProcessSpec, place: Sandbox.Place?
     ) -> SupervisorError {
         let reason = describe(errno: result.error)
         let message =
@@ -255,6 +283,9 @@ extension HostLauncher {
                 "cannot execute \(name): going into its control group failed: \(reason)"
             case SLIPWAY_STEP_CAPABILITIES.rawValue:
                 "cannot execute \(name): giving its capabilities up failed: \(reason)"
+            case SLIPWAY_STEP_NAMESPACES.rawValue, SLIPWAY_STEP_MOUNT.rawValue, SLIPWAY_STEP_INIT.rawValue,
+                SLIPWAY_STEP_FILTER.rawValue:
+                "cannot execute \(name): making its sandbox failed\(place?.detail(of: result) ?? ""): \(reason)"
             case SLIPWAY_STEP_LIMIT.rawValue: "cannot execute \(name): setting its limits failed: \(reason)"
             default: "cannot execute \(name): starting a process failed: \(reason)"
             }

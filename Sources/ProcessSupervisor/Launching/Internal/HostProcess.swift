@@ -16,16 +16,23 @@ final class HostProcess: ProcessHandle {
     private let group: ControlGroup?
     private let pidfd: Descriptor
     private let registry: OrphanRegistry
+    /// The sandbox that is its own, if it has one.
+    private let sandbox: HeldSandbox
     private let exit = Mutex(ExitStatus?.none)
     /// Scanning /proc blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
     private static let scans = DispatchQueue(label: "slipway.process-supervisor.scans", attributes: .concurrent)
 
-    init(tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry) {
+    init(
+        tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry,
+        sandbox: HeldSandbox
+    ) {
         self.tree = tree
         self.group = group
         self.pidfd = pidfd
         self.registry = registry
+        self.sandbox = sandbox
         registry.add(tree)
+        sandbox.owner?.add(tree.startID, pidfd)
     }
 
     func waitForExit() async -> ExitStatus {
@@ -78,6 +85,8 @@ final class HostProcess: ProcessHandle {
     func killTree() async {
         // The second round begins by stopping everybody: what forks faster than it is killed stands still first.
         for round in 0... {
+            // Everybody who has not left the sandbox, and nobody can.
+            self.sandbox.initProcess?.signal(SIGKILL)
             await self.killGroup()
             var living = await self.living(thorough: true)
             if living.isEmpty { return }
@@ -113,6 +122,11 @@ final class HostProcess: ProcessHandle {
         self.registry.reapOrphans(of: self.tree)
         slipway_reap(self.pidfd.rawValue)
         self.registry.remove(self.tree)
+        self.sandbox.owner?.remove(self.tree.startID)
+        if let initProcess = self.sandbox.initProcess {
+            initProcess.signal(SIGKILL)
+            self.registry.reapLater(initProcess)
+        }
         self.group?.retire()
     }
 
@@ -141,11 +155,21 @@ struct HeldProcess: Sendable {
     let pid: Int32
     private let pidfd: Descriptor
 
-    private init?(_ entry: ProcessEntry) {
+    private let startTime: UInt64
+
+    /// A child of this process, which has not been reaped.
+    init(child pid: Int32, pidfd: Descriptor) {
+        self.pid = pid
+        self.pidfd = pidfd
+        self.startTime = Procfs.process(pid)?.startTime ?? 0
+    }
+
+    init?(_ entry: ProcessEntry) {
         let descriptor = slipway_pidfd_open(entry.pid)
         guard descriptor >= 0 else { return nil }
         self.pid = entry.pid
         self.pidfd = Descriptor(owning: descriptor)
+        self.startTime = entry.startTime
         guard Procfs.process(entry.pid)?.startTime == entry.startTime else { return nil }
     }
 
@@ -186,6 +210,12 @@ struct HeldProcess: Sendable {
     }
 
     func signal(_ signal: Int32) { _ = slipway_pidfd_signal(self.pidfd.rawValue, signal) }
+
+    /// Reaps it if it has ended and is a child of this process.
+    func reap() { slipway_reap(self.pidfd.rawValue) }
+
+    /// Whether nothing is left of it, not even its end.
+    var isGone: Bool { Procfs.process(self.pid)?.startTime != self.startTime }
 
     func waitForEnd() async { await self.pidfd.wait(for: .readable) }
 }

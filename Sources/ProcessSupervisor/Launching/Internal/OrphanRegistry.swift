@@ -14,12 +14,32 @@ import SystemPackage
 /// reap when it has the brand, the session or the group of an instance.
 final class OrphanRegistry: Sendable {
     private let trees = Mutex<[String: ProcessTree]>([:])
+    /// First processes of sandboxes, which have been killed and end when all others there have been reaped.
+    private let ending = Mutex<[HeldProcess]>([])
 
     func add(_ tree: ProcessTree) { self.trees.withLock { $0[tree.startID] = tree } }
     func remove(_ tree: ProcessTree) { self.trees.withLock { $0[tree.startID] = nil } }
 
     /// Reaps every ended orphan of every instance.
-    func sweep() { Self.reapOrphans(of: self.trees.withLock { Array($0.values) }, keeping: []) }
+    func sweep() {
+        Self.reapOrphans(of: self.trees.withLock { Array($0.values) }, keeping: [])
+        self.reapEnding()
+    }
+
+    /// Reaps the first process of a sandbox, now or at one of the next calls.
+    func reapLater(_ initProcess: HeldProcess) {
+        self.ending.withLock { $0.append(initProcess) }
+        self.reapEnding()
+    }
+
+    private func reapEnding() {
+        self.ending.withLock { ending in
+            ending.removeAll { process in
+                process.reap()
+                return process.isGone
+            }
+        }
+    }
 
     /// Reaps every ended orphan of one instance. Its own number must still be taken.
     func reapOrphans(of tree: ProcessTree) {

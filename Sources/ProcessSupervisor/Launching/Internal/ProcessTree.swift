@@ -28,6 +28,9 @@ struct ProcessTree: Sendable {
         return (1 << 61) | (hash & ((1 << 61) - 1))
     }
 
+    /// The brand of the first process of a start's sandbox, which belongs to no tree: it is neither counted nor waited for.
+    static func brand(ofSandbox startID: String) -> UInt64 { Self.brand(of: "sandbox-" + startID) }
+
     /// The processes of the tree, the main one included, ended ones included.
     ///
     /// - Parameter readsMarker: tells whether a process carries a marker; a parameter for tests.

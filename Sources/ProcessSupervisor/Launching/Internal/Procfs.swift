@@ -88,6 +88,13 @@ package enum Procfs {
         return Int32(String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).last ?? "")
     }
 
+    /// Whether a process is in the same namespace of processes as this one, and not in a sandbox.
+    static func sharesProcesses(with pid: Int32) -> Bool {
+        var (other, own) = (stat(), stat())
+        return stat("/proc/\(pid)/ns/pid", &other) == 0 && stat("/proc/self/ns/pid", &own) == 0
+            && other.st_ino == own.st_ino && other.st_dev == own.st_dev
+    }
+
     /// What tells one boot of the machine from another.
     package static func bootID() -> String {
         let text = Self.read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "CProcessLauncher.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+// What the children of a spawn share with the parent, which is suspended meanwhile.
+struct child_context {
+    const struct slipway_spawn_options *options;
+    int input;
+    int output;
+    int notification;
+    // Written by the child into the memory that it shares with the suspended parent: no error pipe is needed.
+    volatile int error;
+    volatile int step;
+    volatile int mount;
+    // Of a sandbox: its first process, a file with that one's program, room for two stacks, and what came of it.
+    int init_program;
+    char *init_stack;
+    char *main_stack;
+    volatile pid_t init;
+    volatile pid_t main;
+};
+
+#define FAIL(which)                \
+    do {                           \
+        context->error = errno;    \
+        context->step = (which);   \
+        _exit(127);                \
+    } while (0)
+
+/// Becomes the program of the options. Does not return.
+int slipway_child_main(void *context);
+/// Makes a sandbox, its first process, and the program's process in it; or goes into one that there is.
+int slipway_sandbox_main(void *context);
+/// A file with the program of a sandbox's first process. -1 and errno on failure.
+int slipway_open_init_program(void);
+
+void slipway_reset_signals(void);
+int slipway_set_limit(const struct slipway_limit *limit);
+/// Another user, if wanted, and no rights, now or later. Returns 0 or the step that failed, with errno.
+int slipway_give_up_rights(const struct slipway_spawn_options *options);
+void slipway_close_on_exec_from(int first);
+/// Denies system calls that no application needs, for good. Returns 0, or -1 and errno.
+int slipway_filter_system_calls(void);
+/// Keeps abstract Unix sockets of others out of reach, where the kernel can. Returns 0, or -1 and errno.
+int slipway_scope_sockets(void);

@@ -1,0 +1,149 @@
+import CProcessLauncher
+import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The sandboxes of one launcher: what they hold, and whose there are.
+final class Sandbox: Sendable {
+    let policy: SandboxPolicy
+    private let host: HostFiles
+    /// Without rights, namespaces are made in a user namespace, in which there is but the host's own user.
+    private let hasUserNamespace: Bool
+    /// The main processes, whose sandboxes others may be started in.
+    private let members = Mutex<[String: Descriptor]>([:])
+
+    init(policy: SandboxPolicy, host: HostFiles = .real) {
+        self.policy = policy
+        self.host = host
+        self.hasUserNamespace = geteuid() != 0
+    }
+
+    func add(_ startID: String, _ pidfd: Descriptor) {
+        if !startID.contains(".") { self.members.withLock { $0[startID] = pidfd } }
+    }
+
+    func remove(_ startID: String) { self.members.withLock { $0[startID] = nil } }
+
+    /// Where a process is to be: a sandbox of its own, or, for what is started on behalf of an instance, that one's.
+    func place(for request: LaunchRequest) throws(SupervisorError) -> Place {
+        var joined: Descriptor?
+        if request.isBesideAnother {
+            joined = self.members.withLock { $0[request.instanceStartID] }
+            if joined == nil {
+                throw SupervisorError(
+                    code: .launchFailed,
+                    message:
+                        "cannot execute \(request.process.arguments.first ?? ""): its instance has no sandbox any more")
+            }
+        }
+        let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
+        return Place(
+            plan: SandboxPlan(self.policy, for: request.process, owner: owner, host: self.host),
+            startID: request.startID, joined: joined, hasUserNamespace: self.hasUserNamespace)
+    }
+}
+
+/// A sandbox that there is.
+struct HeldSandbox: Sendable {
+    /// Who starts others in it; nil: nobody does.
+    let owner: Sandbox?
+    /// With its end everything in the sandbox ends. Nil: the sandbox is another's, or there is none.
+    let initProcess: HeldProcess?
+
+    /// The sandbox that a start has made; what was started in another's has none to end.
+    init(owner: Sandbox?, started result: slipway_spawn_result) {
+        self.owner = owner
+        self.initProcess =
+            result.init_pid > 0
+            ? HeldProcess(child: result.init_pid, pidfd: Descriptor(owning: result.init_pidfd)) : nil
+    }
+
+    /// The sandbox that a former host has made, by the brand of its first process.
+    ///
+    /// - Parameters:
+    ///   - owner: Who may start others in it.
+    ///   - startID: Whose it is.
+    ///   - pid: The instance, which was born just after it; nil when there is none any more.
+    init(owner: Sandbox?, of startID: String, near pid: Int32?) {
+        self.owner = owner
+        let brand = ProcessTree.brand(ofSandbox: startID)
+        func find(_ processes: some Sequence<ProcessEntry>) -> HeldProcess? {
+            processes.first { $0.residentLimit == brand && !$0.hasEnded }.flatMap { HeldProcess($0) }
+        }
+        if let pid {
+            // Of a host that had no sandboxes there is none to be looked for.
+            if Procfs.sharesProcesses(with: pid) {
+                self.initProcess = nil
+                return
+            }
+            if let neighbour = find((max(1, pid - 8)..<pid).lazy.compactMap { Procfs.process($0) }) {
+                self.initProcess = neighbour
+                return
+            }
+        }
+        self.initProcess = find(Procfs.processes())
+    }
+}
+
+extension Sandbox {
+    /// Where one process is to be.
+    struct Place: Sendable {
+        let plan: SandboxPlan
+        let startID: String
+        let joined: Descriptor?
+        let hasUserNamespace: Bool
+
+        func shows(_ path: FilePath) -> Bool { self.plan.shows(path) }
+
+        /// Calls `body` with all of it as C has it.
+        func withOptions<R>(_ body: (UnsafePointer<slipway_sandbox>) -> R) -> R {
+            let maps = ["\(geteuid()) \(geteuid()) 1", "\(getegid()) \(getegid()) 1"]
+            let strings = maps + self.plan.mounts.flatMap { [$0.cSource, $0.target, $0.data] }
+            return withCStrings(strings) { strings in
+                withCStrings(["slipway-sandbox", self.startID]) { arguments in
+                    let mounts = self.plan.mounts.enumerated().map { index, mount in
+                        let first = maps.count + 3 * index
+                        return slipway_mount(
+                            kind: mount.cKind, flags: mount.flags.rawValue, source: strings[first],
+                            target: strings[first + 1], data: strings[first + 2])
+                    }
+                    return mounts.withUnsafeBufferPointer { mounts in
+                        var options = slipway_sandbox()
+                        options.joined = self.joined?.rawValue ?? -1
+                        options.has_user_namespace = self.hasUserNamespace ? 1 : 0
+                        options.namespaces = slipway_sandbox_namespaces
+                        options.user_map = UnsafePointer(strings[0])
+                        options.group_map = UnsafePointer(strings[1])
+                        options.mounts = mounts.baseAddress
+                        options.mount_count = mounts.count
+                        options.init_argv = arguments
+                        options.init_brand = slipway_limit(
+                            resource: slipway_limit_resident, value: ProcessTree.brand(ofSandbox: self.startID))
+                        defer { withExtendedLifetime(self.joined) {} }
+                        return body(&options)
+                    }
+                }
+            }
+        }
+
+        /// What the sandbox was being made of when that failed.
+        func detail(of result: slipway_spawn_result) -> String {
+            switch UInt32(result.step) {
+            case SLIPWAY_STEP_NAMESPACES.rawValue:
+                return self.joined == nil ? " (new namespaces)" : " (going into that of its instance)"
+            case SLIPWAY_STEP_FILTER.rawValue: return " (the filter of system calls)"
+            case SLIPWAY_STEP_INIT.rawValue: return " (its first process)"
+            default:
+                guard self.plan.mounts.indices.contains(Int(result.mount)) else { return " (its root)" }
+                let mount = self.plan.mounts[Int(result.mount)]
+                let source = mount.source == mount.target ? "" : ", from \(mount.source)"
+                return " (\(mount.target)\(source))"
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+/// How far instances are kept from everything else on the machine, and why not further.
+public struct Isolation: Sendable, Hashable {
+    /// A way to start instances.
+    public enum Level: String, Codable, Sendable, Hashable, CaseIterable, Comparable {
+        /// Beside everything else, without rights: ``HostLauncher``.
+        case host
+        /// In a sandbox of its own: ``SandboxLauncher``.
+        case sandbox
+
+        /// Whether one keeps less away than another.
+        public static func < (first: Self, second: Self) -> Bool {
+            Self.allCases.firstIndex(of: first) ?? 0 < Self.allCases.firstIndex(of: second) ?? 0
+        }
+    }
+
+    /// What became of trying a level.
+    public enum Finding: Sendable, Hashable {
+        /// A program was started by it.
+        case works
+        /// None was, for this reason.
+        case fails(String)
+    }
+
+    /// The level that was chosen.
+    public let level: Level
+    /// Where the strongest was to be chosen: the stronger ones that do not work here, each with its reason.
+    public let unavailable: [Level: String]
+
+    /// Chooses a level: the wanted one, or the strongest that works.
+    ///
+    /// - Parameters:
+    ///   - wanted: The level to have; nil: the strongest that works. ``Level/host`` needs no finding.
+    ///   - findings: What ``probe(policy:)`` found.
+    /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
+    public init(_ wanted: Level? = nil, among findings: [Level: Finding]) throws(SupervisorError) {
+        var unavailable: [Level: String] = [:]
+        for level in Level.allCases where level != .host {
+            switch findings[level] {
+            case .works: break
+            case .fails(let reason): unavailable[level] = reason
+            case nil: unavailable[level] = "it was not tried"
+            }
+        }
+        if let wanted, let reason = unavailable[wanted] {
+            throw .invalid("isolation \"\(wanted.rawValue)\" does not work on this machine: \(reason)")
+        }
+        let chosen = wanted ?? Level.allCases.last { unavailable[$0] == nil } ?? .host
+        self.level = chosen
+        self.unavailable = wanted == nil ? unavailable.filter { $0.key > chosen } : [:]
+    }
+
+    /// Tries each level by starting a program that ends at once. Takes some milliseconds.
+    ///
+    /// - Parameter policy: What sandboxes will hold.
+    public static func probe(policy: SandboxPolicy = SandboxPolicy()) async -> [Level: Finding] {
+        do throws(SupervisorError) {
+            let launcher = try SandboxLauncher(policy: policy, adoptsOrphans: false)
+            let mark = "probe\(UInt64.random(in: .min ... .max))"
+            let process = ProcessSpec(
+                arguments: ["true"], environment: [LaunchRequest.markerVariable: mark], workingDirectory: "/")
+            let launched = try await launcher.launch(
+                LaunchRequest(id: "isolation-probe", startID: mark, process: process, output: .discard))
+            let status = await launched.handle.waitForExit()
+            await launched.handle.killTree()
+            launched.handle.release()
+            return [.sandbox: status == .exited(0) ? .works : .fails("a program that does nothing ended as: \(status)")]
+        } catch {
+            return [.sandbox: .fails(error.message)]
+        }
+    }
+
+    /// The launcher of the level.
+    ///
+    /// - Parameters:
+    ///   - policy: What sandboxes hold.
+    ///   - groups: What limits, counts and ends instances as a whole.
+    /// - Throws: `invalidSpec` when no sandbox could be made of the policy.
+    public func launcher(
+        policy: SandboxPolicy = SandboxPolicy(), groups: ControlGroups? = nil
+    ) throws(SupervisorError) -> any Launcher {
+        switch self.level {
+        case .host: HostLauncher(groups: groups)
+        case .sandbox: try SandboxLauncher(policy: policy, groups: groups)
+        }
+    }
+}
+
+extension Isolation: CustomStringConvertible {
+    /// What was chosen, and what was not to be had: for the log.
+    public var description: String {
+        let what =
+            switch self.level {
+            case .host: "instances run beside everything else on this machine (isolation: host)"
+            case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
+            }
+        let reasons = self.unavailable.sorted { $0.key > $1.key }.map {
+            "\($0.key.rawValue) does not work: \($0.value)"
+        }
+        return ([what] + reasons).joined(separator: "; ")
+    }
+}

@@ -1,0 +1,51 @@
+import SystemPackage
+import Testing
+
+@testable import ProcessSupervisor
+
+@Suite struct IsolationTests {
+    typealias Level = Isolation.Level
+
+    @Test(arguments: [
+        (Level?.none, [Level.sandbox: Isolation.Finding.works], Level.sandbox, [Level: String]()),
+        (nil, [.sandbox: .fails("no namespaces")], .host, [.sandbox: "no namespaces"]),
+        (nil, [:], .host, [.sandbox: "it was not tried"]),
+        (.host, [.sandbox: .works], .host, [:]),
+        (.host, [.sandbox: .fails("no")], .host, [:]),
+        (.sandbox, [.sandbox: .works], .sandbox, [:]),
+    ])
+    func `the strongest that works is chosen, or the wanted one`(
+        wanted: Level?, findings: [Level: Isolation.Finding], expected: Level, unavailable: [Level: String]
+    ) throws {
+        let isolation = try Isolation(wanted, among: findings)
+        #expect(isolation.level == expected)
+        #expect(isolation.unavailable == unavailable)
+    }
+
+    @Test func `a wanted level that does not work is an error with its reason, and no weaker one is taken`() {
+        let error = #expect(throws: SupervisorError.self) {
+            try Isolation(.sandbox, among: [.sandbox: .fails("no namespaces here")])
+        }
+        #expect(error?.message.contains("no namespaces here") == true)
+    }
+
+    @Test func `it says what was chosen, and why nothing better`() throws {
+        let isolation = try Isolation(among: [.sandbox: .fails("no namespaces here")])
+        #expect(isolation.description.contains("isolation: host"))
+        #expect(isolation.description.hasSuffix("sandbox does not work: no namespaces here"))
+    }
+
+    @Test func `each level has its launcher`() throws {
+        #expect(try Isolation(.host, among: [:]).launcher() is HostLauncher)
+        #expect(try Isolation(.sandbox, among: [.sandbox: .works]).launcher() is SandboxLauncher)
+    }
+
+    @Test func `what is tried is what the policy says`() async {
+        let findings = await Isolation.probe(policy: SandboxPolicy(binds: [.init("/no/such/directory")]))
+        guard case .fails(let reason) = findings[.sandbox] else {
+            Issue.record("it worked")
+            return
+        }
+        #expect(reason.contains("/no/such/directory") || reason.contains("new namespaces"), "\(reason)")
+    }
+}

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import ProcessSupervisor
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Whether sandboxes can be tested here, and what of.
+enum TestSandbox {
+    /// As a sandbox is by default, but that processes write to their working directory.
+    static let policy = SandboxPolicy(treeIsWritable: true)
+
+    /// Finds out by really starting a program. Where nothing may be skipped, it is not asked.
+    static var isUsable: Bool {
+        get async {
+            if ProcessInfo.processInfo.environment["CI"] == "true" { return true }
+            return await Isolation.probe()[.sandbox] == .works
+        }
+    }
+
+    /// The first processes of sandboxes that are there now, by the mark in their command line.
+    static func firstProcesses() -> Set<Int32> {
+        Set(
+            Procfs.processes().filter { entry in
+                (try? String(contentsOfFile: "/proc/\(entry.pid)/cmdline", encoding: .utf8))?
+                    .hasPrefix("slipway-sandbox\0") == true
+            }.map(\.pid))
+    }
+}
