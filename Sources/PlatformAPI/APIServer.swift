@@ -60,22 +60,28 @@ public final class APIServer: Service {
         router.add(middleware: ProblemMiddleware())
         OpenRoutes(platform: self.platform).add(to: router)
         APIRoutes(
-            router: router, platform: self.platform, configuration: self.configuration,
-            stream: OperationStream(
-                keepAliveInterval: self.configuration.keepAliveInterval,
-                shutdownGrace: self.configuration.shutdownGrace, clock: self.configuration.clock),
+            router: router, platform: self.platform, configuration: self.configuration, stream: self.stream,
             uploads: uploads
         ).add()
         return router
+    }
+
+    private var stream: OperationStream {
+        OperationStream(
+            keepAliveInterval: self.configuration.keepAliveInterval, shutdownGrace: self.configuration.shutdownGrace,
+            clock: self.configuration.clock)
     }
 
     private func application(_ router: Router<APIContext>) -> some ApplicationProtocol {
         let git = GitEndpoint(platform: self.platform, prefix: self.configuration.gitPrefix, logger: self.logger)
         let authenticator = Authenticator(platform: self.platform)
         let idleTimeout = self.configuration.idleTimeout
+        let sockets = OneOffSocket(
+            platform: self.platform, messageLimit: self.configuration.bodyLimit, stream: self.stream,
+            keepAliveInterval: self.configuration.keepAliveInterval)
         let address = self.address
         let server = HTTPServerBuilder { responder in
-            HTTP1Channel(
+            UpgradableHTTPChannel(
                 responder: { request, writer, channel in
                     if request.headers[.expect]?.lowercased() == "100-continue" {
                         // Whoever may not come in gets the final answer now, and need not send the body.
@@ -89,8 +95,7 @@ public final class APIServer: Service {
                         try await responder(request, writer, channel)
                     }
                 },
-                configuration: HTTP1Channel.Configuration(
-                    additionalChannelHandlers: [DisconnectHandler()], idleTimeout: idleTimeout.map { TimeAmount($0) }))
+                sockets: sockets, idleTimeout: idleTimeout)
         }
         return Application(
             router: router, server: server,

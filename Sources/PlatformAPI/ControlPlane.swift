@@ -73,13 +73,14 @@ public protocol ControlPlane: Sendable {
     func restart(
         _ target: String?, of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError)
-    /// Stops one instance.
+    /// Stops one instance, or ends a one-off.
     func stopInstance(_ instance: String, of name: String, by principal: Principal) async throws(PlatformError)
     /// Runs a one-off.
     func runOneOff(
-        _ request: OneOffRequest, of name: String, by principal: Principal,
-        output: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ request: OneOffRequest, of name: String, by principal: Principal, session: OneOffSession
     ) async throws(PlatformError) -> OneOffResult
+    /// The one-offs that run.
+    func oneOffs(of name: String) async throws(PlatformError) -> [OneOffInfo]
     /// The last lines of an application's log.
     func recentLogs(
         of name: String, limit: Int, sources: Set<String>?, process: String?

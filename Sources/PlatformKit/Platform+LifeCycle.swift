@@ -122,7 +122,8 @@ extension Platform {
             state.isStopping = true
             defer { state.readiness = [:] }
             return (
-                Array(state.running.values) + Array(state.oneOffs.values), state.readiness.values.map(\.continuation)
+                Array(state.running.values) + state.oneOffs.values.map(\.ending),
+                state.readiness.values.map(\.continuation)
             )
         }
         for continuation in waiting { continuation.resume(throwing: Self.stopped) }

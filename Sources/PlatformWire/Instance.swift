@@ -65,34 +65,3 @@ public struct InstanceSelection: Codable, Sendable, Hashable {
     /// Makes one from the target.
     public init(target: String?) { self.target = target }
 }
-
-/// The body of a request for a one-off.
-public struct OneOffRequest: Codable, Sendable, Hashable {
-    /// The command and its arguments.
-    public var command: [String]
-    /// Config variables for this run alone.
-    public var environment: [String: String]
-    /// Whether the answer comes at once, and the output goes to the application's log alone.
-    public var detach: Bool
-
-    /// Makes one from its parts.
-    public init(command: [String], environment: [String: String] = [:], detach: Bool = false) {
-        self.command = command
-        self.environment = environment
-        self.detach = detach
-    }
-}
-
-/// How a one-off ended.
-public struct OneOffResult: Codable, Sendable, Hashable {
-    /// The name that its log lines carry: `run.7`.
-    public var name: String
-    /// The exit status for a shell: the command's own, 128 plus the signal, or `nil` when it was detached.
-    public var status: Int32?
-
-    /// Makes one from its parts.
-    public init(name: String, status: Int32?) {
-        self.name = name
-        self.status = status
-    }
-}

@@ -51,6 +51,30 @@ extension EndToEnd {
                     #expect(bad.status == 37, "\(bad)")
                     #expect(bad.output == "out\nerr\n", "\(bad)")
 
+                    // At a terminal they have one of their own; `script` is one for the client.
+                    let shell = try await command(
+                        .path("/usr/bin/script"),
+                        [
+                            "-qec",
+                            "stty rows 33 cols 77; '\(TestHost.executable)' run --app echo -- "
+                                + "sh -c 'tty; stty size; exit 7'; s=$?; stty -a | grep -o ' echo '; exit $s",
+                            "/dev/null",
+                        ],
+                        environment: ["SLIPWAY_URL": "http://\(host.admin)", "SLIPWAY_TOKEN": host.token])
+                    #expect(shell.status == 7, "\(shell)")
+                    #expect(shell.output.contains("/dev/pts/") && shell.output.contains("33 77"), "\(shell)")
+                    #expect(shell.output.hasSuffix(" echo \r\n"), "the client's own terminal is as before: \(shell)")
+
+                    // Those that run are listed, and can be ended.
+                    let background = try await host.slipway("run", "--detach", "--app", "echo", "--", "sleep", "4242")
+                    try #require(background.status == 0, "\(background)")
+                    let list = try await host.slipway("run", "--list", "--app", "echo")
+                    let name = try #require(list.output.split(separator: "\n").last?.split(separator: " ").first)
+                    #expect(list.output.contains("sleep 4242"), "\(list)")
+                    let stop = try await host.slipway("ps", "stop", "--app", "echo", String(name))
+                    #expect(stop.status == 0, "\(stop)")
+                    while try await host.slipway("run", "--list", "--app", "echo").output.contains("sleep 4242") {}
+
                     // Rollback is one step, to what was live before, with its config.
                     let back = try await host.slipway("releases", "rollback", "--app", "echo")
                     try #require(back.status == 0, "\(back)")

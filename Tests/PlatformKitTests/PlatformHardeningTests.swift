@@ -242,7 +242,7 @@ private final class StubRuntime: WorkloadRuntime {
     func removeRoute(of applicationID: String) {}
     func drain(_ ids: [String], grace: Duration) async {}
     func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit { WorkloadExit(status: 0, description: "exit status 0") }
     func events() -> AsyncStream<WorkloadEvent> { AsyncStream { $0.finish() } }
 }

@@ -1,4 +1,5 @@
 public import MetricsCore
+public import PlatformWire
 
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
@@ -39,9 +40,9 @@ public protocol WorkloadRuntime: Sendable {
     func removeRoute(of applicationID: String)
     /// Waits until nothing is in flight to the instances, which must have left the route before.
     func drain(_ ids: [String], grace: Duration) async
-    /// Runs a command with a release; returns how it ended.
+    /// Runs a command with a release; returns how it ended, when all of its output has been taken.
     func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit
     /// Changes of instances, from the moment of the call.
     func events() -> AsyncStream<WorkloadEvent>
@@ -80,6 +81,8 @@ public struct WorkloadRequest: Sendable {
     public var needsPort: Bool
     /// How long after SIGTERM it may take to end.
     public var stopGrace: Duration
+    /// What it may use at most.
+    public var size: InstanceSize
 
     /// What to run.
     public enum Command: Sendable, Hashable {
@@ -93,7 +96,7 @@ public struct WorkloadRequest: Sendable {
     public init(
         applicationID: String, processType: String, number: Int, release: Int, serial: Int, slug: String,
         command: Command, environment: [String: String], readiness: ReadinessRecord?, needsPort: Bool,
-        stopGrace: Duration
+        stopGrace: Duration, size: InstanceSize = .unlimited
     ) {
         self.applicationID = applicationID
         self.processType = processType
@@ -106,6 +109,7 @@ public struct WorkloadRequest: Sendable {
         self.readiness = readiness
         self.needsPort = needsPort
         self.stopGrace = stopGrace
+        self.size = size
     }
 
     /// The name people use: `web.1`.

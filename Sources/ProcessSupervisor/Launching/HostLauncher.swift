@@ -210,6 +210,7 @@ extension HostLauncher {
         var options = slipway_spawn_options()
         options.input = input
         options.output = output.rawValue
+        options.controlling_terminal = request.hasTerminal ? 1 : 0
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0

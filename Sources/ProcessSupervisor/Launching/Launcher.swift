@@ -73,16 +73,20 @@ public struct LaunchRequest: Sendable {
     public var output: Output
     /// Its standard input, an open descriptor of this process; nil: empty.
     public var input: FileDescriptor?
+    /// Whether `input` is a terminal, which becomes the one that controls the process's session.
+    public var hasTerminal: Bool
 
     /// Describes a start.
     public init(
-        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil
+        id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil,
+        hasTerminal: Bool = false
     ) {
         self.id = id
         self.startID = startID
         self.process = process
         self.output = output
         self.input = input
+        self.hasTerminal = hasTerminal
     }
 }
 
