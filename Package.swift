@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioExtras = product(name: "NIOExtras", package: "swift-nio-extras")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
@@ -112,7 +113,7 @@ let platform: [Target] = [
         name: "PlatformAPI",
         dependencies: [
             "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .httpTypes, .hummingbird, .hummingbirdCore,
-            .logging, .nioCore, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket,
+            .logging, .nioCore, .nioExtras, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket,
             .serviceLifecycle, .system, .unixSignals,
         ],
         swiftSettings: settings),
@@ -130,8 +131,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle,
-            .subprocess, .system, .toml, .unixSignals,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore, .nioPosix,
+            .serviceLifecycle, .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
         swiftSettings: settings),

@@ -48,6 +48,7 @@ struct ServeSettings {
     var buildpacks: [FilePath]
     var leaveRunning: Bool
     var logLevel: Logger.Level
+    var upgradeTimeout: Duration
     var killAt: String?
     var searchPath: String
 
@@ -87,6 +88,7 @@ struct ServeSettings {
             throw ValidationError("--log-level takes trace, debug, info, notice, warning or error; not \(level)")
         }
         self.logLevel = logLevel
+        self.upgradeTimeout = try .seconds(lookup.number(options.upgradeTimeout, "upgrade-timeout") ?? 120)
         self.killAt = options.killAt
         self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
     }
