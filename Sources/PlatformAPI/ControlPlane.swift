@@ -65,9 +65,10 @@ public protocol ControlPlane: Sendable {
     ) async throws(PlatformError) -> ReleaseInfo
     /// The instances of an application.
     func instances(of name: String) async throws(PlatformError) -> [InstanceInfo]
-    /// Sets the formation.
+    /// Sets the formation, and the sizes of process types.
     func scale(
-        _ name: String, to quantities: [String: Int], by principal: Principal, output: any ProgressOutput
+        _ name: String, to quantities: [String: Int], sizes: [String: String], by principal: Principal,
+        output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo]
     /// Replaces instances.
     func restart(

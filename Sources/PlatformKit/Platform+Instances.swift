@@ -15,35 +15,42 @@ extension Platform {
                     name: instance.name, release: instance.release, state: instance.phase.rawValue, pid: instance.pid,
                     port: instance.port, startedAt: instance.startedAt, restarts: instance.restarts,
                     lastExit: instance.lastExit, lastProbe: instance.lastProbe, memoryBytes: memory,
-                    isRouted: routed.contains(instance.id))
+                    isRouted: routed.contains(instance.id), size: instance.size)
             }
     }
 
-    /// Sets the wanted numbers of instances; returns when the new ones are ready.
+    /// Sets the wanted numbers of instances, and the sizes of process types; returns when the new ones are ready. Instances
+    /// of another size than is wanted are replaced, with no request lost.
     ///
-    /// - Throws: `invalid` for a process type that the release does not have, `limit` for too many, `refused` when a
-    ///   new instance does not become ready; the wanted numbers are then as they were before.
+    /// - Throws: `invalid` for a process type that the release does not have or a size that there is not, `limit` for too many, `refused` when a
+    ///   new instance does not become ready; what is wanted is then as it was before.
     public func scale(
-        _ name: String, to quantities: [String: Int], by principal: Principal, output: any ProgressOutput
+        _ name: String, to quantities: [String: Int], sizes: [String: String] = [:], by principal: Principal,
+        output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo] {
         let application = try await self.find(name)
         try await self.inTurn(application) { (application) async throws in
-            try await self.check(quantities, application)
-            let before = application.formation
-            let after = before.merging(quantities) { $1 }
-            try await self.save(formation: after, of: application)
+            let release = try await self.check(quantities, application, sizes: sizes)
+            let before = (application.formation, application.sizes)
+            let after = (before.0.merging(quantities) { $1 }, before.1.merging(sizes) { $1 })
+            try await self.save(after, of: application)
+            let controller = self.controller(of: application.id)
             do {
-                try await self.controller(of: application.id).scale(to: after) { line in
-                    try? await output.line("       \(line)")
-                }
+                let progress: Progress = { line in try? await output.line("       \(line)") }
+                await controller.set(sizes: self.sizes(of: release, try await self.current(application)))
+                try await controller.scale(to: after.0, progress: progress)
+                try await self.replaceMisfits(of: application, sizes, progress)
             } catch {
                 try await shielded { () async throws in
-                    try await self.save(formation: before, of: application)
-                    try await self.controller(of: application.id).scale(to: before) { _ in }
+                    try await self.save(before, of: application)
+                    await controller.set(sizes: self.sizes(of: release, try await self.current(application)))
+                    try await controller.scale(to: before.0) { _ in }
                 }
                 throw error
             }
-            let words = quantities.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let words = Set(quantities.keys).union(sizes.keys).sorted().map { type in
+                "\(type)=\(quantities[type].map { "\($0)" } ?? "")" + (sizes[type].map { ":\($0)" } ?? "")
+            }
             try await self.audit("ps.scale", application, words.joined(separator: " "), by: principal)
         }
         return try await self.instances(of: try await self.current(application).name)
@@ -98,7 +105,31 @@ extension Platform {
         }
     }
 
-    private func check(_ quantities: [String: Int], _ application: ApplicationRecord) async throws(PlatformError) {
+    /// Puts instances of the wanted size in the place of those that have another.
+    private func replaceMisfits(
+        of application: ApplicationRecord, _ sizes: [String: String], _ progress: Progress
+    ) async throws {
+        let misfits = Set(
+            self.runtime.instances(of: application.id)
+                .filter { instance in sizes[instance.processType].map { $0 != instance.size } ?? false }
+                .map { Slot(processType: $0.processType, number: $0.number) })
+        guard !misfits.isEmpty else { return }
+        _ = try await self.controller(of: application.id).replace(
+            matching: { misfits.contains($0) }, progress: progress)
+    }
+
+    /// The size of each process type of a release. One that there is no more is the default.
+    func sizes(of release: ReleaseRecord, _ application: ApplicationRecord) -> [String: InstanceSize] {
+        let standard = (try? self.size(named: nil)) ?? .unlimited
+        return release.processTypes.keys.reduce(into: [:]) { sizes, type in
+            sizes[type] = application.sizes[type].flatMap { try? self.size(named: $0) } ?? standard
+        }
+    }
+
+    private func check(
+        _ quantities: [String: Int], _ application: ApplicationRecord, sizes: [String: String]
+    ) async throws(PlatformError) -> ReleaseRecord {
+        for size in sizes.values { _ = try self.size(named: size) }
         let maximum = self.configuration.maxInstancesPerType
         for (type, quantity) in quantities where !(0...maximum).contains(quantity) {
             throw PlatformError(.limit, "\(type)=\(quantity): between 0 and \(maximum) instances are allowed")
@@ -108,17 +139,21 @@ extension Platform {
         else {
             throw PlatformError(.conflict, "\(application.name) has no release yet; deploy something first")
         }
-        for type in quantities.keys where release.processTypes[type] == nil {
+        for type in Set(quantities.keys).union(sizes.keys).sorted() where release.processTypes[type] == nil {
             let types = release.processTypes.keys.sorted().joined(separator: ", ")
             throw PlatformError(
                 .invalid, "v\(version) of \(application.name) has no process type \(type); it has: \(types)")
         }
+        return release
     }
 
-    private func save(formation: [String: Int], of application: ApplicationRecord) async throws(PlatformError) {
+    private func save(
+        _ wanted: (formation: [String: Int], sizes: [String: String]), of application: ApplicationRecord
+    ) async throws(PlatformError) {
         try await self.writing { records in
             guard var current = try records.application(id: application.id) else { return }
-            current.formation = formation
+            current.formation = wanted.formation
+            current.sizes = wanted.sizes
             try records.save(current)
         }
     }

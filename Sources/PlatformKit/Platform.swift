@@ -243,6 +243,6 @@ public final class Platform: Service {
         environment["SLIPWAY_APP"] = application.name
         environment["SLIPWAY_RELEASE"] = "v\(release.version)"
         environment["SLIPWAY_COMMIT"] = release.commit ?? ""
-        return LaunchPlan(release: release, environment: environment)
+        return LaunchPlan(release: release, environment: environment, sizes: self.sizes(of: release, application))
     }
 }

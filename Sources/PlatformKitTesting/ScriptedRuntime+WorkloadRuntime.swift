@@ -18,7 +18,8 @@ extension ScriptedRuntime: WorkloadRuntime {
         var instance = WorkloadInstance(
             id: "\(request.applicationID)/\(request.name)@v\(request.release)#\(request.serial)",
             applicationID: request.applicationID, processType: request.processType, number: request.number,
-            release: request.release, serial: request.serial, phase: .starting)
+            release: request.release, serial: request.serial, phase: .starting,
+            size: request.size.name)
         let name = instance.shortName
         self.change { state in
             state.snapshot.records.append(.start(name))

@@ -28,11 +28,13 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
     public var memoryBytes: Int64?
     /// Whether requests are routed to it.
     public var isRouted: Bool
+    /// The size that limits it.
+    public var size: String?
 
     /// Makes one from its parts.
     public init(
         name: String, release: Int, state: String, pid: Int32?, port: Int?, startedAt: Date?, restarts: Int,
-        lastExit: String?, lastProbe: String?, memoryBytes: Int64?, isRouted: Bool
+        lastExit: String?, lastProbe: String?, memoryBytes: Int64?, isRouted: Bool, size: String? = nil
     ) {
         self.name = name
         self.release = release
@@ -45,6 +47,7 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
         self.lastProbe = lastProbe
         self.memoryBytes = memoryBytes
         self.isRouted = isRouted
+        self.size = size
     }
 }
 
@@ -52,9 +55,14 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
 public struct ScaleRequest: Codable, Sendable, Hashable {
     /// The wanted number of instances by process type.
     public var quantities: [String: Int]
+    /// The sizes of some process types, by name; the others keep theirs.
+    public var sizes: [String: String]?
 
-    /// Makes one from the numbers.
-    public init(quantities: [String: Int]) { self.quantities = quantities }
+    /// Makes one from its parts.
+    public init(quantities: [String: Int], sizes: [String: String]? = nil) {
+        self.quantities = quantities
+        self.sizes = sizes
+    }
 }
 
 /// The body of a request about some instances: all, those of a type (`web`), or one (`web.1`).

@@ -34,8 +34,17 @@ extension EndToEnd {
                     #expect(instances.map(\.name).sorted() == ["web.1", "web.2", "worker.1"])
                     #expect(instances.allSatisfy { $0.state == "ready" }, "\(instances)")
 
+                    // A size is a limit for each; those of another are replaced, and it is kept.
+                    let resize = try await host.slipway("ps", "scale", "--app", "echo", "worker=:small", "web=2:large")
+                    try #require(resize.status == 0, "\(resize)")
+                    let resized = try await host.instances("echo").filter { $0.state == "ready" }
+                    #expect(resized.filter { $0.name == "worker.1" }.map(\.size) == ["small"], "\(resized)")
+                    #expect(resized.filter { $0.isRouted }.map(\.size) == ["large", "large"], "\(resized)")
+                    let unknown = try await host.slipway("ps", "scale", "--app", "echo", "web=:gigantic")
+                    #expect(unknown.status == 1 && unknown.error.contains("there are: small, medium"), "\(unknown)")
+
                     // A restart replaces the processes.
-                    let before = Set(instances.compactMap(\.pid))
+                    let before = Set(resized.compactMap(\.pid))
                     let restart = try await host.slipway("ps", "restart", "--app", "echo", "web")
                     try #require(restart.status == 0, "\(restart)")
                     let after = try await host.instances("echo").filter { $0.isRouted }

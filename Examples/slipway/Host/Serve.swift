@@ -135,6 +135,20 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "What instances and one-offs may use for which no size was chosen. (default: unlimited)", valueName: "size")
+    )
+    var defaultSize: String?
+
+    @Option(
+        help: ArgumentHelp("How many one-offs of an application may run at a time. (default: 10)", valueName: "number"))
+    var maxOneOffs: Int?
+
+    @Option(
+        help: ArgumentHelp("How long a one-off may take. (default: 86400)", valueName: "seconds"))
+    var oneOffTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "How long a new version may take to serve in an upgrade, before this one goes on. (default: 120)",
             valueName: "seconds"))
     var upgradeTimeout: Int?

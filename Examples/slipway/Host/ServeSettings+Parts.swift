@@ -24,6 +24,10 @@ extension ServeSettings {
         configuration.drainGrace = self.stopGrace
         configuration.bootTimeout = self.bootTimeout
         configuration.startHold = self.startHold
+        configuration.sizes = self.sizes
+        configuration.defaultSize = self.defaultSize
+        configuration.maxOneOffsPerApplication = self.maxOneOffs
+        configuration.oneOffTimeout = self.oneOffTimeout
         if let killAt = self.killAt {
             // For tests of what a crash leaves: the host ends at this step as if the power went.
             configuration.onJournal = { if $0.rawValue == killAt { kill(getpid(), SIGKILL) } }

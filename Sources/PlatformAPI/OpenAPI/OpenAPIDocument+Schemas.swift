@@ -57,9 +57,9 @@ extension OpenAPIDocument {
         "InstanceInfo": object([
             "name": "string", "release": "integer", "state": "string", "pid": "integer?", "port": "integer?",
             "startedAt": "date?", "restarts": "integer", "lastExit": "string?", "lastProbe": "string?",
-            "memoryBytes": "integer?", "isRouted": "boolean",
+            "memoryBytes": "integer?", "isRouted": "boolean", "size": "string?",
         ]),
-        "ScaleRequest": object(["quantities": "numbers"]),
+        "ScaleRequest": object(["quantities": "numbers", "sizes": "map?"]),
         "InstanceSelection": object(["target": "string?"]),
         "OneOffRequest": object([
             "command": "list", "environment": "map?", "detach": "boolean?", "keep": "boolean?",

@@ -14,7 +14,8 @@ extension APIRoutes {
             let body = try await request.json(ScaleRequest.self, limit: limit)
             let name = try context.application
             return stream.response(context: context) { output in
-                try await platform.scale(name, to: body.quantities, by: context.principal, output: output)
+                try await platform.scale(
+                    name, to: body.quantities, sizes: body.sizes ?? [:], by: context.principal, output: output)
             }
         }
         self.operating.post("apps/:app/ps/restart") { request, context in

@@ -149,12 +149,14 @@ public struct WorkloadInstance: Sendable, Hashable {
     public var lastExit: String?
     /// What the last probe saw, in words.
     public var lastProbe: String?
+    /// The size that limits it, by name; `nil` for one of before there were sizes.
+    public var size: String?
 
     /// Makes one from its parts.
     public init(
         id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
         pid: Int32? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: String? = nil,
-        lastProbe: String? = nil
+        lastProbe: String? = nil, size: String? = nil
     ) {
         self.id = id
         self.applicationID = applicationID
@@ -169,6 +171,7 @@ public struct WorkloadInstance: Sendable, Hashable {
         self.restarts = restarts
         self.lastExit = lastExit
         self.lastProbe = lastProbe
+        self.size = size
     }
 
     /// The name people use: `web.1`.
