@@ -177,7 +177,7 @@ let testing: [Target] = [
     .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
     .target(
         name: "RouterCoreTesting", dependencies: ["RouterCore", .nioCore, .nioPosix], swiftSettings: settings),
-    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
+    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit", "PlatformWire"], swiftSettings: settings),
     // What every test target needs and no user does: a clock that tests move, temporary directories, authorities.
     .target(
         name: "TestSupport", dependencies: [.crypto, .subprocess, .swiftASN1, .system, .x509],

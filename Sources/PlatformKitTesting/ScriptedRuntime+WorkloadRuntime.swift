@@ -1,4 +1,5 @@
 public import PlatformKit
+internal import PlatformWire
 import Synchronization
 
 extension ScriptedRuntime: WorkloadRuntime {

@@ -1,5 +1,6 @@
 import Foundation
 import PlatformWire
+import Subprocess
 import SystemPackage
 import TestSupport
 import Testing

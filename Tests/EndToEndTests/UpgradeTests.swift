@@ -84,32 +84,38 @@ extension EndToEnd {
             return try #require(word.flatMap { Int32($0) }, "\(result)")
         }
 
+        private final class Load: Sendable {
+            let isOver = Mutex(false)
+            let count = Mutex(0)
+
+            func visit(_ host: TestHost) async throws {
+                while !self.isOver.withLock({ $0 }) {
+                    let answer = try await host.get("echo")
+                    #expect(answer.status == 200, "\(answer)")
+                    self.count.withLock { $0 += 1 }
+                }
+            }
+
+            func ask(_ host: TestHost) async throws {
+                while !self.isOver.withLock({ $0 }) {
+                    let list = try await host.slipway("apps", "list", "--json")
+                    #expect(list.status == 0, "\(list)")
+                }
+            }
+        }
+
         /// Runs `body` while visitors and clients of the API ask without a pause; each must be answered.
         private func underLoad<R: Sendable>(
             _ host: TestHost, _ body: @escaping @Sendable () async throws -> R
         ) async throws -> R {
-            let isOver = Mutex(false)
-            let count = Mutex(0)
+            let load = Load()
             return try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<4 {
-                    group.addTask {
-                        while !isOver.withLock({ $0 }) {
-                            let answer = try await host.get("echo")
-                            #expect(answer.status == 200, "\(answer)")
-                            count.withLock { $0 += 1 }
-                        }
-                    }
-                }
-                group.addTask {
-                    while !isOver.withLock({ $0 }) {
-                        let list = try await host.slipway("apps", "list", "--json")
-                        #expect(list.status == 0, "\(list)")
-                    }
-                }
+                for _ in 0..<4 { group.addTask { try await load.visit(host) } }
+                group.addTask { try await load.ask(host) }
                 let result = try await body()
-                isOver.withLock { $0 = true }
+                load.isOver.withLock { $0 = true }
                 try await group.waitForAll()
-                #expect(count.withLock { $0 } > 0)
+                #expect(load.count.withLock { $0 } > 0)
                 return result
             }
         }
