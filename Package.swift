@@ -29,10 +29,14 @@ extension Target.Dependency {
     static let logging = product(name: "Logging", package: "swift-log")
     static let metrics = product(name: "CoreMetrics", package: "swift-metrics")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioExtras = product(name: "NIOExtras", package: "swift-nio-extras")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP1 = product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
+    static let nioWebSocket = product(name: "NIOWebSocket", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let swiftASN1 = product(name: "SwiftASN1", package: "swift-asn1")
@@ -109,12 +113,15 @@ let platform: [Target] = [
         name: "PlatformAPI",
         dependencies: [
             "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .httpTypes, .hummingbird, .hummingbirdCore,
-            .logging, .nioCore, .nioPosix, .serviceLifecycle, .system, .unixSignals,
+            .logging, .nioCore, .nioExtras, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket,
+            .serviceLifecycle, .system, .unixSignals,
         ],
         swiftSettings: settings),
     .target(
         name: "PlatformClient",
-        dependencies: ["PlatformWire", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .system],
+        dependencies: [
+            "PlatformWire", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .nioWebSocket, .system,
+        ],
         swiftSettings: settings),
 ]
 
@@ -124,8 +131,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .serviceLifecycle,
-            .subprocess, .system, .toml, .unixSignals,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore, .nioPosix,
+            .serviceLifecycle, .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
         swiftSettings: settings),
@@ -170,7 +177,7 @@ let testing: [Target] = [
     .target(name: "ProcessSupervisorTesting", dependencies: ["ProcessSupervisor", .system], swiftSettings: settings),
     .target(
         name: "RouterCoreTesting", dependencies: ["RouterCore", .nioCore, .nioPosix], swiftSettings: settings),
-    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit"], swiftSettings: settings),
+    .target(name: "PlatformKitTesting", dependencies: ["PlatformKit", "PlatformWire"], swiftSettings: settings),
     // What every test target needs and no user does: a clock that tests move, temporary directories, authorities.
     .target(
         name: "TestSupport", dependencies: [.crypto, .subprocess, .swiftASN1, .system, .x509],
@@ -270,6 +277,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -137,6 +138,8 @@ int slipway_child_main(void *argument) {
     if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
+    // The session is its own and has none yet; who leads it may take one that nobody else has.
+    if (options->controlling_terminal && ioctl(0, TIOCSCTTY, 0) != 0) FAIL(SLIPWAY_STEP_DESCRIPTORS);
     // After the last use of the descriptors above 2, for it may take the number of one.
     if (options->notification_number > 2 && dup2(context->notification, options->notification_number) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);

@@ -9,6 +9,8 @@ extension APIServer {
         public var host = "127.0.0.1"
         /// The port to listen on; 0 means any free one. 8081.
         public var port = 8081
+        /// A socket that listens already, which takes the place of the address; it stays the caller's, to be closed. `nil`.
+        public var listeningSocket: CInt?
         /// Where the git endpoint is. `/git`.
         public var gitPrefix = "/git"
         /// Where uploads are kept while they are deployed.

@@ -5,6 +5,7 @@ public import Logging
 internal import NIOCore
 internal import PlatformKit
 public import ServiceLifecycle
+internal import Synchronization
 
 /// The admin address of a platform: HTTP API, git endpoint, dashboard, health and metrics.
 ///
@@ -14,6 +15,7 @@ public final class APIServer: Service {
     private let configuration: Configuration
     private let logger: Logger
     private let address = ListeningAddress()
+    private let channel = Mutex<(any Channel)?>(nil)
 
     /// Makes a server of a platform. Nothing happens before ``run()``.
     public init(platform: any ControlPlane, configuration: Configuration, logger: Logger) {
@@ -29,6 +31,16 @@ public final class APIServer: Service {
         try await self.address.value()
     }
 
+    /// The socket that the server listens on, as a descriptor of the caller's own, once it listens. As long as that is open,
+    /// connections wait when no server runs, and none is refused; ``Configuration/listeningSocket`` gives it to the next.
+    ///
+    /// Throws as ``listening()`` does, and what the system says when there are no more descriptors.
+    public func listeningSocket() async throws -> CInt {
+        _ = try await self.listening()
+        guard let channel = self.channel.withLock({ $0 }) else { throw CancellationError() }
+        return try await duplicateSocket(of: channel)
+    }
+
     /// Serves until the surrounding task is cancelled or shut down gracefully.
     ///
     /// A graceful shutdown ends log tails at once, gives other streams ``Configuration/shutdownGrace`` before it cancels
@@ -40,7 +52,7 @@ public final class APIServer: Service {
         do {
             let uploads = self.uploads
             try uploads.prepare()
-            try await self.application(self.router(uploads: uploads)).run()
+            try await self.server(self.router(uploads: uploads)).run()
             self.address.resolve(.failure(CancellationError()))
         } catch {
             self.address.resolve(.failure(error))
@@ -60,47 +72,47 @@ public final class APIServer: Service {
         router.add(middleware: ProblemMiddleware())
         OpenRoutes(platform: self.platform).add(to: router)
         APIRoutes(
-            router: router, platform: self.platform, configuration: self.configuration,
-            stream: OperationStream(
-                keepAliveInterval: self.configuration.keepAliveInterval,
-                shutdownGrace: self.configuration.shutdownGrace, clock: self.configuration.clock),
+            router: router, platform: self.platform, configuration: self.configuration, stream: self.stream,
             uploads: uploads
         ).add()
         return router
     }
 
-    private func application(_ router: Router<APIContext>) -> some ApplicationProtocol {
+    private var stream: OperationStream {
+        OperationStream(
+            keepAliveInterval: self.configuration.keepAliveInterval, shutdownGrace: self.configuration.shutdownGrace,
+            clock: self.configuration.clock)
+    }
+
+    private func server(_ router: Router<APIContext>) -> AdminServer {
         let git = GitEndpoint(platform: self.platform, prefix: self.configuration.gitPrefix, logger: self.logger)
         let authenticator = Authenticator(platform: self.platform)
-        let idleTimeout = self.configuration.idleTimeout
         let address = self.address
-        let server = HTTPServerBuilder { responder in
-            HTTP1Channel(
-                responder: { request, writer, channel in
-                    if request.headers[.expect]?.lowercased() == "100-continue" {
-                        // Whoever may not come in gets the final answer now, and need not send the body.
-                        if (try? await authenticator.principal(for: request.headers)) != nil {
-                            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
-                        }
+        let respond = AdminServer.responder(of: router, logger: self.logger)
+        let connections = UpgradableHTTPChannel(
+            responder: { request, writer, channel in
+                if request.headers[.expect]?.lowercased() == "100-continue" {
+                    // Whoever may not come in gets the final answer now, and need not send the body.
+                    if (try? await authenticator.principal(for: request.headers)) != nil {
+                        try await writer.writeInformationalHead(HTTPResponse(status: .continue))
                     }
-                    if git.matches(request) {
-                        try await git.respond(to: request, writer, channel: channel)
-                    } else {
-                        try await responder(request, writer, channel)
-                    }
-                },
-                configuration: HTTP1Channel.Configuration(
-                    additionalChannelHandlers: [DisconnectHandler()], idleTimeout: idleTimeout.map { TimeAmount($0) }))
-        }
-        return Application(
-            router: router, server: server,
-            configuration: ApplicationConfiguration(
-                address: .hostname(self.configuration.host, port: self.configuration.port), serverName: "slipway",
-                availableConnectionsDelegate: MaximumAvailableConnections(self.configuration.maximumConnections)),
-            onServerRunning: { channel in
-                address.resolve(Result { try Self.text(of: channel.localAddress) })
+                }
+                if git.matches(request) {
+                    try await git.respond(to: request, writer, channel: channel)
+                } else {
+                    try await respond(request, writer, channel)
+                }
             },
-            eventLoopGroupProvider: .shared(self.configuration.eventLoopGroup), logger: self.logger)
+            sockets: OneOffSocket(
+                platform: self.platform, messageLimit: self.configuration.bodyLimit, stream: self.stream,
+                keepAliveInterval: self.configuration.keepAliveInterval),
+            idleTimeout: self.configuration.idleTimeout)
+        return AdminServer(
+            connections: connections, configuration: self.configuration,
+            onListening: { channel in
+                self.channel.withLock { $0 = channel }
+                address.resolve(Result { try Self.text(of: channel.localAddress) })
+            }, logger: self.logger)
     }
 
     private static func text(of address: SocketAddress?) throws(PlatformError) -> String {

@@ -65,21 +65,23 @@ public protocol ControlPlane: Sendable {
     ) async throws(PlatformError) -> ReleaseInfo
     /// The instances of an application.
     func instances(of name: String) async throws(PlatformError) -> [InstanceInfo]
-    /// Sets the formation.
+    /// Sets the formation, and the sizes of process types.
     func scale(
-        _ name: String, to quantities: [String: Int], by principal: Principal, output: any ProgressOutput
+        _ name: String, to quantities: [String: Int], sizes: [String: String], by principal: Principal,
+        output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo]
     /// Replaces instances.
     func restart(
         _ target: String?, of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError)
-    /// Stops one instance.
+    /// Stops one instance, or ends a one-off.
     func stopInstance(_ instance: String, of name: String, by principal: Principal) async throws(PlatformError)
     /// Runs a one-off.
     func runOneOff(
-        _ request: OneOffRequest, of name: String, by principal: Principal,
-        output: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ request: OneOffRequest, of name: String, by principal: Principal, session: OneOffSession
     ) async throws(PlatformError) -> OneOffResult
+    /// The one-offs that run.
+    func oneOffs(of name: String) async throws(PlatformError) -> [OneOffInfo]
     /// The last lines of an application's log.
     func recentLogs(
         of name: String, limit: Int, sources: Set<String>?, process: String?

@@ -112,7 +112,9 @@ extension Platform {
     public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
         let application = try await self.find(name)
         let running = self.state.withLock { state in
-            (Array(state.running) + Array(state.oneOffs)).filter { $0.key.applicationID == application.id }.map(\.value)
+            (Array(state.running) + state.oneOffs.mapValues(\.ending)).filter {
+                $0.key.applicationID == application.id
+            }.map(\.value)
         }
         for work in running { work.trip("the application is destroyed") }
         try await self.audit("app.destroy", application, "", by: principal)

@@ -15,6 +15,14 @@ extension Platform {
     /// Whether what was found at start has been brought to what should be.
     public var isReady: Bool { self.state.withLock { $0.isReady && !$0.isStopping } }
 
+    /// The deployments and one-offs that would be broken off if the platform stopped now, in words.
+    public var underWay: [String] {
+        let (deployments, oneOffs) = self.state.withLock { ($0.running.keys, $0.oneOffs) }
+        func name(_ key: DeploymentKey) -> String { self.names.name(of: key.applicationID) }
+        return deployments.map { "deployment \($0.number) of \(name($0))" }.sorted()
+            + oneOffs.map { "\($0.value.workload.name) of \(name($0.key))" }.sorted()
+    }
+
     /// Returns when ``isReady`` becomes true.
     ///
     /// - Throws: `CancellationError` when the task is cancelled, ``PlatformError`` with the code `unavailable` when the
@@ -122,7 +130,8 @@ extension Platform {
             state.isStopping = true
             defer { state.readiness = [:] }
             return (
-                Array(state.running.values) + Array(state.oneOffs.values), state.readiness.values.map(\.continuation)
+                Array(state.running.values) + state.oneOffs.values.map(\.ending),
+                state.readiness.values.map(\.continuation)
             )
         }
         for continuation in waiting { continuation.resume(throwing: Self.stopped) }

@@ -51,11 +51,14 @@ public final class Platform: Service {
         public var startGrace: Duration = .seconds(30)
         /// How long a release command may take.
         public var releaseTimeout: Duration = .seconds(3_600)
-        /// How long a one-off may take; `nil` means as long as it likes.
-        public var oneOffTimeout: Duration?
-        /// How much output of a one-off may wait for a client that reads too slowly, in bytes; what is beyond is dropped,
-        /// and said to be.
-        public var oneOffBacklog = 64 << 20
+        /// How long a one-off may take, if it is not asked for less.
+        public var oneOffTimeout: Duration = .seconds(86_400)
+        /// How many one-offs of an application may run at a time.
+        public var maxOneOffsPerApplication = 10
+        /// What instances and one-offs can be limited to, by name.
+        public var sizes = InstanceSize.standard
+        /// The size of those for which none was chosen.
+        public var defaultSize = InstanceSize.unlimited.name
         /// How much of a deployment's log is kept, in bytes.
         public var deploymentLogLimit = 10 << 20
         /// How many applications there may be.
@@ -90,7 +93,7 @@ public final class Platform: Service {
         /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
-        var oneOffs: [DeploymentKey: CancellationSwitch] = [:]
+        var oneOffs: [DeploymentKey: OneOffRecord] = [:]
         var readiness:
             [Int: (isReached: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, any Error>)] = [:]
         var lastReadiness = 0
@@ -240,6 +243,6 @@ public final class Platform: Service {
         environment["SLIPWAY_APP"] = application.name
         environment["SLIPWAY_RELEASE"] = "v\(release.version)"
         environment["SLIPWAY_COMMIT"] = release.commit ?? ""
-        return LaunchPlan(release: release, environment: environment)
+        return LaunchPlan(release: release, environment: environment, sizes: self.sizes(of: release, application))
     }
 }

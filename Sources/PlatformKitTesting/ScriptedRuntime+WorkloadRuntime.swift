@@ -1,4 +1,5 @@
 public import PlatformKit
+internal import PlatformWire
 import Synchronization
 
 extension ScriptedRuntime: WorkloadRuntime {
@@ -18,7 +19,8 @@ extension ScriptedRuntime: WorkloadRuntime {
         var instance = WorkloadInstance(
             id: "\(request.applicationID)/\(request.name)@v\(request.release)#\(request.serial)",
             applicationID: request.applicationID, processType: request.processType, number: request.number,
-            release: request.release, serial: request.serial, phase: .starting)
+            release: request.release, serial: request.serial, phase: .starting,
+            size: request.size.name)
         let name = instance.shortName
         self.change { state in
             state.snapshot.records.append(.start(name))
@@ -142,7 +144,7 @@ extension ScriptedRuntime: WorkloadRuntime {
 
     /// Records the one-off, which does what the script says.
     public func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit {
         self.change { state in
             state.snapshot.records.append(.oneOff("\(request.name)@v\(request.release)"))
@@ -150,14 +152,24 @@ extension ScriptedRuntime: WorkloadRuntime {
         }
         switch self.state.withLock({ $0.oneOff })(request) {
         case .ends(let status, let lines):
-            for line in lines { output(Array((line + "\n").utf8)) }
+            try await Self.say(lines, to: session)
             return WorkloadExit(status: status, description: "exit status \(status)")
         case .hangs(let lines):
-            for line in lines { output(Array((line + "\n").utf8)) }
+            try await Self.say(lines, to: session)
             await self.wait { _ in false }
             throw PlatformError(.refused, "\(request.name) was ended")
         case .fails(let reason):
             throw PlatformError(.refused, "\(request.name) \(reason)")
+        }
+    }
+
+    private static func say(_ lines: [String], to session: OneOffSession) async throws(PlatformError) {
+        for line in lines {
+            do {
+                try await session.output(Array((line + "\n").utf8))
+            } catch {
+                throw PlatformError(.refused, "nobody takes the output", cause: error)
+            }
         }
     }
 

@@ -28,11 +28,13 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
     public var memoryBytes: Int64?
     /// Whether requests are routed to it.
     public var isRouted: Bool
+    /// The size that limits it.
+    public var size: String?
 
     /// Makes one from its parts.
     public init(
         name: String, release: Int, state: String, pid: Int32?, port: Int?, startedAt: Date?, restarts: Int,
-        lastExit: String?, lastProbe: String?, memoryBytes: Int64?, isRouted: Bool
+        lastExit: String?, lastProbe: String?, memoryBytes: Int64?, isRouted: Bool, size: String? = nil
     ) {
         self.name = name
         self.release = release
@@ -45,6 +47,7 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
         self.lastProbe = lastProbe
         self.memoryBytes = memoryBytes
         self.isRouted = isRouted
+        self.size = size
     }
 }
 
@@ -52,9 +55,14 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
 public struct ScaleRequest: Codable, Sendable, Hashable {
     /// The wanted number of instances by process type.
     public var quantities: [String: Int]
+    /// The sizes of some process types, by name; the others keep theirs.
+    public var sizes: [String: String]?
 
-    /// Makes one from the numbers.
-    public init(quantities: [String: Int]) { self.quantities = quantities }
+    /// Makes one from its parts.
+    public init(quantities: [String: Int], sizes: [String: String]? = nil) {
+        self.quantities = quantities
+        self.sizes = sizes
+    }
 }
 
 /// The body of a request about some instances: all, those of a type (`web`), or one (`web.1`).
@@ -64,35 +72,4 @@ public struct InstanceSelection: Codable, Sendable, Hashable {
 
     /// Makes one from the target.
     public init(target: String?) { self.target = target }
-}
-
-/// The body of a request for a one-off.
-public struct OneOffRequest: Codable, Sendable, Hashable {
-    /// The command and its arguments.
-    public var command: [String]
-    /// Config variables for this run alone.
-    public var environment: [String: String]
-    /// Whether the answer comes at once, and the output goes to the application's log alone.
-    public var detach: Bool
-
-    /// Makes one from its parts.
-    public init(command: [String], environment: [String: String] = [:], detach: Bool = false) {
-        self.command = command
-        self.environment = environment
-        self.detach = detach
-    }
-}
-
-/// How a one-off ended.
-public struct OneOffResult: Codable, Sendable, Hashable {
-    /// The name that its log lines carry: `run.7`.
-    public var name: String
-    /// The exit status for a shell: the command's own, 128 plus the signal, or `nil` when it was detached.
-    public var status: Int32?
-
-    /// Makes one from its parts.
-    public init(name: String, status: Int32?) {
-        self.name = name
-        self.status = status
-    }
 }

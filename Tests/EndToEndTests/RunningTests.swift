@@ -1,5 +1,6 @@
 import Foundation
 import PlatformWire
+import Subprocess
 import SystemPackage
 import TestSupport
 import Testing
@@ -34,8 +35,17 @@ extension EndToEnd {
                     #expect(instances.map(\.name).sorted() == ["web.1", "web.2", "worker.1"])
                     #expect(instances.allSatisfy { $0.state == "ready" }, "\(instances)")
 
+                    // A size is a limit for each; those of another are replaced, and it is kept.
+                    let resize = try await host.slipway("ps", "scale", "--app", "echo", "worker=:small", "web=2:large")
+                    try #require(resize.status == 0, "\(resize)")
+                    let resized = try await host.instances("echo").filter { $0.state == "ready" }
+                    #expect(resized.filter { $0.name == "worker.1" }.map(\.size) == ["small"], "\(resized)")
+                    #expect(resized.filter { $0.isRouted }.map(\.size) == ["large", "large"], "\(resized)")
+                    let unknown = try await host.slipway("ps", "scale", "--app", "echo", "web=:gigantic")
+                    #expect(unknown.status == 1 && unknown.error.contains("there are: small, medium"), "\(unknown)")
+
                     // A restart replaces the processes.
-                    let before = Set(instances.compactMap(\.pid))
+                    let before = Set(resized.compactMap(\.pid))
                     let restart = try await host.slipway("ps", "restart", "--app", "echo", "web")
                     try #require(restart.status == 0, "\(restart)")
                     let after = try await host.instances("echo").filter { $0.isRouted }
@@ -50,6 +60,30 @@ extension EndToEnd {
                         "run", "--app", "echo", "--", "sh", "-c", "echo out; echo err >&2; exit 37")
                     #expect(bad.status == 37, "\(bad)")
                     #expect(bad.output == "out\nerr\n", "\(bad)")
+
+                    // At a terminal they have one of their own; `script` is one for the client.
+                    let shell = try await command(
+                        .path("/usr/bin/script"),
+                        [
+                            "-qec",
+                            "stty rows 33 cols 77; '\(TestHost.executable)' run --app echo -- "
+                                + "sh -c 'tty; stty size; exit 7'; s=$?; stty -a | grep -o ' echo '; exit $s",
+                            "/dev/null",
+                        ],
+                        environment: ["SLIPWAY_URL": "http://\(host.admin)", "SLIPWAY_TOKEN": host.token])
+                    #expect(shell.status == 7, "\(shell)")
+                    #expect(shell.output.contains("/dev/pts/") && shell.output.contains("33 77"), "\(shell)")
+                    #expect(shell.output.hasSuffix(" echo \r\n"), "the client's own terminal is as before: \(shell)")
+
+                    // Those that run are listed, and can be ended.
+                    let background = try await host.slipway("run", "--detach", "--app", "echo", "--", "sleep", "4242")
+                    try #require(background.status == 0, "\(background)")
+                    let list = try await host.slipway("run", "--list", "--app", "echo")
+                    let name = try #require(list.output.split(separator: "\n").last?.split(separator: " ").first)
+                    #expect(list.output.contains("sleep 4242"), "\(list)")
+                    let stop = try await host.slipway("ps", "stop", "--app", "echo", String(name))
+                    #expect(stop.status == 0, "\(stop)")
+                    while try await host.slipway("run", "--list", "--app", "echo").output.contains("sleep 4242") {}
 
                     // Rollback is one step, to what was live before, with its config.
                     let back = try await host.slipway("releases", "rollback", "--app", "echo")

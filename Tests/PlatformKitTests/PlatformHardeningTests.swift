@@ -118,14 +118,19 @@ import Testing
         }
     }
 
-    @Test func `output for a client that reads nothing is bounded in bytes`() {
-        let backlog = OutputBacklog(limit: 100)
-        #expect(backlog.admits(60))
-        #expect(!backlog.admits(60))
-        #expect(backlog.admits(40))
-        backlog.remove(60)
-        #expect(backlog.admits(50))
-        #expect(backlog.dropped == 60)
+    @Test func `a one-off that is kept goes on in the log when its client has gone`() async throws {
+        struct Gone: Error {}
+        let lines = Mutex<[String]>([])
+        let log: @Sendable ([String]) -> Void = { more in lines.withLock { $0 += more } }
+        let ending = OneOffSink(client: { _ in throw Gone() }, keeps: false, log: log)
+        await #expect(throws: Gone.self) { try await ending.take(Array("lost\n".utf8)) }
+        let kept = OneOffSink(client: { _ in throw Gone() }, keeps: true, log: log)
+        #expect(kept.isAttached)
+        try await kept.take(Array("one\ntw".utf8))
+        #expect(!kept.isAttached)
+        try await kept.take(Array("o\nrest".utf8))
+        #expect(lines.withLock { $0 } == ["one", "two"])
+        #expect(kept.finish() == ["rest"])
     }
 
     @Test func `says that the record of a deployment is full`() async throws {
@@ -242,7 +247,7 @@ private final class StubRuntime: WorkloadRuntime {
     func removeRoute(of applicationID: String) {}
     func drain(_ ids: [String], grace: Duration) async {}
     func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit { WorkloadExit(status: 0, description: "exit status 0") }
     func events() -> AsyncStream<WorkloadEvent> { AsyncStream { $0.finish() } }
 }

@@ -3,16 +3,23 @@ import Foundation
 import PlatformClient
 import PlatformWire
 
-/// `web=3` on the command line.
+/// `web=3`, `web=3:large` or `web=:large` on the command line.
 struct ScaleArgument: ExpressibleByArgument {
     let type: String
-    let quantity: Int
+    let quantity: Int?
+    let size: String?
 
     init?(argument: String) {
         let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let quantity = Int(parts[1]), quantity >= 0 else { return nil }
+        guard parts.count == 2, !parts[0].isEmpty else { return nil }
+        let wish = parts[1].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         self.type = String(parts[0])
-        self.quantity = quantity
+        self.quantity = Int(wish[0])
+        self.size = wish.count == 2 ? String(wish[1]) : nil
+        guard self.size != "", self.quantity ?? 0 >= 0, self.quantity != nil || (wish[0].isEmpty && self.size != nil)
+        else {
+            return nil
+        }
     }
 }
 
@@ -35,9 +42,14 @@ struct ProcessesCommand: AsyncParsableCommand {
 
     struct Scale: ApplicationCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Set how many instances of a process type run.",
-            discussion: "Returns when they are ready. Process types that are not named stay as they are.")
-        @Argument(help: ArgumentHelp("How many of what.", valueName: "TYPE=N")) var quantities: [ScaleArgument]
+            abstract: "Set how many instances of a process type run, and what each may use.",
+            discussion: """
+                web=3 sets the number, web=3:large the size as well, web=:large the size alone: a name of what the platform \
+                limits memory, processors, processes and open files to (small, medium, large, huge, unlimited, if it was not told \
+                others). Instances of another size are replaced, and no request is lost. Returns when all are ready. Process \
+                types that are not named stay as they are.
+                """)
+        @Argument(help: ArgumentHelp("How many of what.", valueName: "TYPE=N[:SIZE]")) var quantities: [ScaleArgument]
         @OptionGroup var app: ApplicationOption
         @OptionGroup var host: HostOptions
 
@@ -49,8 +61,10 @@ struct ProcessesCommand: AsyncParsableCommand {
         }
 
         func run(_ session: ClientSession, application: String) async throws {
-            let quantities = Dictionary(uniqueKeysWithValues: self.quantities.map { ($0.type, $0.quantity) })
-            let instances = try await session.api.scale(application, to: quantities, onLine: session.progress)
+            var (numbers, sizes): ([String: Int], [String: String]) = ([:], [:])
+            for wish in self.quantities { (numbers[wish.type], sizes[wish.type]) = (wish.quantity, wish.size) }
+            let instances = try await session.api.scale(
+                application, to: numbers, sizes: sizes, onLine: session.progress)
             try session.terminal.print(ProcessesCommand.table(instances, session))
         }
     }
@@ -86,14 +100,17 @@ struct ProcessesCommand: AsyncParsableCommand {
     private static func table(_ instances: [InstanceInfo], _ session: ClientSession) -> String {
         let now = Date()
         var table = TextTable(
-            ["INSTANCE", "STATE", "RELEASE", "UP", "RESTARTS", "MEMORY", "PID", "PORT", "NOTE"],
+            ["INSTANCE", "STATE", "RELEASE", "UP", "RESTARTS", "MEMORY", "SIZE", "PID", "PORT", "NOTE"],
             right: ["UP", "RESTARTS", "MEMORY", "PID", "PORT"])
         for instance in instances {
-            let note = instance.state == "ready" ? nil : instance.lastProbe ?? instance.lastExit
+            // Of one that is well, how it ended before is what its restarts are for.
+            let last = instance.restarts > 0 ? instance.lastExit.map { "last: \($0)" } : nil
+            let note = instance.state == "ready" ? last : instance.lastProbe ?? instance.lastExit
             table.add(
                 instance.name, instance.state + (instance.isRouted ? ", routed" : ""), "v\(instance.release)",
                 instance.startedAt.map { Quantities.age(from: $0, to: now) } ?? "-", String(instance.restarts),
-                instance.memoryBytes.map(Quantities.bytes) ?? "-", instance.pid.map { String($0) } ?? "-",
+                instance.memoryBytes.map(Quantities.bytes) ?? "-", instance.size ?? "-",
+                instance.pid.map { String($0) } ?? "-",
                 instance.port.map { String($0) } ?? "-", note ?? "")
         }
         return table.text(header: session.terminal.bold)

@@ -38,6 +38,8 @@ struct Announcement: Service {
     let router: Router
     let api: APIServer
     let platform: Platform
+    /// Whether another host serves meanwhile: then it goes on until this one can as well as it does.
+    let takesOver: Bool
     let onReady: @Sendable (HostAddresses) -> Void
 
     func run() async throws {
@@ -48,6 +50,8 @@ struct Announcement: Service {
     }
 
     private func announce() async throws {
+        try await self.takesOver ? self.platform.waitUntilReady() : self.platform.waitUntilRouted()
+        self.router.takeOver()
         let addresses = try await self.router.listening()
         guard let http = addresses.first else { return }
         let https = addresses.dropFirst().first

@@ -45,6 +45,21 @@ struct DataDirectory {
         }
     }
 
+    /// Lets another host have it.
+    func unlock() { try? self.lock.close() }
+
+    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory that everybody has.
+    func socketPath(_ name: String) throws -> FilePath { try Self.socketPath(name, in: self.path) }
+
+    static func socketPath(_ name: String, in directory: FilePath) throws -> FilePath {
+        let path = directory.appending("\(name).sock")
+        // The kernel allows 107 bytes, of which the router needs some.
+        if path.string.utf8.count <= 90 { return path }
+        let attributes = try FileManager.default.attributesOfItem(atPath: directory.string)
+        let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { attributes[$0] as? Int ?? 0 }
+        return FilePath("/tmp/slipway-\(numbers[0])-\(numbers[1])-\(name).sock")
+    }
+
     /// The name of its instances' control groups, which no other host on this machine has: that of the directory, as the
     /// kernel knows it.
     var controlGroup: String {

@@ -18,6 +18,9 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var options: ServeOptions
 
+    /// How a host starts the one that is to take over from it.
+    static let successorFlag = "--successor"
+
     func run() async throws {
         // A client that goes away while it is written to must not end the host.
         signal(SIGPIPE, SIG_IGN)
@@ -29,7 +32,12 @@ struct Serve: AsyncParsableCommand {
             handler.logLevel = settings.logLevel
             return handler
         }
-        try await Host(settings: settings, logger: Logger(label: "slipway")) { addresses in
+        let flags = [Self.successorFlag]
+        try await Host(
+            settings: settings, logger: Logger(label: "slipway"),
+            predecessor: self.options.successor ? Predecessor() : nil,
+            arguments: CommandLine.arguments.dropFirst().filter { !flags.contains($0) }
+        ) { addresses in
             print(addresses.announcement)
             // Whoever reads this through a pipe waits for it.
             fflush(nil)
@@ -136,6 +144,29 @@ struct ServeOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error. (default: notice)", valueName: "level"))
     var logLevel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What instances and one-offs may use for which no size was chosen. (default: unlimited)", valueName: "size")
+    )
+    var defaultSize: String?
+
+    @Option(
+        help: ArgumentHelp("How many one-offs of an application may run at a time. (default: 10)", valueName: "number"))
+    var maxOneOffs: Int?
+
+    @Option(
+        help: ArgumentHelp("How long a one-off may take. (default: 86400)", valueName: "seconds"))
+    var oneOffTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long a new version may take to serve in an upgrade, before this one goes on. (default: 120)",
+            valueName: "seconds"))
+    var upgradeTimeout: Int?
+
+    @Flag(help: .hidden)
+    var successor = false
 
     @Option(help: .hidden)
     var killAt: String?

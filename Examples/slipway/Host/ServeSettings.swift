@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import PlatformWire
 import ProcessSupervisor
 import RouterACME
 import RouterCore
@@ -52,6 +53,11 @@ struct ServeSettings {
     var sandboxShows: [FilePath]
     var leaveRunning: Bool
     var logLevel: Logger.Level
+    var sizes: [InstanceSize]
+    var defaultSize: String
+    var maxOneOffs: Int
+    var oneOffTimeout: Duration
+    var upgradeTimeout: Duration
     var killAt: String?
     var searchPath: String
 
@@ -94,6 +100,18 @@ struct ServeSettings {
             throw ValidationError("--log-level takes trace, debug, info, notice, warning or error; not \(level)")
         }
         self.logLevel = logLevel
+        let sizes = try lookup.sizes()
+        let defaultSize = try lookup.text(options.defaultSize, "default-size") ?? InstanceSize.unlimited.name
+        guard sizes.contains(where: { $0.name == defaultSize }) else {
+            throw ValidationError(
+                "--default-size takes the name of a size, of: \(sizes.map(\.name).joined(separator: ", ")); not \(defaultSize)"
+            )
+        }
+        self.sizes = sizes
+        self.defaultSize = defaultSize
+        self.maxOneOffs = try lookup.number(options.maxOneOffs, "max-one-offs") ?? 10
+        self.oneOffTimeout = try .seconds(lookup.number(options.oneOffTimeout, "one-off-timeout") ?? 86_400)
+        self.upgradeTimeout = try .seconds(lookup.number(options.upgradeTimeout, "upgrade-timeout") ?? 120)
         self.killAt = options.killAt
         self.searchPath = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
     }
@@ -173,6 +191,40 @@ private struct Lookup {
         guard let text = try self.text(nil, name) else { return nil }
         guard let number = Int(text), number >= 0 else { throw ValidationError("\(name) takes a number, not \(text)") }
         return number
+    }
+
+    /// Those that there are anyway, and those of the tables `[sizes.NAME]` of the file, which come in their place.
+    func sizes() throws -> [InstanceSize] {
+        guard let table = self.table?["sizes"]?.table else { return InstanceSize.standard }
+        var sizes = InstanceSize.standard
+        for name in table.keys.sorted() {
+            guard let values = table[name]?.table else {
+                throw ValidationError("sizes.\(name) in the options file is no table")
+            }
+            let known = ["memory-mb", "cpu-share", "cpus", "processes", "open-files"]
+            if let other = values.keys.first(where: { !known.contains($0) }) {
+                throw ValidationError(
+                    "sizes.\(name).\(other) in the options file is none of \(known.joined(separator: ", "))")
+            }
+            func number(_ key: String, _ range: ClosedRange<Double>) throws -> Double? {
+                guard let value = values[key] else { return nil }
+                guard let number = value.double ?? value.int.map(Double.init), range.contains(number) else {
+                    throw ValidationError(
+                        "sizes.\(name).\(key) in the options file is no number from \(range.lowerBound) to \(range.upperBound)"
+                    )
+                }
+                return number
+            }
+            sizes.removeAll { $0.name == name }
+            sizes.append(
+                InstanceSize(
+                    name: name, memoryBytes: try number("memory-mb", 1...1_000_000_000).map { Int($0) << 20 },
+                    cpuShare: try number("cpu-share", 1...10_000).map { Int($0) },
+                    cpuQuota: try number("cpus", 0.01...10_000),
+                    maxProcesses: try number("processes", 1...4_194_304).map { Int($0) },
+                    maxOpenFiles: try number("open-files", 3...1_048_576).map { Int($0) }))
+        }
+        return sizes
     }
 
     func share(_ option: Double?, _ name: String) throws -> Double? {

@@ -81,6 +81,7 @@ struct slipway_spawn_options {
     int output;  // becomes descriptors 1 and 2
     int notification;         // becomes descriptor `notification_number`; unused when that is 0
     int notification_number;  // 3 or more
+    int controlling_terminal;  // `input` is a terminal, which becomes that of the session
     int change_user;
     uid_t uid;
     gid_t gid;
@@ -163,3 +164,9 @@ int slipway_try_lock(int descriptor);
 
 /// pipe2(2), close-on-exec; `ends[non_blocking]` does not block, the other does. Returns 0 or an errno.
 int slipway_pipe(int ends[2], int non_blocking);
+
+/// A new terminal, close-on-exec: `ends[0]` is whoever sits at it and does not block, `ends[1]` what a program is given.
+/// Returns 0 or an errno.
+int slipway_open_terminal(int ends[2], uint16_t columns, uint16_t rows);
+/// Tells the programs at a terminal its size. Returns 0 or an errno.
+int slipway_resize_terminal(int descriptor, uint16_t columns, uint16_t rows);

@@ -64,11 +64,22 @@ extension OpenAPIDocument {
             method: "post", path: "/apps/{app}/ps/restart", summary: "Replace instances by fresh ones.", role: .deploy,
             body: "InstanceSelection", answer: .eventsOfList("InstanceInfo")),
         Operation(
-            method: "post", path: "/apps/{app}/ps/stop", summary: "Stop one instance; the formation brings it back.",
+            method: "post", path: "/apps/{app}/ps/stop",
+            summary: "Stop one instance, which the formation brings back, or end a one-off.",
             role: .deploy, body: "InstanceSelection", answer: .eventsOfList("InstanceInfo")),
         Operation(
             method: "post", path: "/apps/{app}/run", summary: "Run a command with the live release.", role: .deploy,
             body: "OneOffRequest", answer: .events("OneOffResult")),
+        Operation(
+            method: "get", path: "/apps/{app}/run",
+            summary:
+                "A WebSocket: run a command with input and, if wanted, a terminal. The first message, a text, is a OneOffRequest; "
+                + "then binary messages are input, texts are OneOffMessages. The host sends output as binary messages, and last a "
+                + "text with an object of the member result, a OneOffResult, or problem, a Problem.",
+            role: .deploy, answer: .nothing, status: "101"),
+        Operation(
+            method: "get", path: "/apps/{app}/runs", summary: "List the one-offs that run.", role: .deploy,
+            answer: .list("OneOffInfo")),
         Operation(
             method: "get", path: "/apps/{app}/logs", summary: "The log of an application, oldest line first.",
             role: .read,

@@ -57,12 +57,20 @@ extension OpenAPIDocument {
         "InstanceInfo": object([
             "name": "string", "release": "integer", "state": "string", "pid": "integer?", "port": "integer?",
             "startedAt": "date?", "restarts": "integer", "lastExit": "string?", "lastProbe": "string?",
-            "memoryBytes": "integer?", "isRouted": "boolean",
+            "memoryBytes": "integer?", "isRouted": "boolean", "size": "string?",
         ]),
-        "ScaleRequest": object(["quantities": "numbers"]),
+        "ScaleRequest": object(["quantities": "numbers", "sizes": "map?"]),
         "InstanceSelection": object(["target": "string?"]),
-        "OneOffRequest": object(["command": "list", "environment": "map?", "detach": "boolean?"]),
-        "OneOffResult": object(["name": "string", "status": "integer?"]),
+        "OneOffRequest": object([
+            "command": "list", "environment": "map?", "detach": "boolean?", "keep": "boolean?",
+            "timeoutSeconds": "integer?", "size": "string?", "terminal": "object?",
+        ]),
+        "OneOffMessage": object(["window": "object?", "endOfInput": "boolean?"]),
+        "OneOffResult": object(["name": "string", "status": "integer?", "end": "string?"]),
+        "OneOffInfo": object([
+            "name": "string", "command": "list", "release": "integer", "author": "string", "startedAt": "date",
+            "isAttached": "boolean", "hasTerminal": "boolean", "size": "string", "endsAt": "date?",
+        ]),
         "LogLineInfo": object([
             "sequence": "integer", "timestamp": "date", "source": "string", "process": "string?", "text": "string",
         ]),

@@ -14,7 +14,8 @@ extension APIRoutes {
             let body = try await request.json(ScaleRequest.self, limit: limit)
             let name = try context.application
             return stream.response(context: context) { output in
-                try await platform.scale(name, to: body.quantities, by: context.principal, output: output)
+                try await platform.scale(
+                    name, to: body.quantities, sizes: body.sizes ?? [:], by: context.principal, output: output)
             }
         }
         self.operating.post("apps/:app/ps/restart") { request, context in
@@ -38,11 +39,23 @@ extension APIRoutes {
         self.operating.post("apps/:app/run") { request, context in
             let body = try await request.json(OneOffRequest.self, limit: limit)
             let name = try context.application
-            return stream.response(context: context) { output in
-                try await platform.runOneOff(body, of: name, by: context.principal) { bytes in
-                    try await output.output(bytes)
-                }
+            guard body.terminal == nil else {
+                throw PlatformError(.invalid, "A terminal needs a WebSocket: GET /api/v1/apps/\(name)/run.")
             }
+            return stream.response(context: context) { output in
+                try await platform.runOneOff(
+                    body, of: name, by: context.principal, session: OneOffSession { try await output.output($0) })
+            }
+        }
+        self.operating.get("apps/:app/run") { _, context -> Response in
+            // Whoever asks properly, and may, does not come here: OneOffSocket has the connection by then.
+            _ = try await platform.application(named: context.application)
+            throw PlatformError(
+                .invalid,
+                "This is a WebSocket (RFC 6455): send `Upgrade: websocket`, as the first request of a connection.")
+        }
+        self.readingSecrets.get("apps/:app/runs") { _, context in
+            try Response.json(await platform.oneOffs(of: context.application))
         }
     }
 }

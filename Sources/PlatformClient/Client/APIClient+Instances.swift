@@ -7,11 +7,12 @@ extension APIClient {
         try await self.value(Call(.get, "apps", application, "ps"))
     }
 
-    /// Sets how many instances of some process types are wanted, and returns when they are there.
+    /// Sets how many instances of some process types are wanted, and of which sizes, and returns when they are there.
     public func scale(
-        _ application: String, to quantities: [String: Int], onLine: ProgressHandler
+        _ application: String, to quantities: [String: Int], sizes: [String: String] = [:], onLine: ProgressHandler
     ) async throws -> [InstanceInfo] {
-        let call = try Call(.post, "apps", application, "ps", "scale").json(ScaleRequest(quantities: quantities))
+        let call = try Call(.post, "apps", application, "ps", "scale").json(
+            ScaleRequest(quantities: quantities, sizes: sizes.isEmpty ? nil : sizes))
         return try await self.events(call, result: [InstanceInfo].self, onLine: onLine)
     }
 

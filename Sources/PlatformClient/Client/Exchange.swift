@@ -158,13 +158,13 @@ extension APIClient {
         }
     }
 
-    private func strangeAnswer(_ how: String) -> String {
+    func strangeAnswer(_ how: String) -> String {
         "\(self.configuration.url) answered \(how), as no Slipway host does. Check --url or SLIPWAY_URL: it is the admin "
             + "address that `slipway serve` prints."
     }
 
     /// Puts the failures of the transport in words that say what to check.
-    private func translatingErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
+    func translatingErrors<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
         } catch let error as Problem {

@@ -165,7 +165,8 @@ struct DeploymentRun: Sendable {
         let (lines, feed) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(100_000))
         let plan = try self.platform.launchPlan(release, self.application)
         let request = self.platform.oneOffRequest(
-            plan, processType: "release", number: self.number, command: .shell(command))
+            plan, processType: "release", number: self.number, command: .shell(command),
+            size: try self.platform.size(named: nil))
         let log = self.log
         let exit = try await withThrowingTaskGroup(of: WorkloadExit?.self) { group in
             group.addTask {
@@ -175,10 +176,10 @@ struct DeploymentRun: Sendable {
             group.addTask {
                 defer { feed.finish() }
                 let exit = try await self.platform.runtime.runOneOff(
-                    request, timeout: self.platform.configuration.releaseTimeout
-                ) { bytes in
-                    for line in splitter.add(bytes) { feed.yield(line) }
-                }
+                    request, timeout: self.platform.configuration.releaseTimeout,
+                    session: OneOffSession { bytes in
+                        for line in splitter.add(bytes) { feed.yield(line) }
+                    })
                 for line in splitter.finish() { feed.yield(line) }
                 return exit
             }

@@ -9,8 +9,11 @@ struct BackgroundJobs: Sendable {
         (self.stream, self.continuation) = AsyncStream.makeStream(bufferingPolicy: .unbounded)
     }
 
-    /// Hands over a job. After ``finish()`` it is dropped: the next start finds what is left to do.
-    func add(_ job: @escaping Job) { self.continuation.yield(job) }
+    /// Hands over a job. After ``finish()`` it is dropped, and false returned: the next start finds what is left to do.
+    @discardableResult
+    func add(_ job: @escaping Job) -> Bool {
+        if case .enqueued = self.continuation.yield(job) { true } else { false }
+    }
 
     func finish() { self.continuation.finish() }
 }

@@ -1,10 +1,13 @@
 internal import Logging
+internal import PlatformWire
 internal import SystemPackage
 
 /// What the controller must know to start an instance of a release.
 struct LaunchPlan: Sendable {
     var release: ReleaseRecord
     var environment: [String: String]
+    /// What instances of a process type may use.
+    var sizes: [String: InstanceSize]
 }
 
 /// What a route has beside its instances.
@@ -160,6 +163,12 @@ actor ApplicationController {
         self.desired.replacing.subtract(slots)
         await self.reconcile()
         return true
+    }
+
+    /// Has instances that are started from now on be limited by these sizes.
+    func set(sizes: [String: InstanceSize]) {
+        guard let live = self.desired.live else { return }
+        self.launchPlans[live.release]?.sizes = sizes
     }
 
     /// Changes the numbers of instances and waits until the new ones are ready.
@@ -393,6 +402,7 @@ actor ApplicationController {
             readiness: isWeb
                 ? plan.release.readiness[slot.processType] ?? ReadinessRecord(path: nil, bootTimeoutSeconds: 60)
                 : plan.release.readiness[slot.processType],
-            needsPort: isWeb, stopGrace: self.settings.stopGrace)
+            needsPort: isWeb, stopGrace: self.settings.stopGrace,
+            size: plan.sizes[slot.processType] ?? .unlimited)
     }
 }

@@ -1,3 +1,4 @@
+internal import PlatformWire
 internal import ProcessSupervisor
 
 /// The labels by which an instance is known again, also after a restart of the host.
@@ -7,6 +8,7 @@ enum InstanceLabel {
     static let number = "slipway.number"
     static let release = "slipway.release"
     static let serial = "slipway.serial"
+    static let size = "slipway.size"
 
     static func labels(for request: WorkloadRequest) -> [String: String] {
         [
@@ -15,6 +17,7 @@ enum InstanceLabel {
             Self.number: "\(request.number)",
             Self.release: "\(request.release)",
             Self.serial: "\(request.serial)",
+            Self.size: request.size.name,
         ]
     }
 
@@ -57,7 +60,7 @@ extension WorkloadInstance {
             id: status.id.rawValue, applicationID: application, processType: type, number: number, release: release,
             serial: serial, phase: phase, pid: status.pid, port: status.port, startedAt: status.startedAt,
             restarts: status.restarts, lastExit: status.lastExit.map { "\($0)" },
-            lastProbe: status.lastProbe.map(\.detail))
+            lastProbe: status.lastProbe.map(\.detail), size: status.labels[InstanceLabel.size])
     }
 }
 

@@ -1,5 +1,6 @@
 internal import BuildpackKit
 public import MetricsCore
+internal import PlatformWire
 public import ProcessSupervisor
 public import RouterCore
 public import SlugStore
@@ -179,14 +180,16 @@ public final class LocalRuntime: WorkloadRuntime {
     ///
     /// - Throws: `refused` when it cannot be started, takes longer than the timeout, or the task is cancelled.
     public func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit {
-        let process = try await self.process(for: request)
+        var process = try await self.process(for: request)
+        if session.window != nil { process.environment["TERM"] = process.environment["TERM"] ?? "xterm-256color" }
         let id = InstanceID(InstanceLabel.id(for: request))
         do throws(SupervisorError) {
             // Without the labels of an instance: a one-off has no place in the formation.
             let exit = try await self.supervisor.runOneOff(
-                process, id: id, labels: [:], timeout: timeout, output: output, input: nil)
+                process, id: id, labels: [:], timeout: timeout, terminal: session.terminal, output: session.output,
+                input: session.input.map { AsyncStream(unfolding: $0) })
             switch exit {
             case .exited(let status): return WorkloadExit(status: status, description: "\(exit)")
             case .signalled(let signal): return WorkloadExit(status: 128 + signal, description: "\(exit)")
@@ -235,7 +238,33 @@ public final class LocalRuntime: WorkloadRuntime {
             case .shell(let line): LaunchCommand.arguments(for: line)
             case .arguments(let words): LaunchCommand.arguments(for: words.map(shellQuoted).joined(separator: " "))
             }
-        return ProcessSpec(arguments: arguments, environment: environment, workingDirectory: home.string)
+        return ProcessSpec(
+            arguments: arguments, environment: environment, workingDirectory: home.string,
+            limits: ResourceLimits(request.size))
+    }
+}
+
+extension ResourceLimits {
+    init(_ size: InstanceSize) {
+        self.init(
+            memoryBytes: size.memoryBytes, cpuShare: size.cpuShare, cpuQuota: size.cpuQuota,
+            maxProcesses: size.maxProcesses, maxOpenFiles: size.maxOpenFiles)
+    }
+}
+
+extension OneOffSession {
+    fileprivate var terminal: OneOffTerminal? {
+        self.window.map { window in
+            OneOffTerminal(
+                size: TerminalSize(window),
+                resizes: self.windows.map { next in AsyncStream { await next().map { TerminalSize($0) } } })
+        }
+    }
+}
+
+extension TerminalSize {
+    fileprivate init(_ window: TerminalWindow) {
+        self.init(columns: UInt16(clamping: window.columns), rows: UInt16(clamping: window.rows))
     }
 }
 

@@ -1,4 +1,5 @@
 public import MetricsCore
+public import PlatformWire
 
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
@@ -39,9 +40,9 @@ public protocol WorkloadRuntime: Sendable {
     func removeRoute(of applicationID: String)
     /// Waits until nothing is in flight to the instances, which must have left the route before.
     func drain(_ ids: [String], grace: Duration) async
-    /// Runs a command with a release; returns how it ended.
+    /// Runs a command with a release; returns how it ended, when all of its output has been taken.
     func runOneOff(
-        _ request: WorkloadRequest, timeout: Duration?, output: @escaping @Sendable ([UInt8]) -> Void
+        _ request: WorkloadRequest, timeout: Duration?, session: OneOffSession
     ) async throws(PlatformError) -> WorkloadExit
     /// Changes of instances, from the moment of the call.
     func events() -> AsyncStream<WorkloadEvent>
@@ -80,6 +81,8 @@ public struct WorkloadRequest: Sendable {
     public var needsPort: Bool
     /// How long after SIGTERM it may take to end.
     public var stopGrace: Duration
+    /// What it may use at most.
+    public var size: InstanceSize
 
     /// What to run.
     public enum Command: Sendable, Hashable {
@@ -93,7 +96,7 @@ public struct WorkloadRequest: Sendable {
     public init(
         applicationID: String, processType: String, number: Int, release: Int, serial: Int, slug: String,
         command: Command, environment: [String: String], readiness: ReadinessRecord?, needsPort: Bool,
-        stopGrace: Duration
+        stopGrace: Duration, size: InstanceSize = .unlimited
     ) {
         self.applicationID = applicationID
         self.processType = processType
@@ -106,6 +109,7 @@ public struct WorkloadRequest: Sendable {
         self.readiness = readiness
         self.needsPort = needsPort
         self.stopGrace = stopGrace
+        self.size = size
     }
 
     /// The name people use: `web.1`.
@@ -145,12 +149,14 @@ public struct WorkloadInstance: Sendable, Hashable {
     public var lastExit: String?
     /// What the last probe saw, in words.
     public var lastProbe: String?
+    /// The size that limits it, by name; `nil` for one of before there were sizes.
+    public var size: String?
 
     /// Makes one from its parts.
     public init(
         id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
         pid: Int32? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: String? = nil,
-        lastProbe: String? = nil
+        lastProbe: String? = nil, size: String? = nil
     ) {
         self.id = id
         self.applicationID = applicationID
@@ -165,6 +171,7 @@ public struct WorkloadInstance: Sendable, Hashable {
         self.restarts = restarts
         self.lastExit = lastExit
         self.lastProbe = lastProbe
+        self.size = size
     }
 
     /// The name people use: `web.1`.

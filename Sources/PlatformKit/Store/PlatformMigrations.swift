@@ -83,6 +83,9 @@ enum PlatformMigrations {
                     ALTER TABLE application ADD COLUMN hstsSeconds INTEGER;
                     """)
         }
+        migrator.registerMigration("3 sizes") { database in
+            try database.execute(sql: "ALTER TABLE application ADD COLUMN sizes TEXT NOT NULL DEFAULT '{}'")
+        }
         return migrator
     }
 }

@@ -24,6 +24,8 @@ public struct ApplicationRecord: Sendable, Hashable, Codable {
     public var lastOneOff = 0
     /// How many instances of each process type are wanted.
     public var formation: [String: Int] = [:]
+    /// The sizes of the process types for which one was chosen, by name.
+    public var sizes: [String: String] = [:]
     /// The present config, sealed.
     public var sealedConfig = Data()
     /// Whether certificates for its hosts are ordered and renewed by themselves.

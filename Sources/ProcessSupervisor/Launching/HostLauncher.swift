@@ -235,6 +235,7 @@ extension HostLauncher {
         options.output = output.rawValue
         options.notification = request.notification?.descriptor.rawValue ?? -1
         options.notification_number = request.notification?.number ?? 0
+        options.controlling_terminal = request.hasTerminal ? 1 : 0
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0

@@ -89,11 +89,13 @@ public struct LaunchRequest: Sendable {
     public var input: FileDescriptor?
     /// One descriptor more, by which it tells that it has started up; nil: none.
     public var notification: Notification?
+    /// Whether `input` is a terminal, which becomes the one that controls the process's session.
+    public var hasTerminal: Bool
 
     /// Describes a start.
     public init(
         id: InstanceID, startID: String, process: ProcessSpec, output: Output, input: FileDescriptor? = nil,
-        notification: Notification? = nil
+        notification: Notification? = nil, hasTerminal: Bool = false
     ) {
         self.id = id
         self.startID = startID
@@ -101,6 +103,7 @@ public struct LaunchRequest: Sendable {
         self.output = output
         self.input = input
         self.notification = notification
+        self.hasTerminal = hasTerminal
     }
 }
 

@@ -29,7 +29,8 @@ final class OneOffControl: Sendable {
 struct OneOffRun: Sendable {
     var spec: InstanceSpec
     var timeout: Duration?
-    var output: @Sendable ([UInt8]) -> Void
+    var terminal: OneOffTerminal?
+    var output: OneOffOutput.Delivery
     var input: AsyncStream<[UInt8]>?
     var control: OneOffControl
     var surroundings: InstanceSurroundings
@@ -40,21 +41,20 @@ struct OneOffRun: Sendable {
             spec: self.spec, isOneOff: true, phase: .starting, startID: startID, bootID: self.surroundings.bootID,
             startedAt: Timestamp.now.date)
         try await self.save(record)
-        let reader: Descriptor
-        let writer: Handover?
+        let ends: OneOffEnds
         let process: LaunchedProcess
         do throws(SupervisorError) {
-            let out = try Descriptor.pipe(nonBlocking: .readable)
-            let stdin = try self.input == nil ? nil : Descriptor.pipe(nonBlocking: .writable)
+            let opened = try self.open()
             var environment = self.spec.process
             environment.environment[LaunchRequest.markerVariable] = startID
             process = try await self.surroundings.launcher.launch(
                 LaunchRequest(
                     id: self.spec.id, startID: startID, process: environment,
-                    output: .descriptor(out.write.file), input: stdin?.read.file))
+                    output: .descriptor(opened.process.output.file), input: opened.process.input?.file,
+                    hasTerminal: self.terminal != nil))
             // Our copies of the process's ends are closed here, not before.
-            withExtendedLifetime((out, stdin)) {}
-            (reader, writer) = (out.read, stdin.map { Handover($0.write) })
+            withExtendedLifetime(opened.process) {}
+            ends = opened.own
         } catch {
             await self.forget()
             throw error
@@ -65,7 +65,7 @@ struct OneOffRun: Sendable {
         // Without the number, the mark leads to it as well.
         try? await self.save(record)
 
-        let ending = await self.supervise(process, reader: reader, writer: writer)
+        let ending = await self.supervise(process, ends)
         process.handle.release()
         await self.forget()
         switch ending.reason {
@@ -80,126 +80,126 @@ struct OneOffRun: Sendable {
         }
     }
 
-    /// Keeps the pipe of the standard input until its writer takes it: closed with the last who has it, it must be had
-    /// by nobody else, for its end is the end of the input.
-    private final class Handover: Sendable {
-        private let descriptor: Mutex<Descriptor?>
-        init(_ descriptor: Descriptor) { self.descriptor = Mutex(descriptor) }
-        func take() -> Descriptor? {
-            self.descriptor.withLock { descriptor in
-                defer { descriptor = nil }
-                return descriptor
-            }
+    private func open() throws(SupervisorError) -> (own: OneOffEnds, process: (input: Descriptor?, output: Descriptor))
+    {
+        if let terminal {
+            let ends = try Descriptor.terminal(terminal.size)
+            // Programs open /dev/tty and what ttyname says by name, which asks for the right to it.
+            if let user = self.spec.process.user { _ = fchown(ends.program.rawValue, user.uid, user.gid) }
+            return (OneOffEnds(reader: ends.own, writer: ends.own), (ends.program, ends.program))
         }
+        let out = try Descriptor.pipe(nonBlocking: .readable)
+        let stdin = try self.input == nil ? nil : Descriptor.pipe(nonBlocking: .writable)
+        return (OneOffEnds(reader: out.read, writer: stdin?.write), (stdin?.read, out.write))
     }
 
-    private enum Happening: Sendable { case exited(ExitStatus), asked(OneOffControl.Reason?), other }
+    private enum Happening: Sendable {
+        case exited(ExitStatus), delivered(Bool), asked(OneOffControl.Reason?), other
+    }
 
     private func supervise(
-        _ process: LaunchedProcess, reader: Descriptor, writer: Handover?
+        _ process: LaunchedProcess, _ ends: OneOffEnds
     ) async -> (status: ExitStatus, reason: OneOffControl.Reason) {
-        let reading = Task { await self.read(reader) }
-        let (status, reason) = await withTaskGroup(of: Happening.self) { group in
-            let handle = process.handle
-            let clock = self.surroundings.clock
+        let handle = process.handle
+        let clock = self.surroundings.clock
+        let configuration = self.surroundings.configuration
+        let output = OneOffOutput(ends.reader, deliver: self.output)
+        let ending = await withTaskGroup(of: Happening.self) { group in
             group.addTask { .exited(await handle.waitForExit()) }
+            group.addTask { .delivered(await output.run()) }
             group.addTask { .asked(await self.control.untilAsked()) }
-            if let timeout {
-                group.addTask {
-                    if (try? await clock.sleep(for: timeout)) != nil { self.control.end(.timedOut) }
-                    return .other
-                }
-            }
-            if let writer, let input {
-                group.addTask {
-                    if let end = writer.take() { await Self.write(input, to: end) }
-                    return .other
-                }
-            }
+            self.attend(ends, in: &group)
+            var status: ExitStatus?
+            var isDelivered = false
             var reason = OneOffControl.Reason.finished
-            for await happening in group {
+            while status == nil || !isDelivered, let happening = await group.next() {
                 switch happening {
-                case .exited(let status):
-                    group.cancelAll()
-                    return (status, reason)
+                case .exited(let exit):
+                    status = exit
+                    group.addTask {
+                        // Others may still have to say something; a daemon would hold the pipe open for ever.
+                        guard (try? await clock.sleep(for: configuration.oneOffDrain)) != nil else { return .other }
+                        await handle.killTree()
+                        output.finish()
+                        return .other
+                    }
+                case .delivered(let isComplete):
+                    isDelivered = true
+                    // Whoever does not take its output does not want it to go on, either.
+                    if !isComplete, status == nil { self.control.end(.cancelled) }
                 case .asked(let asked):
-                    reason = asked ?? reason
+                    guard let asked else { continue }
+                    // The program has ended: there is nothing to end but the delivery.
+                    if status != nil { output.abandon() } else { reason = asked }
                     group.addTask {
                         await handle.signal(SIGTERM)
-                        if (try? await clock.sleep(for: self.surroundings.configuration.oneOffGrace)) != nil {
-                            await handle.killTree()
-                        }
+                        guard (try? await clock.sleep(for: configuration.oneOffGrace)) != nil else { return .other }
+                        await handle.killTree()
+                        output.finish()
+                        guard (try? await clock.sleep(for: configuration.oneOffDrain)) != nil else { return .other }
+                        output.abandon()
                         return .other
                     }
                 case .other:
                     break
                 }
             }
-            return (.unknown, reason)
-        }
-        if reason == .finished {
-            // Others may still have to say something; a daemon would hold the pipe open for ever.
-            await self.firstOf {
-                await reading.value
-            } or: {
-                try? await self.surroundings.clock.sleep(for: self.surroundings.configuration.oneOffDrain)
-            }
-        }
-        await process.handle.killTree()
-        reading.cancel()
-        await reading.value
-        // Bounded: what a pipe holds, and nothing that somebody who got away goes on writing.
-        for _ in 0..<64 {
-            guard let bytes = try? readAvailable(reader, limit: 65536), !bytes.isEmpty else { break }
-            self.output(bytes)
-        }
-        return (status, reason)
-    }
-
-    private func firstOf(
-        _ one: @escaping @Sendable () async -> Void, or other: @escaping @Sendable () async -> Void
-    ) async {
-        await withTaskGroup(of: Void.self) { group in
-            let first = Promise<Void>()
-            // `reading.value` cannot be cancelled, so the loser is not waited for here but by the caller.
-            Task {
-                await one()
-                first.fulfil(.success(()))
-            }
-            group.addTask { _ = try? await first.value() }
-            group.addTask { await other() }
-            await group.next()
             group.cancelAll()
+            return (status ?? .unknown, reason)
         }
+        await handle.killTree()
+        return ending
     }
 
-    /// Reads until the end of the pipe, or until cancelled.
-    private func read(_ reader: Descriptor) async {
-        while !Task.isCancelled {
-            guard let bytes = try? readAvailable(reader, limit: 65536) else { return }
-            if bytes.isEmpty {
-                await reader.wait(for: .readable)
-            } else {
-                self.output(bytes)
-                await Task.yield()
+    /// What goes on beside: its time, its input, the size of its terminal.
+    private func attend(_ ends: OneOffEnds, in group: inout TaskGroup<Happening>) {
+        let clock = self.surroundings.clock
+        if let timeout {
+            group.addTask {
+                if (try? await clock.sleep(for: timeout)) != nil { self.control.end(.timedOut) }
+                return .other
+            }
+        }
+        if let input {
+            group.addTask {
+                if let writer = ends.takeWriter() {
+                    await Self.write(input, to: writer)
+                    // A terminal has no end but what says so: Ctrl-D.
+                    if self.terminal != nil { await Self.write([4], to: writer) }
+                }
+                return .other
+            }
+        }
+        if let resizes = self.terminal?.resizes {
+            group.addTask {
+                for await size in resizes {
+                    _ = slipway_resize_terminal(ends.reader.rawValue, size.columns, size.rows)
+                }
+                return .other
             }
         }
     }
 
     private static func write(_ input: AsyncStream<[UInt8]>, to writer: Descriptor) async {
-        for await bytes in input {
-            var rest = bytes[...]
-            while !rest.isEmpty, !Task.isCancelled {
-                let count = rest.withUnsafeBytes { slipway_write(writer.rawValue, $0.baseAddress, $0.count) }
-                if count >= 0 {
-                    rest = rest.dropFirst(count)
-                } else if errno == EAGAIN || errno == EINTR {
-                    await writer.wait(for: .writable)
-                } else {
-                    return  // nobody reads any more
-                }
+        for await bytes in input where await !Self.write(bytes, to: writer) { return }
+    }
+
+    /// Returns whether somebody still reads.
+    @discardableResult
+    private static func write(_ bytes: [UInt8], to writer: Descriptor) async -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            if Task.isCancelled { return false }
+            let count = rest.withUnsafeBytes { slipway_write(writer.rawValue, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN || errno == EINTR {
+                await writer.wait(for: .writable)
+            } else {
+                return false
             }
         }
+        return true
     }
 
     private func save(_ record: InstanceRecord) async throws(SupervisorError) {
@@ -211,5 +211,41 @@ struct OneOffRun: Sendable {
         let records = self.surroundings.records
         let id = self.spec.id
         try? await blocking { () throws(SupervisorError) in records.remove(id) }
+    }
+}
+
+/// This side of a one-off's input and output.
+private final class OneOffEnds: Sendable {
+    let reader: Descriptor
+    private let writer: Mutex<Descriptor?>
+
+    init(reader: Descriptor, writer: Descriptor?) {
+        self.reader = reader
+        self.writer = Mutex(writer)
+    }
+
+    /// The pipe of the standard input is closed with the last who has it: that is the end of the input, so it must be had
+    /// by nobody but its writer.
+    func takeWriter() -> Descriptor? {
+        self.writer.withLock { writer in
+            defer { writer = nil }
+            return writer
+        }
+    }
+}
+
+extension Descriptor {
+    /// A new terminal. Our end does not block; the program's does, as programs expect.
+    fileprivate static func terminal(
+        _ size: TerminalSize
+    ) throws(SupervisorError) -> (own: Descriptor, program: Descriptor) {
+        var ends: [Int32] = [-1, -1]
+        let error = slipway_open_terminal(&ends, size.columns, size.rows)
+        guard error == 0 else {
+            throw SupervisorError(
+                code: .launchFailed,
+                message: "cannot open a terminal: \(describe(errno: error)) (is /dev/ptmx there, and not all in use?)")
+        }
+        return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
     }
 }

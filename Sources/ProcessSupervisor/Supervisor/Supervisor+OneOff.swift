@@ -13,9 +13,11 @@ extension Supervisor {
     ///   - id: Its name; no instance and no other one-off may have it.
     ///   - labels: The caller's own notes.
     ///   - timeout: How long it may take; nil: for ever.
+    ///   - terminal: The terminal to run it at; nil: at none, with pipes.
     ///   - output: Gets the bytes of standard output and standard error, one call after another. A call that takes its
-    ///     time slows the process down.
-    ///   - input: Its standard input, which ends with the stream; nil: empty.
+    ///     time slows the process down; one that throws ends it, as a cancellation does.
+    ///   - input: Its standard input, which ends with the stream; nil: empty. It is asked for more when the process has
+    ///     taken what came before, so that a stream made by `unfolding` holds nothing.
     /// - Returns: How its main process ended. A status that is not 0 is a result, and no error.
     /// - Throws: `launchFailed`, `alreadyRunning`, `tooManyInstances`, `invalidSpec`, `notRunning`; `timedOut` and
     ///   `cancelled` when everything has ended.
@@ -24,7 +26,8 @@ extension Supervisor {
         id: InstanceID,
         labels: [String: String] = [:],
         timeout: Duration? = nil,
-        output: @escaping @Sendable ([UInt8]) -> Void,
+        terminal: OneOffTerminal? = nil,
+        output: @escaping @Sendable ([UInt8]) async throws -> Void,
         input: AsyncStream<[UInt8]>? = nil
     ) async throws(SupervisorError) -> ExitStatus {
         try id.validate()
@@ -39,8 +42,8 @@ extension Supervisor {
         if let refusal { throw refusal }
 
         let run = OneOffRun(
-            spec: InstanceSpec(id: id, process: spec, labels: labels), timeout: timeout, output: output, input: input,
-            control: control, surroundings: self.surroundings)
+            spec: InstanceSpec(id: id, process: spec, labels: labels), timeout: timeout, terminal: terminal,
+            output: output, input: input, control: control, surroundings: self.surroundings)
         // A task of its own: after the caller's cancellation it still has a tree to end and output to deliver.
         let task = Task { () async -> Result<ExitStatus, SupervisorError> in
             do throws(SupervisorError) { return .success(try await run.run()) } catch { return .failure(error) }

@@ -19,6 +19,7 @@ public final class Supervisor: Service, Sendable {
         var phase = Phase.idle
         var instances: [InstanceID: Member] = [:]
         var oneOffs: [InstanceID: OneOffControl] = [:]
+        var leavesRunning = false
     }
 
     let configuration: Configuration
@@ -84,7 +85,7 @@ public final class Supervisor: Service, Sendable {
         self.adopted.fulfil(.success(()))
         await self.untilShutdown()
         self.state.withLock { $0.phase = .stopping }
-        await self.endAll(self.configuration.onShutdown)
+        await self.endAll(self.state.withLock { $0.leavesRunning } ? .leaveRunning : self.configuration.onShutdown)
         self.state.withLock { $0.phase = .ended }
         withExtendedLifetime(lock) {}
     }
@@ -93,6 +94,9 @@ public final class Supervisor: Service, Sendable {
     public func waitUntilAdopted() async throws {
         try await self.adopted.value()
     }
+
+    /// When ``run()`` ends, the instances run on, whatever the configuration says: another supervisor takes them over.
+    public func leaveRunning() { self.state.withLock { $0.leavesRunning = true } }
 
     /// Every event from now on. A subscriber that is too slow loses the oldest ones. Ends with ``run()``.
     public func events() -> AsyncStream<SupervisorEvent> { self.hub.subscribe() }

@@ -13,6 +13,14 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct APIServerTests {
+    @Test(arguments: [
+        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (951_827_696, "Tue, 29 Feb 2000 12:34:56 GMT"), (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+    ])
+    func `writes dates as HTTP has them`(seconds: Int, text: String) {
+        #expect(httpDate(secondsSince1970: seconds) == text)
+    }
+
     @Test func `answers each operation with its value`() async throws {
         try await withServer { server in
             let client = server.client()

@@ -101,8 +101,8 @@ struct StreamTests {
         try await withServer { server in
             let everything = (0...255).map { UInt8($0) }
             server.platform.state.withLock {
-                $0.oneOff = { output in
-                    for _ in 0..<100 { try await output(everything) }
+                $0.oneOff = { _, session in
+                    for _ in 0..<100 { try await session.output(everything) }
                     return 3
                 }
             }

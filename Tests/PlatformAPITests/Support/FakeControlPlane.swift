@@ -15,7 +15,7 @@ final class FakeControlPlane: ControlPlane {
         var configChanges: [[String: String?]] = []
         var scaled: [[String: Int]] = []
         var operation: @Sendable (any ProgressOutput) async throws -> Void = { _ in }
-        var oneOff: @Sendable (@Sendable ([UInt8]) async throws -> Void) async throws -> Int32 = { _ in 0 }
+        var oneOff: @Sendable (OneOffRequest, OneOffSession) async throws -> Int32 = { _, _ in 0 }
         var deploy: @Sendable (DeploymentSource) async throws -> Void = { _ in }
         var git: @Sendable (GitRequest, [UInt8]) async throws -> GitResponse = { _, _ in
             GitResponse(status: 200, headers: [], body: .bytes([]))
@@ -146,7 +146,7 @@ final class FakeControlPlane: ControlPlane {
     ) async throws(PlatformError) -> ReleaseInfo { try await self.operate(output, Self.release) }
     func instances(of name: String) async throws(PlatformError) -> [InstanceInfo] { [Self.instance] }
     func scale(
-        _ name: String, to quantities: [String: Int], by principal: Principal, output: any ProgressOutput
+        _ name: String, to quantities: [String: Int], sizes: [String: String], by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo] {
         self.state.withLock { $0.scaled.append(quantities) }
         return try await self.operate(output, [Self.instance])
@@ -155,12 +155,19 @@ final class FakeControlPlane: ControlPlane {
         _ target: String?, of name: String, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) { try await self.operate(output, ()) }
     func stopInstance(_ instance: String, of name: String, by principal: Principal) async throws(PlatformError) {}
+    func oneOffs(of name: String) async throws(PlatformError) -> [OneOffInfo] {
+        [
+            OneOffInfo(
+                name: "run.1", command: ["bash"], release: 2, author: "ada", startedAt: Self.date, isAttached: true,
+                hasTerminal: true, size: "unlimited", endsAt: nil)
+        ]
+    }
     func runOneOff(
-        _ request: OneOffRequest, of name: String, by principal: Principal,
-        output: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ request: OneOffRequest, of name: String, by principal: Principal, session: OneOffSession
     ) async throws(PlatformError) -> OneOffResult {
+        try self.check(name)
         let oneOff = self.state.withLock { $0.oneOff }
-        do { return OneOffResult(name: "run.1", status: try await oneOff(output)) } catch {
+        do { return OneOffResult(name: "run.1", status: try await oneOff(request, session)) } catch {
             self.outcome.yield("cancelled")
             throw PlatformError(.cancelled, "the client went away")
         }

@@ -1,0 +1,72 @@
+import BuildpackKit
+import Foundation
+import GitReceiver
+import Logging
+import MetricsCore
+import PlatformAPI
+import PlatformKit
+import ProcessSupervisor
+import RouterACME
+import RouterCore
+import ServiceLifecycle
+import SlugStore
+import SystemPackage
+
+/// The platform above the router, from the taking of the data directory to its release: this file is the example of how a
+/// platform is made of its parts.
+struct Generation {
+    let platform: Platform
+    let api: APIServer
+    let supervisor: Supervisor
+    /// Ended first: no more deployments and requests to the API.
+    let front: ServiceGroup
+    /// Ended last: the instances, which may still be serving.
+    let back: ServiceGroup
+
+    /// - Parameter adminSocket: the socket of the API of the generation before this one.
+    init(
+        _ parts: HostParts, settings: ServeSettings, data: DataDirectory, groups: ControlGroups, adminSocket: CInt?,
+        announcement: (APIServer, Platform) -> Announcement, logger: Logger
+    ) async throws {
+        let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
+        let policy = settings.sandbox(data, executable: Self.executable)
+        let isolation = try Isolation(
+            settings.isolation, among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy))
+        logger.notice("\(isolation)")
+        self.supervisor = Supervisor(
+            configuration: settings.supervisor(data), launcher: try isolation.launcher(policy: policy, groups: groups),
+            output: InstanceLogBridge(hub: parts.logs), logger: logger)
+        let issuer = try settings.https.map { _ in
+            try ACMEIssuer(
+                settings.acme, certificates: parts.certificates, challenges: parts.challenges,
+                storage: DirectoryACMEStorage(directory: data.acme), logger: logger)
+        }
+        let runtime = LocalRuntime(
+            configuration: .init(searchPath: settings.searchPath, executable: Self.executable),
+            supervisor: self.supervisor, router: parts.router, slugs: slugs)
+        self.platform = try Platform(
+            configuration: settings.platform(data), store: SQLitePlatformStore(path: data.database),
+            sealer: ConfigSealer(key: data.sealingKey()), builder: settings.builder(data, logger), slugs: slugs,
+            runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
+            registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,
+            issuer: issuer, logger: logger)
+        try await self.platform.register(token: data.adminToken(), for: Principal(name: "admin", role: .admin))
+        self.api = APIServer(
+            platform: self.platform, configuration: settings.api(data, socket: adminSocket), logger: logger)
+        // Stopped in the reverse order.
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        if let issuer { services.append(.init(service: issuer)) }
+        services += [.init(service: self.api), .init(service: self.platform)]
+        services.append(
+            .init(service: announcement(self.api, self.platform), successTerminationBehavior: .ignore))
+        self.front = ServiceGroup(configuration: .init(services: services, logger: logger))
+        self.back = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: LogWriting(hub: parts.logs)), .init(service: self.supervisor)],
+                logger: logger))
+    }
+
+    private static var executable: String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    }
+}

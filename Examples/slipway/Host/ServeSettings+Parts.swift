@@ -1,0 +1,70 @@
+import BuildpackKit
+import Foundation
+import Logging
+import PlatformAPI
+import PlatformKit
+import PlatformWire
+import ProcessSupervisor
+import SystemPackage
+
+/// What the parts are told of the options.
+extension ServeSettings {
+    func supervisor(_ data: DataDirectory) -> Supervisor.Configuration {
+        var configuration = Supervisor.Configuration(stateDirectory: data.instances)
+        configuration.portRange = self.instancePorts
+        configuration.onShutdown = self.leaveRunning ? .leaveRunning : .stopAll
+        return configuration
+    }
+
+    func sandbox(_ data: DataDirectory, executable: String?) -> SandboxPolicy {
+        var policy = SandboxPolicy()
+        // Where machines have what does not come with the system: languages, mostly.
+        policy.systemPaths.append("/opt")
+        policy.binds = self.sandboxShows.map { SandboxPolicy.Bind($0) }
+        // Static sites are served by this program.
+        if let executable { policy.binds.append(.init(FilePath(executable))) }
+        policy.hiddenPaths = [data.path]
+        return policy
+    }
+
+    func platform(_ data: DataDirectory) -> Platform.Configuration {
+        var configuration = Platform.Configuration(dataDirectory: data.path)
+        configuration.domain = self.domain
+        // Before anything is served: applications with HTTPS enforced are so from the first request on.
+        configuration.httpsAddress = self.https.map { "\($0.host):\($0.port)" }
+        configuration.stopGrace = self.stopGrace
+        configuration.drainGrace = self.stopGrace
+        configuration.bootTimeout = self.bootTimeout
+        configuration.startHold = self.startHold
+        configuration.sizes = self.sizes
+        configuration.defaultSize = self.defaultSize
+        configuration.maxOneOffsPerApplication = self.maxOneOffs
+        configuration.oneOffTimeout = self.oneOffTimeout
+        if let killAt = self.killAt {
+            // For tests of what a crash leaves: the host ends at this step as if the power went.
+            configuration.onJournal = { if $0.rawValue == killAt { kill(getpid(), SIGKILL) } }
+        }
+        return configuration
+    }
+
+    func api(_ data: DataDirectory, socket: CInt?) -> APIServer.Configuration {
+        var configuration = APIServer.Configuration(uploadDirectory: data.uploads)
+        configuration.host = self.admin.host
+        configuration.port = self.admin.port
+        configuration.listeningSocket = socket
+        return configuration
+    }
+
+    func builder(_ data: DataDirectory, _ logger: Logger) throws -> Builder {
+        var configuration = Builder.Configuration()
+        configuration.searchPath = self.searchPath
+        configuration.buildTimeout = self.buildTimeout
+        // Here the next start finds what this one may leave; it can hold config.
+        configuration.temporaryDirectory = data.builds
+        let added = self.buildpacks.map { ClassicBuildpack(directory: $0) as any Buildpack }
+        return Builder(
+            configuration: configuration, buildpacks: added + Builder.builtInBuildpacks,
+            sandbox: HostBuildSandbox(logger: logger),
+            logger: logger)
+    }
+}
