@@ -10,7 +10,8 @@ public import SystemPackage
 /// }
 /// ```
 ///
-/// The processes are shells with the usual small programs. Limits are checked as far as the launcher's `enforcements`
+/// The processes are shells with the usual small programs. They write to their working directory, the workspace: a launcher
+/// that keeps processes from that has to let these, as `SandboxPolicy.treeIsWritable` does. Limits are checked as far as the launcher's `enforcements`
 /// say that they hold.
 public struct LauncherConformance: Sendable {
     /// One promise.

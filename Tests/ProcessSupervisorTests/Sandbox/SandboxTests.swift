@@ -103,14 +103,14 @@ struct SandboxTests {
     }
 
     @Test func `what cannot be shown is named in the error, and nothing is left`() async throws {
-        let before = TestSandbox.firstProcesses()
+        let startID = "start\(UInt64.random(in: .min ... .max))"
         let launcher = try SandboxLauncher(policy: SandboxPolicy(binds: [.init("/no/such", at: "/data")]))
         let error = await #expect(throws: SupervisorError.self) {
             _ = try await launcher.launch(
-                LaunchRequest(id: "a", startID: "a1", process: .shell("true", in: "/"), output: .discard))
+                LaunchRequest(id: "a", startID: startID, process: .shell("true", in: "/"), output: .discard))
         }
         #expect(error?.message.contains("/data, from /no/such") == true)
-        #expect(TestSandbox.firstProcesses().subtracting(before).isEmpty)
+        #expect(!TestSandbox.exists(of: startID))
     }
 
     @Test(arguments: [nil, UserSpec(uid: 65501, gid: 65501)])
@@ -132,24 +132,33 @@ struct SandboxTests {
         }
     }
 
-    @Test func `nothing of a sandbox is left when its instance is stopped, by this host or the next`() async throws {
-        let before = TestSandbox.firstProcesses()
+    @Test(arguments: [true, false])
+    func `nothing of a sandbox is left when its instance is stopped, by this host or the next`(
+        isSandboxedNext: Bool
+    ) async throws {
         try await withTemporaryDirectory { directory in
-            let script = "setsid sleep 1000 & exec sleep 1000"
-            let launcher = try SandboxLauncher()
-            try await withSupervisor(in: directory, launcher: launcher, onShutdown: .leaveRunning) { supervisor in
+            let script = "echo $SLIPWAY_INSTANCE; setsid sleep 1000 & exec sleep 1000"
+            let output = RecordingOutputHandler()
+            let startIDs = try await withSupervisor(
+                in: directory, launcher: try SandboxLauncher(), output: output, onShutdown: .leaveRunning
+            ) { supervisor in
                 _ = try await supervisor.start(.shell("a", script, in: directory))
                 _ = try await supervisor.start(.shell("b", script, in: directory))
+                let startIDs = [
+                    await output.lines(of: "a") { !$0.isEmpty }[0], await output.lines(of: "b") { !$0.isEmpty }[0],
+                ]
+                #expect(startIDs.allSatisfy { TestSandbox.exists(of: $0) })
                 _ = await supervisor.stop("b")
+                return startIDs
             }
-            #expect(TestSandbox.firstProcesses().subtracting(before).count == 1)
-            let next = try SandboxLauncher()
+            #expect(TestSandbox.exists(of: startIDs[0]))
+            let next: any Launcher = isSandboxedNext ? try SandboxLauncher() : HostLauncher()
             try await withSupervisor(in: directory, launcher: next) { supervisor in
                 #expect(supervisor.status(of: "a")?.state == .ready)
                 _ = await supervisor.stop("a")
             }
+            // They are killed, and end by themselves a moment later.
+            while startIDs.contains(where: { TestSandbox.exists(of: $0) }) { await Task.yield() }
         }
-        // They are killed, and end by themselves a moment later.
-        while !TestSandbox.firstProcesses().subtracting(before).isEmpty { await Task.yield() }
     }
 }

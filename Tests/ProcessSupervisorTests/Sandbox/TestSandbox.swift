@@ -21,12 +21,11 @@ enum TestSandbox {
         }
     }
 
-    /// The first processes of sandboxes that are there now, by the mark in their command line.
-    static func firstProcesses() -> Set<Int32> {
-        Set(
-            Procfs.processes().filter { entry in
-                (try? String(contentsOfFile: "/proc/\(entry.pid)/cmdline", encoding: .utf8))?
-                    .hasPrefix("slipway-sandbox\0") == true
-            }.map(\.pid))
+    /// Whether the first process of a start's sandbox is there, by the mark in its command line.
+    static func exists(of startID: String) -> Bool {
+        Procfs.processes().contains { entry in
+            (try? String(contentsOfFile: "/proc/\(entry.pid)/cmdline", encoding: .utf8))
+                == "slipway-sandbox\0\(startID)\0"
+        }
     }
 }

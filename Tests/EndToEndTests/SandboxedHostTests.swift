@@ -1,0 +1,36 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// A host that puts its instances in sandboxes.
+    @Suite(.timeLimit(.minutes(5)), .enabled(if: getuid() == 0, "not every system lets others make namespaces"))
+    struct SandboxedHostTests {
+        @Test func `applications are served from sandboxes, in which the platform's data is not to be found`()
+            async throws
+        {
+            try await withTemporaryDirectory { directory in
+                let data = directory.appending("data")
+                try await withTestHost(data: data, arguments: ["--isolation", "sandbox"]) { host in
+                    // Served by the host's own program, which is shown for that.
+                    try await host.create("site")
+                    let site = try await WorkTree(at: directory.appending("site"), sample: "static-site")
+                    let push = try await host.push("site", from: site)
+                    try #require(push.status == 0, "\(push)")
+                    #expect(try await host.get("site").text.contains("<h1>A static site</h1>"))
+
+                    #expect(FileManager.default.fileExists(atPath: data.appending("secret.key").string))
+                    let script = """
+                        ls index.html && echo x > /tmp/file && cat /tmp/file
+                        cat \(data)/secret.key \(directory)/site/index.html || echo hidden
+                        touch index.html || echo read-only
+                        """
+                    let run = try await host.slipway("run", "--app", "site", "--", "sh", "-c", script)
+                    let lines = run.output.split(separator: "\n").filter { !$0.contains(": ") }
+                    #expect(lines == ["index.html", "x", "hidden", "read-only"], "\(run)")
+                }
+            }
+        }
+    }
+}
