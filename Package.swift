@@ -131,7 +131,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore, .nioPosix,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore,
+            .nioPosix,
             .serviceLifecycle, .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",

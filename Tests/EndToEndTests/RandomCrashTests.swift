@@ -45,8 +45,8 @@ extension EndToEnd {
                 lost.formUnion(missing)
                 let left = try processes(of: data)
                 #expect(left.isEmpty)
-                // What had been read and was not on disk yet: lines of a flush interval, 200 ms of one every 5 ms.
-                #expect(lost.count <= Self.crashes * 60, "\(lost.count) lines lost in \(Self.crashes) crashes")
+                // A kill between the reading of a line and its writing loses it: some microseconds of each 5 ms.
+                #expect(lost.count <= 1 + Self.crashes / 20, "\(lost.count) lines lost in \(Self.crashes) crashes")
                 print("\(lost.count) of the worker's lines were lost in \(Self.crashes) crashes")
             }
         }

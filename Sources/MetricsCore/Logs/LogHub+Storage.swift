@@ -30,20 +30,33 @@ extension LogHub {
         }
     }
 
+    /// Writes what waits of one log before it returns, in the calling thread, for lines that are nowhere else any more: what
+    /// the operating system has outlives the end of this process, however that comes.
+    public func store(_ application: String) {
+        guard self.configuration.directory != nil else { return }
+        self.disk.withLock { disk in
+            guard let log = self.state.withLock({ $0.logs[application] }) else { return }
+            self.write(log, application, to: &disk)
+        }
+    }
+
     private func write() {
         self.disk.withLock { disk in
             let logs = self.state.withLock { $0.logs }
-            for (name, log) in logs where LogDirectory.isStorable(name) {
-                var lines = log.takePending()[...]
-                guard !lines.isEmpty else { continue }
-                do {
-                    try disk?.append(&lines, to: name)
-                    self.noteStorage(nil, name)
-                } catch {
-                    log.returnPending(lines)
-                    self.noteStorage("the log cannot be written: \(error)", name)
-                }
-            }
+            for (name, log) in logs { self.write(log, name, to: &disk) }
+        }
+    }
+
+    private func write(_ log: ApplicationLog, _ name: String, to disk: inout LogDirectory?) {
+        guard LogDirectory.isStorable(name) else { return }
+        var lines = log.takePending()[...]
+        guard !lines.isEmpty else { return }
+        do {
+            try disk?.append(&lines, to: name)
+            self.noteStorage(nil, name)
+        } catch {
+            log.returnPending(lines)
+            self.noteStorage("the log cannot be written: \(error)", name)
         }
     }
 

@@ -33,17 +33,18 @@ struct UpgradableHTTPChannel: HTTPChannelHandler {
                         channel.eventLoop.makeCompletedFuture { .http(try self.speakHTTP(channel, logger)) }
                     }))
             configuration.enablePipelining = false  // done by NIOAsyncChannel
+            configuration.enableErrorHandling = false  // done by those who speak HTTP then, and before by whoever waits
             configuration.enableResponseHeaderValidation = false  // done by the types of the headers
             configuration.decoderConfiguration.maxHeaderFieldSize = 80 << 10
             configuration.decoderConfiguration.maxHeaderListSize = 80 << 10
             configuration.decoderConfiguration.maxHeaderFieldCount = 1_000
-            try channel.pipeline.syncOperations.addHandler(waiting)
             let negotiation = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
             let upgrading = try channel.pipeline.syncOperations.handler(
                 type: NIOTypedHTTPServerUpgradeHandler<Negotiated>.self)
             try channel.pipeline.syncOperations.addHandler(
                 UpgradeGate(sockets: self.sockets), position: .before(upgrading))
+            try channel.pipeline.syncOperations.addHandler(waiting)
             return Value(channel: channel, negotiation: negotiation)
         }
     }
@@ -95,9 +96,10 @@ struct UpgradableHTTPChannel: HTTPChannelHandler {
     }
 }
 
-/// Closes a connection whose first request does not come in time, or not before the server stops.
+/// Closes a connection whose first request is none, does not come in time, or not before the server stops.
 private final class UnnegotiatedHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = NIOAny
+    typealias OutboundOut = HTTPServerResponsePart
 
     private let idleTimeout: TimeAmount?
     private var timer: Scheduled<Void>?
@@ -115,6 +117,15 @@ private final class UnnegotiatedHandler: ChannelInboundHandler, RemovableChannel
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.timer?.cancel() }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is HTTPParserError else { return context.fireErrorCaught(error) }
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .badRequest, headers: ["connection": "close", "content-length": "0"])
+        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+        context.close(promise: nil)
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // A client that sends no more before it has asked anything wants nothing.

@@ -15,5 +15,7 @@ public struct InstanceLogBridge: OutputHandler {
         self.hub.append(
             lines.map { LogEntry(timestamp: $0.timestamp, source: .app, process: process, text: $0.text) },
             to: application)
+        // They are not in the instance's pipe any more: a crash of this process must not lose them.
+        self.hub.store(application)
     }
 }

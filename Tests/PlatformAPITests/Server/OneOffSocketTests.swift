@@ -98,6 +98,14 @@ struct OneOffSocketTests {
         }
     }
 
+    @Test(arguments: ["nonsense\r\n\r\n", "GET /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n"])
+    func `a first request that is none is answered 400, once`(request: String) async throws {
+        try await withServer { server in
+            let answer = try await rawExchange(server.url, request)
+            #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.split(separator: "HTTP/1.1 400 ").count == 1)
+        }
+    }
+
     @Test(arguments: [
         "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
         "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",

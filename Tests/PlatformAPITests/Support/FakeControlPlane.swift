@@ -146,7 +146,8 @@ final class FakeControlPlane: ControlPlane {
     ) async throws(PlatformError) -> ReleaseInfo { try await self.operate(output, Self.release) }
     func instances(of name: String) async throws(PlatformError) -> [InstanceInfo] { [Self.instance] }
     func scale(
-        _ name: String, to quantities: [String: Int], sizes: [String: String], by principal: Principal, output: any ProgressOutput
+        _ name: String, to quantities: [String: Int], sizes: [String: String], by principal: Principal,
+        output: any ProgressOutput
     ) async throws(PlatformError) -> [InstanceInfo] {
         self.state.withLock { $0.scaled.append(quantities) }
         return try await self.operate(output, [Self.instance])
