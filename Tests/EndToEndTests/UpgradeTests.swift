@@ -33,14 +33,19 @@ extension EndToEnd {
             }
         }
 
-        /// One that ends at once, and one that ends when it has got the data directory.
-        @Test(arguments: ["exit 3", "echo prepared >&3; read word <&3; exit 4"])
+        /// One that ends at once, one that ends when it has got the data directory, and one that does when it has got the
+        /// instances: a port that it wants is taken.
+        @Test(arguments: [
+            "exit 3", "echo prepared >&3; read word <&3; exit 4", "SLIPWAY_HTTPS=ADMIN exec SLIPWAY \"$@\"",
+        ])
         func `a new host that does not come up leaves the old one serving`(script: String) async throws {
             try await withTemporaryDirectory { directory in
-                let program = directory.appending("slipway")
-                try Data("#!/bin/sh\n\(script)\n".utf8).write(to: URL(filePath: program.string))
-                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
                 try await withTestHost(data: directory.appending("data")) { host in
+                    let program = directory.appending("slipway")
+                    let text = script.replacing("ADMIN", with: host.admin)
+                        .replacing("SLIPWAY ", with: "'\(TestHost.executable)' ")
+                    try Data("#!/bin/sh\n\(text)\n".utf8).write(to: URL(filePath: program.string))
+                    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
                     let pids = try await self.deploy(host, in: directory)
                     let upgrade = try await self.underLoad(host) {
                         try await host.slipway(

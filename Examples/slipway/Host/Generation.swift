@@ -56,7 +56,10 @@ struct Generation {
         // Stopped in the reverse order.
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if let issuer { services.append(.init(service: issuer)) }
-        services += [.init(service: self.api), .init(service: self.platform)]
+        services += [
+            .init(service: APIAfterRouter(api: self.api, router: parts.router, waits: adminSocket != nil)),
+            .init(service: self.platform),
+        ]
         services.append(
             .init(service: announcement(self.api, self.platform), successTerminationBehavior: .ignore))
         self.front = ServiceGroup(configuration: .init(services: services, logger: logger))

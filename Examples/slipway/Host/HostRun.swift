@@ -15,7 +15,7 @@ struct HostRun {
     private let host: Host
     private var data: DataDirectory
     private let parts: HostParts
-    private let groups: ControlGroups
+    private var groups: ControlGroups
     private let feed: AsyncStream<Host.Event>.Continuation
     private let base: ServiceGroup
     private var number = 0
@@ -40,10 +40,13 @@ struct HostRun {
         var control: Task<Void, Never>?
         var failure: (any Error)?
         var isHandedOver = false
+        // Before it serves, a successor has nothing of its own: another host takes up what it has taken.
+        var isGuest = self.host.predecessor != nil
         loop: for await event in events {
             switch event {
             case .ready(let addresses):
                 self.host.predecessor?.tookOver()
+                isGuest = false
                 self.host.onReady(addresses)
                 control = ControlSocket(data: self.data, feed: self.feed, logger: self.host.logger).start()
             case .stop:
@@ -65,10 +68,11 @@ struct HostRun {
             let front = await running.front.result
             await self.base.triggerGracefulShutdown()
             let router = await base.result
+            if isGuest { running.generation.supervisor.leaveRunning() }
             await running.generation.back.triggerGracefulShutdown()
             let back = await running.back.result
             control?.cancel()
-            self.groups.remove()
+            if !isGuest { self.groups.remove() }
             if let failure { throw failure }
             for result in [front, router, back] { try result.get() }
             return
@@ -148,6 +152,7 @@ struct HostRun {
         }
         let end = await successor.end()
         self.data = try DataDirectory(path: self.host.settings.data)
+        self.groups = try ControlGroups.open(named: self.data.controlGroup)
         running = try await self.startGeneration()
         await request.end("error: the new host did not come up: \(end); this one goes on")
         return false

@@ -153,11 +153,16 @@ struct Successor {
 
     /// Ends it, if it has not ended, and says how.
     func end() async -> String {
-        kill(self.pid, SIGKILL)
         let pid = self.pid
         let status: Int32 = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 var status: Int32 = 0
+                // One that has let go of the line is about to end by itself, and then says more.
+                for _ in 0..<100 {
+                    if waitpid(pid, &status, WNOHANG) == pid { return continuation.resume(returning: status) }
+                    usleep(50_000)
+                }
+                kill(pid, SIGKILL)
                 while waitpid(pid, &status, 0) < 0, errno == EINTR {}
                 continuation.resume(returning: status)
             }
