@@ -59,6 +59,9 @@ struct ControlSocket {
     }
 
     private func serve(_ connection: Connection) async throws {
+        // Told means: written and closed. The process may end right after it, and take with it what still waits.
+        let (isTold, told) = AsyncStream<Never>.makeStream()
+        defer { told.finish() }
         try await connection.executeThenClose { inbound, outbound in
             var line = ByteBuffer()
             for try await var bytes in inbound {
@@ -67,8 +70,6 @@ struct ControlSocket {
             }
             let wish = try JSONDecoder().decode(UpgradeRequest.Wish.self, from: Data(line.readableBytesView))
             let (answers, answer) = AsyncStream<String>.makeStream()
-            let (isTold, told) = AsyncStream<Never>.makeStream()
-            defer { told.finish() }
             self.feed.yield(
                 .upgrade(UpgradeRequest(program: wish.program, isForced: wish.isForced, answer: answer, isTold: isTold))
             )
