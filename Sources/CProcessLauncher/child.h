@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <unistd.h>
 
-// What the children of a spawn share with the parent, which is suspended meanwhile.
+// What the children of a spawn share with the parent, which waits meanwhile.
 struct child_context {
     const struct slipway_spawn_options *options;
     int input;
     int output;
     int notification;
-    // Written by the child into the memory that it shares with the suspended parent: no error pipe is needed.
+    // Which of the clone's flags say whether its children have this memory, too.
+    int sharing;
+    // Written by the child into the memory that it shares with the parent.
     volatile int error;
     volatile int step;
     volatile int mount;

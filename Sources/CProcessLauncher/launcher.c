@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -171,29 +172,75 @@ static void clean_up(const struct child_context *context) {
     reap(context->init);
 }
 
+// How long a child that others can get at may take to execute.
+static const int exposed_milliseconds = 5000;
+
+// Waits until nobody has the other end of a pipe any more: the child and what it made have executed or ended.
+static int wait_for_end(int reading) {
+    struct pollfd end = {.fd = reading, .events = POLLIN};
+    int outcome;
+    do {
+        outcome = poll(&end, 1, exposed_milliseconds);
+    } while (outcome < 0 && errno == EINTR);
+    return outcome > 0;
+}
+
+// Begins the child and returns when it has executed, or failed. As a rule it borrows this process's memory, for which this
+// thread stands still: nothing is copied. Not so when others could get at it: whoever stopped it would stop this thread, and
+// a kill of the instance around it for its memory would be one of all that share the child's. -1 and errno on failure.
+static pid_t begin(struct child_context *context, int (*body)(void *), char *stack, int *pidfd) {
+    if (!context->options->is_exposed) {
+        context->sharing = CLONE_VM | CLONE_VFORK;
+        return clone(body, stack, context->sharing | CLONE_PIDFD | SIGCHLD, context, pidfd);
+    }
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    context->sharing = 0;
+    pid_t pid = clone(body, stack, CLONE_PIDFD | SIGCHLD, context, pidfd);
+    int error = errno;
+    close(ends[1]);
+    if (pid > 0 && !wait_for_end(ends[0])) {
+        // Nothing stands in the way of this signal, and with it all of them let go of the pipe.
+        kill(pid, SIGKILL);
+        if (context->main > 0) kill(context->main, SIGKILL);
+        if (context->init > 0) kill(context->init, SIGKILL);
+        if (context->step == SLIPWAY_STEP_NONE) {
+            context->error = ETIMEDOUT;
+            context->step = SLIPWAY_STEP_CLONE;
+        }
+    }
+    close(ends[0]);
+    errno = error;
+    return pid;
+}
+
 struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *options) {
     struct slipway_spawn_result result = {
         .pid = -1, .pidfd = -1, .init_pid = -1, .init_pidfd = -1, .error = 0, .step = SLIPWAY_STEP_PREPARE};
-    struct child_context context = {
-        .options = options, .input = -1, .output = -1, .notification = options->notification, .init_program = -1,
-        .mount = -1, .init = -1, .main = -1};
     const size_t stack_size = 128 * 1024;
     const size_t room = 3 * stack_size;
     char *stacks = MAP_FAILED;
+    // Shared also with a child that has its own memory otherwise.
+    struct child_context *context =
+        mmap(NULL, sizeof *context, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (context == MAP_FAILED) { result.error = errno; return result; }
+    *context = (struct child_context){
+        .options = options, .input = -1, .output = -1, .notification = options->notification, .init_program = -1,
+        .mount = -1, .init = -1, .main = -1};
 
     // Away from 0, 1 and 2, so that no dup2 in the child overwrites what a later one reads.
-    context.input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
-    if (context.input < 0) { result.error = errno; goto done; }
-    context.output = fcntl(options->output, F_DUPFD_CLOEXEC, 3);
-    if (context.output < 0) { result.error = errno; goto done; }
+    context->input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
+    if (context->input < 0) { result.error = errno; goto done; }
+    context->output = fcntl(options->output, F_DUPFD_CLOEXEC, 3);
+    if (context->output < 0) { result.error = errno; goto done; }
     if (options->sandbox && options->sandbox->joined < 0) {
-        context.init_program = slipway_open_init_program();
-        if (context.init_program < 0) { result.error = errno; result.step = SLIPWAY_STEP_INIT; goto done; }
+        context->init_program = slipway_open_init_program();
+        if (context->init_program < 0) { result.error = errno; result.step = SLIPWAY_STEP_INIT; goto done; }
     }
     stacks = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stacks == MAP_FAILED) { result.error = errno; goto done; }
-    context.init_stack = stacks + 2 * stack_size;
-    context.main_stack = stacks + 3 * stack_size;
+    context->init_stack = stacks + 2 * stack_size;
+    context->main_stack = stacks + 3 * stack_size;
 
     // No handler of the parent may run in the child, on memory that both share.
     sigset_t all, previous;
@@ -201,9 +248,8 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     int pidfd = -1;
     result.step = SLIPWAY_STEP_CLONE;
-    pid_t pid = clone(
-        options->sandbox ? slipway_sandbox_main : slipway_child_main, stacks + stack_size,
-        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &context, &pidfd);
+    pid_t pid =
+        begin(context, options->sandbox ? slipway_sandbox_main : slipway_child_main, stacks + stack_size, &pidfd);
     int clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
 
@@ -215,29 +261,36 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
         // Who made the sandbox has ended; what it made are children of this process, so that their numbers hold.
         reap(pid);
         close(pidfd);
-        pid = context.main;
-        pidfd = context.step == SLIPWAY_STEP_NONE ? slipway_pidfd_open(pid) : -1;
-        if (context.step == SLIPWAY_STEP_NONE && context.init > 0) {
-            result.init_pid = context.init;
-            result.init_pidfd = slipway_pidfd_open(context.init);
+        pid = context->main;
+        if (pid <= 0 && context->step == SLIPWAY_STEP_NONE) {
+            // A signal ended it, of a policy around this process perhaps.
+            context->error = EINTR;
+            context->step = SLIPWAY_STEP_NAMESPACES;
+        }
+        pidfd = context->step == SLIPWAY_STEP_NONE ? slipway_pidfd_open(pid) : -1;
+        if (context->step == SLIPWAY_STEP_NONE && context->init > 0) {
+            result.init_pid = context->init;
+            result.init_pidfd = slipway_pidfd_open(context->init);
         }
     }
-    if (context.step != SLIPWAY_STEP_NONE) {
-        result.error = context.error;
-        result.step = context.step;
-        result.mount = context.mount;
+    if (context->step != SLIPWAY_STEP_NONE) {
+        result.error = context->error;
+        result.step = context->step;
+        result.mount = context->mount;
         if (options->sandbox) {
-            clean_up(&context);
+            clean_up(context);
         } else {
             reap(pid);
             close(pidfd);
         }
-    } else if (pidfd < 0 || (context.init > 0 && result.init_pidfd < 0)) {
+    } else if (pidfd < 0 || (context->init > 0 && result.init_pidfd < 0)) {
         // No descriptor is left for them: neither can be held.
         result.error = EMFILE;
         kill(pid, SIGKILL);
-        clean_up(&context);
+        clean_up(context);
         if (pidfd >= 0) close(pidfd);
+        if (result.init_pidfd >= 0) close(result.init_pidfd);
+        result.init_pid = result.init_pidfd = -1;
     } else {
         result.pid = pid;
         result.pidfd = pidfd;
@@ -245,9 +298,10 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
     }
 done:
     if (stacks != MAP_FAILED) munmap(stacks, room);
-    if (context.input >= 0) close(context.input);
-    if (context.output >= 0) close(context.output);
-    if (context.init_program >= 0) close(context.init_program);
+    if (context->input >= 0) close(context->input);
+    if (context->output >= 0) close(context->output);
+    if (context->init_program >= 0) close(context->init_program);
+    munmap(context, sizeof *context);
     return result;
 }
 

@@ -183,7 +183,7 @@ static int init_main(void *argument) {
 int slipway_sandbox_main(void *argument) {
     struct child_context *context = argument;
     const struct slipway_sandbox *sandbox = context->options->sandbox;
-    const int sharing = CLONE_VM | CLONE_VFORK | CLONE_PARENT | SIGCHLD;
+    const int sharing = context->sharing | CLONE_PARENT | SIGCHLD;
 
     if (sandbox->joined >= 0) {
         int namespaces = sandbox->namespaces | (sandbox->has_user_namespace ? CLONE_NEWUSER : 0);

@@ -71,7 +71,8 @@ extension EndToEnd {
             let ticks = logs.output.split(separator: "\n").compactMap { line in
                 line.range(of: ": tick ").flatMap { Int(line[$0.upperBound...]) }
             }
-            guard let first = ticks.first, let last = ticks.last else { return [] }
+            let first = try #require(ticks.first, "\(logs)")
+            let last = try #require(ticks.last)
             #expect(Set(ticks).count == ticks.count, "no line twice")
             return Set(first...last).subtracting(ticks)
         }

@@ -127,6 +127,13 @@ import Testing
         #expect(late.actions == [])
     }
 
+    @Test func `who is killed for its memory while it starts up has failed to`() {
+        let killed = Self.last(Self.boot + [.memory(.killed(Base.excess))])
+        let reason = "\(SupervisorEvent.Cause.outOfMemory(Base.excess))"
+        #expect(killed.actions.first == .failBoot(reason, exit: nil, probe: nil))
+        #expect(killed.actions.contains(.kill))
+    }
+
     @Test func `no command runs before the end of who was killed for its memory or crashed`() {
         let killed = Self.last(Self.steady + [.memory(.killed(Base.excess))], change: Self.preStop)
         #expect(killed.actions.contains(.kill))

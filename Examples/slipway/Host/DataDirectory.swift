@@ -25,7 +25,8 @@ struct DataDirectory {
     var acme: FilePath { self.path.appending("acme") }
     var adminTokenPath: FilePath { self.path.appending("admin-token") }
 
-    init(path: FilePath) throws {
+    /// - Parameter waits: whether to wait up to 3 s until another host has let go of it.
+    init(path: FilePath, waits: Bool = false) throws {
         self.path = path
         do {
             try FileManager.default.createDirectory(
@@ -35,7 +36,14 @@ struct DataDirectory {
         } catch {
             throw PlatformError(.internalError, "cannot use the data directory \(path): \(error)")
         }
-        guard flock(self.lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+        var patience = waits ? 100 : 0
+        var isLocked = flock(self.lock.rawValue, LOCK_EX | LOCK_NB) == 0
+        while !isLocked, patience > 0 {
+            usleep(30_000)
+            patience -= 1
+            isLocked = flock(self.lock.rawValue, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isLocked else {
             throw PlatformError(
                 .conflict, "another slipway uses \(path); stop it, or name another directory with --data")
         }

@@ -151,7 +151,8 @@ struct HostRun {
             return true
         }
         let end = await successor.end()
-        self.data = try DataDirectory(path: self.host.settings.data)
+        // What it was just starting when it ended may still have the lock, for the moment until it executes.
+        self.data = try DataDirectory(path: self.host.settings.data, waits: true)
         self.groups = try ControlGroups.open(named: self.data.controlGroup)
         running = try await self.startGeneration()
         await request.end("error: the new host did not come up: \(end); this one goes on")

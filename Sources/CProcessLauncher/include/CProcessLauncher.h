@@ -82,6 +82,9 @@ struct slipway_spawn_options {
     int notification;         // becomes descriptor `notification_number`; unused when that is 0
     int notification_number;  // 3 or more
     int controlling_terminal;  // `input` is a terminal, which becomes that of the session
+    // Others than this process could get at the child before it executes: their instance is around it, or it is of their
+    // user. It then has memory of its own, and is given up when that takes too long.
+    int is_exposed;
     int change_user;
     uid_t uid;
     gid_t gid;

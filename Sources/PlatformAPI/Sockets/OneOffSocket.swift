@@ -5,6 +5,8 @@ internal import NIOHTTP1
 internal import NIOWebSocket
 internal import PlatformKit
 internal import PlatformWire
+internal import ServiceLifecycle
+internal import Synchronization
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -66,12 +68,22 @@ struct OneOffSocket: Sendable {
         channel.channel.closeFuture.whenComplete { _ in input.finish(CancellationError()) }
         try await channel.executeThenClose { inbound, outbound in
             await withDiscardingTaskGroup { group in
-                var hasBegun = false
+                let begun = Mutex(false)
+                group.addTask {
+                    // Who says nothing at first is not waited for, and nobody is for ever when the host stops.
+                    try? await self.stream.clock.sleep(for: self.keepAliveInterval)
+                    if !Task.isCancelled, !begun.withLock({ $0 }) { channel.channel.close(promise: nil) }
+                }
+                group.addTask {
+                    guard (try? await gracefulShutdown()) != nil else { return }
+                    try? await self.stream.clock.sleep(for: self.stream.shutdownGrace + self.keepAliveInterval)
+                    channel.channel.close(promise: nil)
+                }
                 let messages = SocketMessages(inbound: inbound, outbound: outbound)
                 await messages.forEach { message in
                     switch message {
-                    case .text(let text) where !hasBegun:
-                        hasBegun = true
+                    case .text(let text) where !begun.withLock({ $0 }):
+                        begun.withLock { $0 = true }
                         group.addTask {
                             let writer = SocketWriter(outbound: outbound)
                             await self.operate(

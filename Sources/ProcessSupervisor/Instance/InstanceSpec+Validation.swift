@@ -28,7 +28,12 @@ extension InstanceSpec {
         var probes = [("readiness", self.readiness), ("liveness", self.liveness)]
         switch self.startup {
         case .probe(let probe): probes.append(("startup", probe))
-        case .notification(let number): try self.check(number, in: 3...255, "startup.notification")
+        case .notification(let number):
+            try self.check(number, in: 3...255, "startup.notification")
+            if let limit = self.process.limits.maxOpenFiles, number >= limit {
+                throw .invalid(
+                    "\(self.id): startup.notification is \(number), which the limit of \(limit) open files does not allow")
+            }
         case nil: break
         }
         for (name, probe) in probes {

@@ -94,9 +94,14 @@ public struct HostLauncher: Launcher {
         let group = try self.group(for: request)
         let result: slipway_spawn_result
         do throws(SupervisorError) {
-            result = try self.spawn(
-                path, request, input: request.input?.rawValue ?? input?.rawValue ?? -1, output: output, group: group,
-                place: place)
+            let standardInput = request.input?.rawValue ?? input?.rawValue ?? -1
+            // That one may be kept from executing for a while.
+            result =
+                request.isBesideAnother
+                ? try await blocking { () throws(SupervisorError) in
+                    try self.spawn(path, request, input: standardInput, output: output, group: group, place: place)
+                }
+                : try self.spawn(path, request, input: standardInput, output: output, group: group, place: place)
         } catch {
             self.discard(group, of: request)
             throw error
@@ -236,6 +241,8 @@ extension HostLauncher {
         options.notification = request.notification?.descriptor.rawValue ?? -1
         options.notification_number = request.notification?.number ?? 0
         options.controlling_terminal = request.hasTerminal ? 1 : 0
+        // Into a new sandbox nobody sees; in one that there is, its instance does.
+        options.is_exposed = request.isBesideAnother || (process.user != nil && place == nil) ? 1 : 0
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0
@@ -275,7 +282,7 @@ extension HostLauncher {
             switch UInt32(result.step) {
             case SLIPWAY_STEP_EXECUTE.rawValue:
                 "cannot execute \(name): \(reason)"
-                    + ExecuteFailure.hint(result.error, name: name, process: process)
+                    + ExecuteFailure.hint(result.error, name: name, process: process, isShown: { place?.shows($0) ?? true })
             case SLIPWAY_STEP_DIRECTORY.rawValue:
                 "cannot execute \(name): no way into the working directory \(process.workingDirectory): \(reason)"
             case SLIPWAY_STEP_USER.rawValue:
@@ -287,6 +294,8 @@ extension HostLauncher {
             case SLIPWAY_STEP_NAMESPACES.rawValue, SLIPWAY_STEP_MOUNT.rawValue, SLIPWAY_STEP_INIT.rawValue,
                 SLIPWAY_STEP_FILTER.rawValue:
                 "cannot execute \(name): making its sandbox failed\(place?.detail(of: result) ?? ""): \(reason)"
+            case SLIPWAY_STEP_CLONE.rawValue where result.error == ETIMEDOUT:
+                "cannot execute \(name): it was kept from that for 5 s, perhaps by the instance that it was started beside"
             case SLIPWAY_STEP_LIMIT.rawValue: "cannot execute \(name): setting its limits failed: \(reason)"
             default: "cannot execute \(name): starting a process failed: \(reason)"
             }

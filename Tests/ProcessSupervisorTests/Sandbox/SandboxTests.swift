@@ -132,6 +132,31 @@ struct SandboxTests {
         }
     }
 
+    @Test func `who stops all that is started beside it holds up nobody`() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory, launcher: try SandboxLauncher()) { supervisor in
+                let script = """
+                    import os, signal
+                    open('/tmp/ready', 'w')
+                    while True:
+                        try: os.kill(-1, signal.SIGSTOP)
+                        except OSError: pass
+                    """
+                let probe = Probe(.command(["true"]), interval: .milliseconds(5), timeout: .milliseconds(200))
+                var spec = InstanceSpec.shell("a", "exec python3 -c \"$0\"", in: directory)
+                spec.process.arguments.append(script)
+                spec.liveness = probe
+                spec.restart = .never
+                let events = supervisor.events()
+                _ = try await supervisor.start(spec)
+                // It is ended, because it does not let itself be looked at.
+                let end = await first(events) { if case .exited = $0 { true } else { false } }
+                #expect(end != nil)
+                _ = try await supervisor.start(.shell("b", "exec sleep 1000", in: directory))
+            }
+        }
+    }
+
     @Test(arguments: [true, false])
     func `nothing of a sandbox is left when its instance is stopped, by this host or the next`(
         isSandboxedNext: Bool

@@ -79,6 +79,7 @@ extension InstanceMachine {
         case .killed(let excess):
             // Where the kernel kills one process and not the group: an instance with a hole in it is not the one that was
             // started.
+            if case .booting = self.state { return self.failIfBooting(.outOfMemory(excess)) }
             return self.end(.unhealthy(.outOfMemory(excess)))
         case .recyclable(let used, let limit):
             guard self.wasReady else { return [] }

@@ -10,9 +10,14 @@ import SystemPackage
 /// directory" is what it answers for a script whose interpreter is missing.
 enum ExecuteFailure {
     /// Such as " (it may not be executed: chmod +x bin/server)"; empty when there is nothing to add.
-    static func hint(_ error: Int32, name: String, process: ProcessSpec) -> String {
+    ///
+    /// - Parameter isShown: whether the process sees a path as this one does; nothing is said about what it does not.
+    static func hint(
+        _ error: Int32, name: String, process: ProcessSpec, isShown: (FilePath) -> Bool
+    ) -> String {
         let found = (try? ExecutableSearch.find(name, for: process)) ?? name
         let path = FilePath(process.workingDirectory).pushing(FilePath(found))
+        guard isShown(path.lexicallyNormalized()) else { return "" }
         var information = stat()
         let exists = stat(path.string, &information) == 0
         let hint: String? =
@@ -74,10 +79,16 @@ enum ExecuteFailure {
     }
 
     private static func beginning(of path: FilePath) -> [UInt8] {
-        guard let file = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking]) else {
+        var found = stat()
+        guard stat(path.string, &found) == 0, found.st_mode & S_IFMT == S_IFREG,
+            let file = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+        else {
             return []
         }
         defer { try? file.close() }
+        // To open another thing, a device for one, can do something; so can reading it.
+        var information = stat()
+        guard fstat(file.rawValue, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return [] }
         return
             (try? [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
                 count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))

@@ -1,3 +1,4 @@
+import CProcessLauncher
 import SystemPackage
 
 /// The file system of one sandbox, as steps in the order in which they are taken.
@@ -50,6 +51,10 @@ struct SandboxPlan: Sendable, Hashable {
             SandboxMount(.symlink, from: "../tmp", at: "/var/tmp"),
             SandboxMount(.directory, at: "/run"),
         ]
+        // Keys of the machine, beside the certificates that programs need. Root reads them without any right.
+        for path in ["/etc/ssl/private", "/etc/pki/tls/private"] {
+            self.mounts.append(SandboxMount(.mask, from: "/run", at: path, [.readOnly, .optional]))
+        }
     }
 
     /// A file takes memory even if it is empty, so their number is limited, too.
@@ -60,15 +65,17 @@ struct SandboxPlan: Sendable, Hashable {
         // Landlock domain beside the instance's and so no right to look into its processes.
         self.mounts.append(SandboxMount(.new, from: "proc", at: "/proc", .noPrograms))
         // Settings of the whole machine: root may write some of them by its number alone, without any right.
-        for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
+        for name in ["sys", "sysrq-trigger", "irq", "bus", "fs", "scsi", "acpi", "driver", "mtrr", "asound"] {
             self.mounts.append(SandboxMount(.mask, from: "/proc/\(name)", at: "/proc/\(name)", [.readOnly, .optional]))
         }
     }
 
     private mutating func addDevices(_ policy: SandboxPolicy) {
         self.mounts.append(SandboxMount(.new, from: "tmpfs", at: "/dev", data: "mode=0755,size=64k,nr_inodes=64"))
+        // Read-only is about the nodes, which are the host's own: their owner could change who may use them, for all. What is
+        // written to a device is not written to its node.
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
-            self.mounts.append(SandboxMount(.tree, from: "/dev/\(name)", at: "/dev/\(name)", .devices))
+            self.mounts.append(SandboxMount(.tree, from: "/dev/\(name)", at: "/dev/\(name)", [.devices, .readOnly]))
         }
         // What could be read of the machine's memory and its keys.
         for name in ["kcore", "keys", "timer_list", "sched_debug"] {
@@ -126,8 +133,8 @@ struct SandboxPlan: Sendable, Hashable {
                 SandboxMount(.new, from: "tmpfs", at: path.string, .noPrograms, data: "mode=0555,size=64k,nr_inodes=64")
             )
         }
-        if let home = process.environment["HOME"].map({ FilePath($0) }), home.isAbsolute, home != "/",
-            !self.shows(home), !Self.ownPaths.contains(where: { home.starts(with: $0) })
+        if let home = process.environment["HOME"].map({ FilePath($0) }), home.isAbsolute, home.isLexicallyNormal,
+            home != "/", !self.shows(home), !Self.ownPaths.contains(where: { home.starts(with: $0) })
         {
             add(
                 SandboxMount(
@@ -145,5 +152,8 @@ struct SandboxPlan: Sendable, Hashable {
     }
 
     /// What every sandbox has of its own.
-    private static let ownPaths: [FilePath] = ["/tmp", "/var/tmp", "/proc", "/dev", "/run", "/etc"]
+    private static let ownPaths: [FilePath] = ["/tmp", "/var/tmp", "/proc", "/dev", "/run", "/etc", Self.oldRoot]
+
+    /// Where the host's root is while the sandbox is made; nothing is made in it.
+    static let oldRoot = FilePath(SLIPWAY_OLD_ROOT)
 }
