@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func `who is killed for its memory while it starts up has failed to`() {
-        let killed = Self.last(Self.boot + [.memory(.killed(Base.excess))])
+        let killed = Self.last(Self.boot + [.memory(.killed(Base.excess))]) { _ in }
         let reason = "\(SupervisorEvent.Cause.outOfMemory(Base.excess))"
         #expect(killed.actions.first == .failBoot(reason, exit: nil, probe: nil))
         #expect(killed.actions.contains(.kill))

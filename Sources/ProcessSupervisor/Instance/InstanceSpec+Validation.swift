@@ -32,7 +32,8 @@ extension InstanceSpec {
             try self.check(number, in: 3...255, "startup.notification")
             if let limit = self.process.limits.maxOpenFiles, number >= limit {
                 throw .invalid(
-                    "\(self.id): startup.notification is \(number), which the limit of \(limit) open files does not allow")
+                    "\(self.id): startup.notification is \(number), which the limit of \(limit) open files does"
+                        + " not allow")
             }
         case nil: break
         }

@@ -282,7 +282,8 @@ extension HostLauncher {
             switch UInt32(result.step) {
             case SLIPWAY_STEP_EXECUTE.rawValue:
                 "cannot execute \(name): \(reason)"
-                    + ExecuteFailure.hint(result.error, name: name, process: process, isShown: { place?.shows($0) ?? true })
+                    + ExecuteFailure.hint(
+                        result.error, name: name, process: process, isShown: { place?.shows($0) ?? true })
             case SLIPWAY_STEP_DIRECTORY.rawValue:
                 "cannot execute \(name): no way into the working directory \(process.workingDirectory): \(reason)"
             case SLIPWAY_STEP_USER.rawValue:
