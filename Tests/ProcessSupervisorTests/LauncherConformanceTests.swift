@@ -53,4 +53,38 @@ import Testing
             }
         }
     }
+
+    @Test(
+        .enabled("no OCI runtime makes containers here") { await TestContainers.areUsable },
+        arguments: LauncherConformance.Check.all)
+    func `the OCI launcher keeps its promises without control groups`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await TestContainers.with { runtime in
+                try await check.run(
+                    LauncherConformance(workspace: directory) {
+                        try OCILauncher(runtime: runtime, policy: TestSandbox.policy)
+                    })
+            }
+        }
+    }
+
+    @Test(
+        .enabled(if: TestGroups.areUsable, "this machine lets nobody make control groups"),
+        .enabled("no OCI runtime makes containers here") { await TestContainers.areUsable },
+        arguments: LauncherConformance.Check.all)
+    func `the OCI launcher keeps its promises with control groups`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await TestContainers.with { runtime in
+                try await TestGroups.with { name in
+                    try await check.run(
+                        LauncherConformance(workspace: directory) {
+                            try OCILauncher(
+                                runtime: runtime, policy: TestSandbox.policy,
+                                groups: try ControlGroups.open(named: name))
+                        })
+                    #expect(try ControlGroups.open(named: name).startIDs() == [], "a group is left")
+                }
+            }
+        }
+    }
 }

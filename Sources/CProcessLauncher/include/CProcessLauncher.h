@@ -114,6 +114,8 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
 
 /// The namespaces of a sandbox: mounts, processes, System V IPC, host name.
 extern const int slipway_sandbox_namespaces;
+/// Writes the program of a sandbox's first process to an empty file, which can then be executed. Returns 0 or an errno.
+int slipway_write_init_program(int descriptor);
 /// The version of Landlock that the kernel has, 0 if none.
 int slipway_landlock_version(void);
 

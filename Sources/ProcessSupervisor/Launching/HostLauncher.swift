@@ -87,11 +87,18 @@ public struct HostLauncher: Launcher {
         guard let name = process.arguments.first, !name.isEmpty else {
             throw SupervisorError(code: .launchFailed, message: "cannot execute: the list of arguments is empty")
         }
-        let place = try self.sandbox?.place(for: request)
+        var place = try self.sandbox?.place(for: request)
         let path = try ExecutableSearch.find(name, for: process) { place?.shows($0) ?? true }
         let output = try Self.open(request.output, for: process.user)
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
-        let group = try self.group(for: request)
+        if let sandbox, let planned = place { place = try await sandbox.open(planned) }
+        let group: ControlGroup?
+        do throws(SupervisorError) {
+            group = try self.group(for: request)
+        } catch {
+            await self.discard(nil, place, of: request)
+            throw error
+        }
         let result: slipway_spawn_result
         do throws(SupervisorError) {
             let standardInput = request.input?.rawValue ?? input?.rawValue ?? -1
@@ -103,13 +110,13 @@ public struct HostLauncher: Launcher {
                 }
                 : try self.spawn(path, request, input: standardInput, output: output, group: group, place: place)
         } catch {
-            self.discard(group, of: request)
+            await self.discard(group, place, of: request)
             throw error
         }
         // A descriptor is closed with its owner, and a number alone does not keep that alive.
         withExtendedLifetime((input, output.owner)) {}
         guard result.error == 0 else {
-            self.discard(group, of: request)
+            await self.discard(group, place, of: request)
             throw Self.failure(result, name: name, process: process, place: place)
         }
 
@@ -121,7 +128,7 @@ public struct HostLauncher: Launcher {
             pid: result.pid, startTime: startTime,
             handle: HostProcess(
                 tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry,
-                sandbox: HeldSandbox(owner: self.sandbox, started: result)))
+                sandbox: HeldSandbox(owner: self.sandbox, started: result, in: place)))
     }
 
     /// A group of its own, or, for what is started on behalf of an instance, that one's.
@@ -131,8 +138,9 @@ public struct HostLauncher: Launcher {
         return try self.groups?.make(for: request.startID, limits: limits)
     }
 
-    private func discard(_ group: ControlGroup?, of request: LaunchRequest) {
+    private func discard(_ group: ControlGroup?, _ place: Sandbox.Place?, of request: LaunchRequest) async {
         if !request.isBesideAnother { group?.retire() }
+        if let place { await self.sandbox?.discard(place) }
     }
 
     /// Takes over a recorded process by pidfd and start time; without a number, by its mark.
@@ -170,6 +178,7 @@ public struct HostLauncher: Launcher {
 
     /// Kills whoever is left in a sandbox, also of a former host's; that it is empty then is for others to wait for.
     private func endSandbox(of startID: String) {
+        self.sandbox?.remove(startID)
         guard let initProcess = HeldSandbox(owner: nil, of: startID, near: nil).initProcess else { return }
         initProcess.signal(SIGKILL)
         self.registry.reapLater(initProcess)

@@ -4,8 +4,14 @@ public struct Isolation: Sendable, Hashable {
     public enum Level: String, Codable, Sendable, Hashable, CaseIterable, Comparable {
         /// Beside everything else, without rights: ``HostLauncher``.
         case host
+        /// In a container of its own, made by an OCI runtime: ``OCILauncher``. Never chosen without being asked for: it keeps no
+        /// more away than a sandbox, a start costs some ten times as much, and it depends on another program.
+        case oci
         /// In a sandbox of its own: ``SandboxLauncher``.
         case sandbox
+
+        /// Whether it may be chosen as the strongest.
+        fileprivate var isCandidate: Bool { self != .oci }
 
         /// Whether one keeps less away than another.
         public static func < (first: Self, second: Self) -> Bool {
@@ -29,8 +35,8 @@ public struct Isolation: Sendable, Hashable {
     /// Chooses a level: the wanted one, or the strongest that works.
     ///
     /// - Parameters:
-    ///   - wanted: The level to have; nil: the strongest that works. ``Level/host`` needs no finding.
-    ///   - findings: What ``probe(policy:)`` found.
+    ///   - wanted: The level to have; nil: the strongest that works, but ``Level/oci``. ``Level/host`` needs no finding.
+    ///   - findings: What ``probe(policy:runtime:)`` found.
     /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
     public init(_ wanted: Level? = nil, among findings: [Level: Finding]) throws(SupervisorError) {
         var unavailable: [Level: String] = [:]
@@ -44,17 +50,37 @@ public struct Isolation: Sendable, Hashable {
         if let wanted, let reason = unavailable[wanted] {
             throw .invalid("isolation \"\(wanted.rawValue)\" does not work on this machine: \(reason)")
         }
-        let chosen = wanted ?? Level.allCases.last { unavailable[$0] == nil } ?? .host
+        let chosen = wanted ?? Level.allCases.last { $0.isCandidate && unavailable[$0] == nil } ?? .host
         self.level = chosen
-        self.unavailable = wanted == nil ? unavailable.filter { $0.key > chosen } : [:]
+        self.unavailable = wanted == nil ? unavailable.filter { $0.key.isCandidate && $0.key > chosen } : [:]
     }
 
     /// Tries each level by starting a program that ends at once. Takes some milliseconds.
     ///
-    /// - Parameter policy: What sandboxes will hold.
-    public static func probe(policy: SandboxPolicy = SandboxPolicy()) async -> [Level: Finding] {
+    /// - Parameters:
+    ///   - policy: What sandboxes and containers will hold.
+    ///   - runtime: What will make containers; nil: nothing, and it is not tried.
+    public static func probe(
+        policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil
+    ) async -> [Level: Finding] {
+        var findings = [
+            Level.sandbox: await Self.finding { () throws(SupervisorError) in
+                try SandboxLauncher(policy: policy, adoptsOrphans: false)
+            }
+        ]
+        if let runtime {
+            findings[.oci] = await Self.finding { () throws(SupervisorError) in
+                try OCILauncher(runtime: runtime, policy: policy, adoptsOrphans: false)
+            }
+        }
+        return findings
+    }
+
+    private static func finding(
+        _ makeLauncher: () throws(SupervisorError) -> any Launcher
+    ) async -> Finding {
         do throws(SupervisorError) {
-            let launcher = try SandboxLauncher(policy: policy, adoptsOrphans: false)
+            let launcher = try makeLauncher()
             let mark = "probe\(UInt64.random(in: .min ... .max))"
             let process = ProcessSpec(
                 arguments: ["true"], environment: [LaunchRequest.markerVariable: mark], workingDirectory: "/")
@@ -63,23 +89,31 @@ public struct Isolation: Sendable, Hashable {
             let status = await launched.handle.waitForExit()
             await launched.handle.killTree()
             launched.handle.release()
-            return [.sandbox: status == .exited(0) ? .works : .fails("a program that does nothing ended as: \(status)")]
+            await launcher.sweep()
+            return status == .exited(0) ? .works : .fails("a program that does nothing ended as: \(status)")
         } catch {
-            return [.sandbox: .fails(error.message)]
+            return .fails(error.message)
         }
     }
 
     /// The launcher of the level.
     ///
     /// - Parameters:
-    ///   - policy: What sandboxes hold.
+    ///   - policy: What sandboxes and containers hold.
+    ///   - runtime: What makes containers, which ``Level/oci`` takes.
     ///   - groups: What limits, counts and ends instances as a whole.
-    /// - Throws: `invalidSpec` when no sandbox could be made of the policy.
+    /// - Throws: `invalidSpec` when nothing could be made of the policy, or a runtime is needed and not given.
     public func launcher(
-        policy: SandboxPolicy = SandboxPolicy(), groups: ControlGroups? = nil
+        policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil, groups: ControlGroups? = nil
     ) throws(SupervisorError) -> any Launcher {
         switch self.level {
         case .host: HostLauncher(groups: groups)
+        case .oci:
+            if let runtime {
+                try OCILauncher(runtime: runtime, policy: policy, groups: groups)
+            } else {
+                throw .invalid("isolation \"oci\" takes a runtime")
+            }
         case .sandbox: try SandboxLauncher(policy: policy, groups: groups)
         }
     }
@@ -91,6 +125,7 @@ extension Isolation: CustomStringConvertible {
         let what =
             switch self.level {
             case .host: "instances run beside everything else on this machine (isolation: host)"
+            case .oci: "each instance runs in a container of its own, made by an OCI runtime (isolation: oci)"
             case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
             }
         let reasons = self.unavailable.sorted { $0.key > $1.key }.map {

@@ -44,9 +44,15 @@ struct AttackScene: Sendable {
                 try Self.listen(atUnix: Array(root.appending("data/socket").string.utf8)),
             ]
             let policy = SandboxPolicy(temporaryBytes: 1 << 20, homeBytes: 1 << 20, sharedMemoryBytes: 1 << 20)
+            let runtime = OCIRuntime(directory: root.appending("containers"))
             let launcher: any Launcher =
-                attacker.isSandboxed
-                ? try SandboxLauncher(policy: policy, groups: groups) : HostLauncher(groups: groups)
+                if attacker.isSandboxed {
+                    try SandboxLauncher(policy: policy, groups: groups)
+                } else if attacker.isInContainer {
+                    try OCILauncher(runtime: runtime, policy: policy, groups: groups)
+                } else {
+                    HostLauncher(groups: groups)
+                }
             let output = RecordingOutputHandler()
             try await withSupervisor(in: root, launcher: launcher, output: output) { supervisor in
                 var victim = InstanceSpec.shell(
@@ -69,6 +75,7 @@ struct AttackScene: Sendable {
                         supervisor: supervisor, output: output, root: root, attacker: attacker, environment: environment
                     ))
             }
+            if attacker.isInContainer { try await OCILauncher(runtime: runtime).endLeftovers(except: []) }
             withExtendedLifetime(listeners) {}
         }
     }

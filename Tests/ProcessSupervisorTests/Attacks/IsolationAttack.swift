@@ -8,10 +8,13 @@ struct IsolationAttack: Sendable, CustomStringConvertible {
         case ownUser = "host, a user of its own"
         case sandbox = "sandbox, as the host's user"
         case sandboxUser = "sandbox, a user of its own"
+        case container = "OCI, as the host's user"
+        case containerUser = "OCI, a user of its own"
 
         var description: String { self.rawValue }
-        var hasOwnUser: Bool { self == .ownUser || self == .sandboxUser }
+        var hasOwnUser: Bool { self == .ownUser || self == .sandboxUser || self == .containerUser }
         var isSandboxed: Bool { self == .sandbox || self == .sandboxUser }
+        var isInContainer: Bool { self == .container || self == .containerUser }
     }
 
     /// What it tries, as the table says it.

@@ -18,9 +18,9 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2))) struct IsolationAttackTests {
     /// As root, who can give instances users, and with control groups, which one of the attacks is about.
     @Test(
-        .enabled("it takes root, control groups and sandboxes") {
-            guard getuid() == 0, TestGroups.areUsable else { return false }
-            return await TestSandbox.isUsable
+        .enabled("it takes root, control groups, sandboxes and an OCI runtime") {
+            guard getuid() == 0, TestGroups.areUsable, await TestSandbox.isUsable else { return false }
+            return await TestContainers.areUsable
         }, arguments: IsolationAttack.Attacker.allCases)
     func `what is said to be stopped is stopped, and what is said not to be is not`(
         attacker: IsolationAttack.Attacker

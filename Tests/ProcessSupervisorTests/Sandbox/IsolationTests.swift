@@ -13,6 +13,11 @@ import Testing
         (.host, [.sandbox: .works], .host, [:]),
         (.host, [.sandbox: .fails("no")], .host, [:]),
         (.sandbox, [.sandbox: .works], .sandbox, [:]),
+        // It is never the strongest, and not missed when it does not work.
+        (nil, [.sandbox: .fails("no namespaces"), .oci: .works], .host, [.sandbox: "no namespaces"]),
+        (nil, [.sandbox: .works, .oci: .works], .sandbox, [:]),
+        (nil, [.sandbox: .fails("no"), .oci: .fails("no")], .host, [.sandbox: "no"]),
+        (.oci, [.oci: .works], .oci, [:]),
     ])
     func `the strongest that works is chosen, or the wanted one`(
         wanted: Level?, findings: [Level: Isolation.Finding], expected: Level, unavailable: [Level: String]
@@ -38,6 +43,9 @@ import Testing
     @Test func `each level has its launcher`() throws {
         #expect(try Isolation(.host, among: [:]).launcher() is HostLauncher)
         #expect(try Isolation(.sandbox, among: [.sandbox: .works]).launcher() is SandboxLauncher)
+        let containers = try Isolation(.oci, among: [.oci: .works])
+        #expect(try containers.launcher(runtime: OCIRuntime(directory: "/srv/containers")) is OCILauncher)
+        #expect(throws: SupervisorError.self) { try containers.launcher() }
     }
 
     @Test func `what is tried is what the policy says`() async {

@@ -153,8 +153,7 @@ final class HostProcess: ProcessHandle {
 /// A process of a tree, held so that a signal cannot hit another that has got its number.
 struct HeldProcess: Sendable {
     let pid: Int32
-    private let pidfd: Descriptor
-
+    let pidfd: Descriptor
     private let startTime: UInt64
 
     /// A child of this process, which has not been reaped.

@@ -29,7 +29,8 @@ struct ProcessTree: Sendable {
     }
 
     /// The brand of the first process of a start's sandbox, which belongs to no tree: it is neither counted nor waited for.
-    static func brand(ofSandbox startID: String) -> UInt64 { Self.brand(of: "sandbox-" + startID) }
+    static func brand(ofSandbox startID: String) -> UInt64 { Self.brand(of: Self.sandboxMark(of: startID)) }
+    static func sandboxMark(of startID: String) -> String { "sandbox-" + startID }
 
     /// The processes of the tree, the main one included, ended ones included.
     ///

@@ -11,14 +11,17 @@ import SystemPackage
 /// The sandboxes of one launcher: what they hold, and whose there are.
 final class Sandbox: Sendable {
     let policy: SandboxPolicy
+    /// What makes them; nil: this package's own code, together with the first process.
+    private let containers: OCIContainers?
     private let host: HostFiles
     /// Without rights, namespaces are made in a user namespace, in which there is but the host's own user.
     private let hasUserNamespace: Bool
     /// The main processes, whose sandboxes others may be started in.
     private let members = Mutex<[String: Descriptor]>([:])
 
-    init(policy: SandboxPolicy, host: HostFiles = .real) {
+    init(policy: SandboxPolicy, containers: OCIContainers? = nil, host: HostFiles = .real) {
         self.policy = policy
+        self.containers = containers
         self.host = host
         self.hasUserNamespace = geteuid() != 0
     }
@@ -27,7 +30,10 @@ final class Sandbox: Sendable {
         if !startID.contains(".") { self.members.withLock { $0[startID] = pidfd } }
     }
 
-    func remove(_ startID: String) { self.members.withLock { $0[startID] = nil } }
+    func remove(_ startID: String) {
+        self.members.withLock { $0[startID] = nil }
+        if !startID.contains(".") { self.containers?.removeLater(startID) }
+    }
 
     /// Where a process is to be: a sandbox of its own, or, for what is started on behalf of an instance, that one's.
     func place(for request: LaunchRequest) throws(SupervisorError) -> Place {
@@ -44,7 +50,22 @@ final class Sandbox: Sendable {
         let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
         return Place(
             plan: SandboxPlan(self.policy, for: request.process, owner: owner, host: self.host),
-            startID: request.startID, joined: joined, hasUserNamespace: self.hasUserNamespace)
+            startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace)
+    }
+
+    /// Makes the container, where that is another's to do. Throws `launchFailed`.
+    func open(_ place: Place) async throws(SupervisorError) -> Place {
+        guard let containers, place.joined == nil else { return place }
+        var place = place
+        let container = try await containers.make(for: place.startID, place.plan, owner: place.owner)
+        place.container = container
+        place.joined = container.pidfd
+        return place
+    }
+
+    /// Ends a container in which nothing could be started.
+    func discard(_ place: Place) async {
+        if place.container != nil { await self.containers?.end(place.startID) }
     }
 }
 
@@ -56,11 +77,11 @@ struct HeldSandbox: Sendable {
     let initProcess: HeldProcess?
 
     /// The sandbox that a start has made; what was started in another's has none to end.
-    init(owner: Sandbox?, started result: slipway_spawn_result) {
+    init(owner: Sandbox?, started result: slipway_spawn_result, in place: Sandbox.Place?) {
         self.owner = owner
         self.initProcess =
             result.init_pid > 0
-            ? HeldProcess(child: result.init_pid, pidfd: Descriptor(owning: result.init_pidfd)) : nil
+            ? HeldProcess(child: result.init_pid, pidfd: Descriptor(owning: result.init_pidfd)) : place?.container
     }
 
     /// The sandbox that a former host has made, by the brand of its first process.
@@ -95,7 +116,11 @@ extension Sandbox {
     struct Place: Sendable {
         let plan: SandboxPlan
         let startID: String
-        let joined: Descriptor?
+        /// Whose the home is.
+        let owner: UserSpec
+        fileprivate(set) var joined: Descriptor?
+        /// The first process of a container that was made for it.
+        fileprivate(set) var container: HeldProcess?
         let hasUserNamespace: Bool
 
         func shows(_ path: FilePath) -> Bool { self.plan.shows(path) }
