@@ -48,6 +48,9 @@ final class ProcessScanner: Sendable {
     /// - Parameter look: Looks; a parameter for tests.
     init(look: @escaping @Sendable () -> ProcessSnapshot = { ProcessSnapshot() }) { self.look = look }
 
+    /// How many wait for the next look.
+    var waitingCount: Int { self.state.withLock { $0.waiting.count } }
+
     /// What a look has found that was begun after the call.
     func snapshot() async -> ProcessSnapshot {
         await withCheckedContinuation { continuation in
