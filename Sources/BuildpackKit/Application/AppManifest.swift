@@ -27,20 +27,6 @@ public struct AppManifest: Hashable, Codable, Sendable {
         }
     }
 
-    /// How a process type is to be run at first.
-    public struct Formation: Hashable, Codable, Sendable {
-        /// The number of instances.
-        public var quantity: Int?
-        /// The name of a size.
-        public var size: String?
-
-        /// Creates a formation.
-        public init(quantity: Int? = nil, size: String? = nil) {
-            self.quantity = quantity
-            self.size = size
-        }
-    }
-
     /// Commands to run around a deployment, as shell text.
     public struct Scripts: Hashable, Codable, Sendable {
         /// Before a release goes live (`scripts.predeploy`, or Dokku's `scripts.dokku.predeploy`).

@@ -54,6 +54,9 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var restarts: Int
     /// How it ended the last time.
     public var lastExit: ExitStatus?
+    /// Why it ended the last time, in words: how its process ended, or for what that was ended, such as "liveness probe
+    /// failed 3 times, the last time: GET /healthz answered 500".
+    public var lastEnd: String?
     /// What a probe found the last time.
     public var lastProbe: ProbeReport?
     /// How many of its lines were dropped, as its output policy says.
@@ -66,7 +69,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     /// Makes a status, for fakes.
     public init(
         id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
-        startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastProbe: ProbeReport? = nil,
+        startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastEnd: String? = nil,
+        lastProbe: ProbeReport? = nil,
         droppedLines: Int = 0, adopted: Bool = false, usage: InstanceUsage? = nil
     ) {
         self.id = id
@@ -77,6 +81,7 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
         self.startedAt = startedAt
         self.restarts = restarts
         self.lastExit = lastExit
+        self.lastEnd = lastEnd
         self.lastProbe = lastProbe
         self.droppedLines = droppedLines
         self.adopted = adopted

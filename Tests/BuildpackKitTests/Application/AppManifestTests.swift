@@ -54,6 +54,53 @@ struct AppManifestTests {
         #expect(checks[2].listening && checks[2].port == 8080 && checks[2].attempts == 3)
     }
 
+    @Test func `reads how the instances of a type live and end`() throws {
+        let manifest = try AppManifest(
+            parsing: #"""
+                {"formation": {"worker": {
+                  "quantity": 1, "stopSignal": "int", "stopGrace": 3600, "singleton": true,
+                  "recycle": {"after": 86400, "memory": "400M"}, "preStop": "./leave", "postStart": "./greet $PORT"
+                }, "clock": null}}
+                """#)
+        #expect(
+            manifest.formation["worker"]
+                == .init(
+                    quantity: 1, stopSignal: .interrupt, stopGrace: 3600, singleton: true,
+                    recycle: .init(after: 86400, memory: 400 << 20), preStop: "./leave", postStart: "./greet $PORT"))
+        #expect(manifest.formation["clock"] == .init())
+    }
+
+    @Test(arguments: [
+        (#""stopSignal": "SIGKILL""#, #"worker.stopSignal: "SIGKILL" is no signal to stop with; use one of SIGTERM,"#),
+        (#""stopGrace": 86401"#, "worker.stopGrace: expected a whole number from 0 to 86400"),
+        (#""singleton": 1"#, "worker.singleton: expected true or false, found"),
+        (#""singleton": true, "quantity": 2"#, "worker.quantity: of a singleton there is one instance at most, not 2"),
+        (#""recycle": 60"#, "worker.recycle: expected an object"),
+        (#""recycle": {"after": 59}"#, "worker.recycle.after: expected a whole number from 60 to 31536000"),
+        (#""recycle": {"memory": "400"}"#, #"worker.recycle.memory: expected an amount of memory such as "400M""#),
+        (#""recycle": {"memory": "0G"}"#, #"found "0G""#),
+        (#""preStop": " ""#, "worker.preStop: expected a command"),
+        (#""postStart": ["./a"]"#, "worker.postStart: expected a string, found an array"),
+    ])
+    func `names the line and the place of a mistake in a formation`(members: String, message: String) throws {
+        let text = "{\"formation\": {\n\"worker\": {\n\(members)}}}"
+        let error = try #require(throws: BuildError.self) { try AppManifest(parsing: text) }
+        #expect(error.message.contains("line 3: formation.\(message)"), "\(error.message)")
+    }
+
+    @Test(arguments: [
+        (#""path": "up""#, #"[0].path: expected a path that begins with "/""#),
+        (#""path": "/a b""#, "has no blanks"),
+        (#""httpHeaders": [{"name": "A:", "value": "x"}]"#, "[0].httpHeaders[0]: expected a header's name"),
+        (#""httpHeaders": [{"name": "A", "value": "x\r\nB: y"}]"#, "without line ends"),
+        (#""command": ["", "a"]"#, "[0].command: the first word is the program"),
+    ])
+    func `names the place of a check that cannot be asked`(members: String, message: String) throws {
+        let text = "{\"healthchecks\": {\"web\": [{\(members)}]}}"
+        let error = try #require(throws: BuildError.self) { try AppManifest(parsing: text) }
+        #expect(error.message.contains(message), "\(error.message)")
+    }
+
     @Test func `survives being stored`() throws {
         let manifest = try AppManifest(parsing: Self.example)
         let stored = try JSONEncoder().encode(manifest)

@@ -61,6 +61,7 @@ extension InstanceMachine {
     ) -> [Action] {
         self.port = nil
         self.lastExit = status
+        self.lastEnd = "\(status)"
         // What had to be ended has failed, even if it answered the signal with status 0.
         var verdict = status
         var cause = known ?? .exit(status)
@@ -69,10 +70,12 @@ extension InstanceMachine {
             self.state = .finished
             return [.emit(.stopped(status), .request), .finish(status)]
         case .restart(let wish):
+            if case .recycling = wish { self.lastEnd = "\(wish)" }
             return [.emit(.exited(status, willRestartAfter: .zero), wish)] + self.spawn(wish)
         case .unhealthy(let reason):
             verdict = .unknown
             cause = reason
+            self.lastEnd = "\(reason)"
         case .byItself:
             break
         }
@@ -82,6 +85,7 @@ extension InstanceMachine {
         }
         guard let wanted = backoff.delay(beforeAttempt: self.attempts + 1, using: &self.randomness) else {
             self.state = .down(failed: true)
+            self.lastEnd = "gave up after \(self.attempts) restarts in a row; the last time: \(cause)"
             return [
                 .emit(.exited(status, willRestartAfter: nil), cause),
                 .emit(.gaveUp(restarts: self.attempts), cause), .forget,

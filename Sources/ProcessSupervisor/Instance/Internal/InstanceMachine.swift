@@ -100,6 +100,8 @@ struct InstanceMachine {
     /// Restarts in a row.
     var attempts: Int
     var lastExit: ExitStatus?
+    /// Why it ended the last time, in words.
+    var lastEnd: String?
     var lastProbe: ProbeReport?
     var wasReady = false
     var hasRun = false

@@ -135,6 +135,7 @@ struct InstanceRun {
             status.startedAt = process == nil ? nil : startedAt.date
             status.restarts = machine.restarts
             status.lastExit = machine.lastExit
+            status.lastEnd = machine.lastEnd
             status.lastProbe = machine.lastProbe
             status.adopted = process != nil && isAdopted
         }
