@@ -88,11 +88,12 @@ public struct HostLauncher: Launcher {
         guard let name = process.arguments.first, !name.isEmpty else {
             throw SupervisorError(code: .launchFailed, message: "cannot execute: the list of arguments is empty")
         }
-        var place = try self.sandbox?.place(for: request)
-        let path = try ExecutableSearch.find(name, for: process) { place?.shows($0) ?? true }
+        let planned = try self.sandbox?.place(for: request)
+        let path = try ExecutableSearch.find(name, for: process) { planned?.shows($0) ?? true }
         let output = try Self.open(request.output, for: process.user)
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
-        if let sandbox, let planned = place { place = try await sandbox.open(planned) }
+        let place: Sandbox.Place?
+        if let sandbox, let planned { place = try await sandbox.open(planned) } else { place = nil }
         let group: ControlGroup?
         do throws(SupervisorError) {
             group = try self.group(for: request)
