@@ -4,15 +4,30 @@ import TestSupport
 import Testing
 
 extension EndToEnd {
-    /// A host that puts its instances in sandboxes.
+    /// A host that puts its instances in sandboxes or containers.
     @Suite(.timeLimit(.minutes(5)), .enabled(if: getuid() == 0, "not every system lets others make namespaces"))
     struct SandboxedHostTests {
         @Test func `applications are served from sandboxes, in which the platform's data is not to be found`()
             async throws
         {
+            try await self.checkServing(isolation: "sandbox")
+        }
+
+        @Test(.enabled(if: Self.hasRunc, "runc is not installed (package runc)"))
+        func `applications are served from containers, in which the platform's data is not to be found`() async throws {
+            try await self.checkServing(isolation: "oci")
+        }
+
+        /// Where nothing may be skipped, it is not asked.
+        private static var hasRunc: Bool {
+            ProcessInfo.processInfo.environment["CI"] == "true"
+                || ["/usr/sbin/runc", "/usr/bin/runc"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+        }
+
+        private func checkServing(isolation: String) async throws {
             try await withTemporaryDirectory { directory in
                 let data = directory.appending("data")
-                try await withTestHost(data: data, arguments: ["--isolation", "sandbox"]) { host in
+                try await withTestHost(data: data, arguments: ["--isolation", isolation]) { host in
                     // Served by the host's own program, which is shown for that.
                     try await host.create("site")
                     let site = try await WorkTree(at: directory.appending("site"), sample: "static-site")
@@ -30,6 +45,9 @@ extension EndToEnd {
                     let lines = run.output.split(separator: "\n").filter { !$0.contains(": ") }
                     #expect(lines == ["index.html", "x", "hidden", "read-only"], "\(run)")
                 }
+                // Nothing of a container outlives a host that stops its instances.
+                let bundles = data.appending("containers/bundles").string
+                #expect(((try? FileManager.default.contentsOfDirectory(atPath: bundles)) ?? []).isEmpty)
             }
         }
     }

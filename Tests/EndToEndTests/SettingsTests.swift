@@ -53,7 +53,7 @@ import Testing
         (["--access-log-share", "0.5"], "--access-log"), (["--access-log", "-", "--access-log-share", "2"], "0 to 1"),
         (["--trusted-proxies", "127.0.0.1,proxy.example"], "'proxy.example'"),
         (["--trusted-proxies", "10.0.0.0/33"], "/33"),
-        (["--isolation", "jail"], "sandbox, host or strongest"),
+        (["--isolation", "jail"], "sandbox, oci, host or strongest"),
     ])
     func `that make no sense are refused with the reason`(arguments: [String], reason: String) {
         let error = #expect(throws: (any Error).self) { try self.settings(arguments) }

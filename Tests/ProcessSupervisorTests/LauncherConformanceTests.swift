@@ -55,7 +55,9 @@ import Testing
     }
 
     @Test(
-        .enabled("no OCI runtime makes containers here") { await TestContainers.areUsable },
+        .enabled("no runc makes containers here (it takes root, and the package runc)") {
+            await TestContainers.areUsable
+        },
         arguments: LauncherConformance.Check.all)
     func `the OCI launcher keeps its promises without control groups`(check: LauncherConformance.Check) async throws {
         try await withTemporaryDirectory { directory in
@@ -70,7 +72,9 @@ import Testing
 
     @Test(
         .enabled(if: TestGroups.areUsable, "this machine lets nobody make control groups"),
-        .enabled("no OCI runtime makes containers here") { await TestContainers.areUsable },
+        .enabled("no runc makes containers here (it takes root, and the package runc)") {
+            await TestContainers.areUsable
+        },
         arguments: LauncherConformance.Check.all)
     func `the OCI launcher keeps its promises with control groups`(check: LauncherConformance.Check) async throws {
         try await withTemporaryDirectory { directory in

@@ -17,6 +17,8 @@ struct DataDirectory {
     var repositories: FilePath { self.path.appending("repositories") }
     var slugs: FilePath { self.path.appending("slugs") }
     var instances: FilePath { self.path.appending("instances") }
+    /// Of an OCI runtime, with `--isolation oci`.
+    var containers: FilePath { self.path.appending("containers") }
     var logs: FilePath { self.path.appending("logs") }
     /// Emptied by the platform at every start.
     var builds: FilePath { self.path.appending("builds") }

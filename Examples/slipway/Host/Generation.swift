@@ -30,11 +30,15 @@ struct Generation {
     ) async throws {
         let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let policy = settings.sandbox(data, executable: Self.executable)
+        // What was not asked for is not tried.
+        let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
         let isolation = try Isolation(
-            settings.isolation, among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy))
+            settings.isolation,
+            among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy, runtime: containers))
         logger.notice("\(isolation)")
         self.supervisor = Supervisor(
-            configuration: settings.supervisor(data), launcher: try isolation.launcher(policy: policy, groups: groups),
+            configuration: settings.supervisor(data),
+            launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),
             output: InstanceLogBridge(hub: parts.logs), logger: logger)
         let issuer = try settings.https.map { _ in
             try ACMEIssuer(

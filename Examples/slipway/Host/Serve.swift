@@ -129,13 +129,19 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How instances are kept from the machine: sandbox, host (not at all), or strongest, that is the best that works. "
-                + "(default: host)", valueName: "level"))
+            "How instances are kept from the machine: sandbox, oci (in containers of an OCI runtime), host (not at all), or "
+                + "strongest, that is sandbox if it works, and host if not. (default: host)", valueName: "level"))
     var isolation: String?
 
     @Option(
         help: ArgumentHelp(
-            "What else of the machine instances in a sandbox see, read-only, such as /srv/toolchain; may be repeated.",
+            "What makes the containers of --isolation oci: a path, or a name such as crun. (default: runc)",
+            valueName: "program"))
+    var ociRuntime: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What else of the machine instances in a sandbox or a container see, read-only, such as /srv/toolchain; may be repeated.",
             valueName: "path"))
     var sandboxShows: [String] = []
 

@@ -50,6 +50,7 @@ struct ServeSettings {
     var buildpacks: [FilePath]
     /// Nil: the strongest that works.
     var isolation: Isolation.Level?
+    var ociRuntime: String
     var sandboxShows: [FilePath]
     var leaveRunning: Bool
     var logLevel: Logger.Level
@@ -92,6 +93,7 @@ struct ServeSettings {
         let buildpacks = try options.buildpack.isEmpty ? lookup.list("buildpack") : options.buildpack
         self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "host")
+        self.ociRuntime = try lookup.text(options.ociRuntime, "oci-runtime") ?? "runc"
         let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
         self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
@@ -119,7 +121,7 @@ struct ServeSettings {
     private static func isolation(_ text: String) throws -> Isolation.Level? {
         if text == "strongest" { return nil }
         guard let level = Isolation.Level(rawValue: text) else {
-            throw ValidationError("--isolation takes sandbox, host or strongest; not \(text)")
+            throw ValidationError("--isolation takes sandbox, oci, host or strongest; not \(text)")
         }
         return level
     }

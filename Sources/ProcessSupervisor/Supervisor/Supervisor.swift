@@ -86,6 +86,8 @@ public final class Supervisor: Service, Sendable {
         await self.untilShutdown()
         self.state.withLock { $0.phase = .stopping }
         await self.endAll(self.state.withLock { $0.leavesRunning } ? .leaveRunning : self.configuration.onShutdown)
+        // What is still to be collected of those that have just ended: the next host may be long in coming.
+        await self.surroundings.launcher.sweep()
         self.state.withLock { $0.phase = .ended }
         withExtendedLifetime(lock) {}
     }

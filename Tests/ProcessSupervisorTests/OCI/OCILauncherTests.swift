@@ -7,7 +7,7 @@ import Testing
 
 @Suite(
     .serialized, .timeLimit(.minutes(1)),
-    .enabled("no OCI runtime makes containers here") { await TestContainers.areUsable })
+    .enabled("no runc makes containers here (it takes root, and the package runc)") { await TestContainers.areUsable })
 struct OCILauncherTests {
     private func request(_ startID: String, _ arguments: [String], in directory: FilePath = "/") -> LaunchRequest {
         LaunchRequest(
@@ -17,6 +17,11 @@ struct OCILauncherTests {
                 environment: ["PATH": "/usr/bin:/bin", LaunchRequest.markerVariable: startID],
                 workingDirectory: directory.string),
             output: .discard)
+    }
+
+    @Test(arguments: [nil, UserSpec(uid: 65501, gid: 65501)])
+    func `programs work as they are used to`(user: UserSpec?) async throws {
+        try await TestContainers.with { try await SandboxTests.checkUsualPrograms(runtime: $0, user: user) }
     }
 
     @Test func `of a container nothing is left after a sweep`() async throws {

@@ -8,12 +8,18 @@ import TestSupport
 #else
     import Foundation
 #endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
 
 /// Containers of a test's own.
 enum TestContainers {
-    /// Finds out by really starting a program. Where nothing may be skipped, it is not asked.
+    /// Finds out by really starting a program. Where nothing may be skipped, it is not asked; but it takes root.
     static var areUsable: Bool {
         get async {
+            if getuid() != 0 { return false }
             if ProcessInfo.processInfo.environment["CI"] == "true" { return true }
             return (try? await Self.with { await Isolation.probe(runtime: $0)[.oci] == .works }) ?? false
         }

@@ -16,9 +16,9 @@ import Testing
     .serialized, .timeLimit(.minutes(1)),
     .enabled("this machine lets nobody make sandboxes") { await TestSandbox.isUsable })
 struct SandboxTests {
-    /// Runs a script in a sandbox and returns what it wrote.
+    /// Runs a script in a sandbox, or in a container of a runtime, and returns what it wrote.
     static func output(
-        of script: String, policy: SandboxPolicy = SandboxPolicy(), user: UserSpec? = nil,
+        of script: String, policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil, user: UserSpec? = nil,
         environment: [String: String] = [:], prepare: (FilePath) throws -> Void = { _ in }
     ) async throws -> [String] {
         try await withTemporaryDirectory { directory in
@@ -26,9 +26,13 @@ struct SandboxTests {
             guard mkdir(tree.string, 0o755) == 0 else { throw Errno(rawValue: errno) }
             try prepare(tree)
             let output = RecordingOutputHandler()
-            return try await withSupervisor(
-                in: directory, launcher: try SandboxLauncher(policy: policy), output: output
-            ) { supervisor in
+            let launcher: any Launcher =
+                if let runtime {
+                    try OCILauncher(runtime: runtime, policy: policy)
+                } else {
+                    try SandboxLauncher(policy: policy)
+                }
+            return try await withSupervisor(in: directory, launcher: launcher, output: output) { supervisor in
                 let events = supervisor.events()
                 var spec = InstanceSpec.shell("a", script, in: tree)
                 spec.process.user = user
@@ -45,18 +49,26 @@ struct SandboxTests {
         try file.closeAfter { _ = try file.writeAll(text.utf8) }
     }
 
-    @Test func `programs work as they are used to`() async throws {
+    @Test func `programs work as they are used to`() async throws { try await Self.checkUsualPrograms() }
+
+    static func checkUsualPrograms(runtime: OCIRuntime? = nil, user: UserSpec? = nil) async throws {
+        // The last line ends when those have been waited for whose parents have ended before them.
         let script = """
             echo text > /dev/null && cat /dev/null && head -c 4 /dev/urandom | wc -c
             echo one | cat /dev/stdin > /dev/stdout
             echo two > /tmp/file && cat /var/tmp/file
             test -w /dev/shm && test -c /dev/pts/ptmx && echo devices
             ls -d /proc/self/fd /etc/passwd /usr/bin /run
+            echo three > $HOME/file && cat $HOME/file
+            for i in 1 2 3 4 5; do (true &); done
+            while grep -q '^State:.*zombie' /proc/[0-9]*/status 2> /dev/null; do :; done; echo four
             """
+        let expected = [
+            "4", "one", "two", "devices", "/etc/passwd", "/proc/self/fd", "/run", "/usr/bin", "three", "four",
+        ]
         #expect(
-            try await Self.output(of: script) == [
-                "4", "one", "two", "devices", "/etc/passwd", "/proc/self/fd", "/run", "/usr/bin",
-            ])
+            try await Self.output(of: script, runtime: runtime, user: user, environment: ["HOME": "/home/of-its-own"])
+                == expected)
     }
 
     @Test func `a home is an instance's own, and empty at each start`() async throws {
