@@ -247,7 +247,8 @@ let testing: [Target] = [
         name: "PlatformKitTests",
         dependencies: [
             "BuildpackKit", "BuildpackKitTesting", "GitReceiver", "MetricsCore", "PlatformKit", "PlatformKitTesting",
-            "PlatformWire", "RouterCore", "SlugStore", "TestSupport", .grdb, .logging, .serviceLifecycle, .system,
+            "PlatformWire", "ProcessSupervisor", "RouterCore", "SlugStore", "TestSupport", .grdb, .logging,
+            .serviceLifecycle, .system,
         ],
         swiftSettings: settings),
 ]

@@ -37,7 +37,7 @@ extension Platform {
             _ = try await run.release(
                 ReleaseDraft(
                     slug: live.slug, commit: live.commit, description: "\(verb) config \(names)",
-                    processTypes: live.processTypes, releaseCommand: live.releaseCommand, readiness: live.readiness,
+                    processTypes: live.processTypes, releaseCommand: live.releaseCommand, life: live.life,
                     config: config))
         }
         return try await self.release(info.release ?? 0, of: try await self.current(application).name)

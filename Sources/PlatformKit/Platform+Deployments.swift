@@ -44,7 +44,7 @@ extension Platform {
                 ReleaseDraft(
                     slug: former.slug, commit: former.commit, description: "Rollback to v\(former.version)",
                     processTypes: former.processTypes, releaseCommand: former.releaseCommand,
-                    readiness: former.readiness, config: config, runsReleaseCommand: false))
+                    life: former.life, config: config, runsReleaseCommand: false))
         }
         return try await self.release(info.release ?? 0, of: try await self.current(application).name)
     }

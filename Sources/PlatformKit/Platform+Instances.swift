@@ -144,6 +144,12 @@ extension Platform {
             throw PlatformError(
                 .invalid, "v\(version) of \(application.name) has no process type \(type); it has: \(types)")
         }
+        for (type, quantity) in quantities where quantity > 1 && release.life[type]?.isSingleton == true {
+            throw PlatformError(
+                .invalid,
+                "\(type)=\(quantity): of \(type) there is one instance at most (formation.\(type).singleton in app.json"
+                    + " of v\(version)); scale it to 0 or 1, or deploy an app.json without that")
+        }
         return release
     }
 

@@ -193,7 +193,8 @@ extension Platform {
         return WorkloadRequest(
             applicationID: plan.release.applicationID, processType: processType, number: number,
             release: plan.release.version, serial: number, slug: plan.release.slug, command: command,
-            environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, readiness: nil, needsPort: false,
+            environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, life: LifeRecord(),
+            needsPort: false,
             stopGrace: self.configuration.stopGrace, size: size)
     }
 }

@@ -41,6 +41,7 @@ extension ScriptedRuntime {
         public internal(set) var violations: [String] = []
         var holdsStarts = false
         var holdsDrains = false
+        var heldStops: Set<String> = []
 
         /// The present instances as `web.1@v3`, sorted.
         public var running: [String] { self.instances.values.map(\.shortName).sorted() }

@@ -43,6 +43,13 @@ extension ScriptedRuntime: WorkloadRuntime {
             if state.snapshot.instances[instance.id] != nil || state.snapshot.letGo.contains(instance.id) {
                 state.snapshot.violations.append("\(instance.id) was started twice")
             }
+            if request.life.isSingleton,
+                let other = state.snapshot.instances.values.first(where: {
+                    $0.applicationID == instance.applicationID && $0.processType == instance.processType
+                })
+            {
+                state.snapshot.violations.append("\(instance.id) was started while there was \(other.id)")
+            }
             if case .endsRightAfterStart(let reason) = boot { state.endingAfterStart[instance.id] = reason }
             state.snapshot.instances[instance.id] = instance
         }
@@ -87,6 +94,8 @@ extension ScriptedRuntime: WorkloadRuntime {
         guard let event else { return }
         self.send(event)
         await Task.yield()
+        let type = String(event.name.prefix { $0 != "." })
+        guard await self.wait(until: { !$0.heldStops.contains(type) }) else { return }
         self.change { $0.snapshot.instances[id] = nil }
         self.send(WorkloadEvent(applicationID: event.applicationID, name: event.name, text: "Stopped"))
     }

@@ -72,6 +72,12 @@ public final class ScriptedRuntime: Sendable {
         self.change { $0.snapshot.holdsDrains = holds }
     }
 
+    /// Instances of these process types do not end, however often that is asked for, until this is called again without
+    /// them: they have a long grace.
+    public func holdStops(of processTypes: Set<String>) {
+        self.change { $0.snapshot.heldStops = processTypes }
+    }
+
     /// Processes do not come to exist while this is set: `start` waits, after it was recorded.
     public func holdStarts(_ holds: Bool) {
         self.change { $0.snapshot.holdsStarts = holds }

@@ -20,7 +20,7 @@ public struct InstanceInfo: Codable, Sendable, Hashable {
     public var startedAt: Date?
     /// How often it was started again.
     public var restarts: Int
-    /// How its last process ended, in words.
+    /// How its last process ended, or for what that was ended, in words.
     public var lastExit: String?
     /// What the last probe saw, in words.
     public var lastProbe: String?

@@ -28,6 +28,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (#"{"bootTimeoutSeconds":9,"path":"/up"}"#, CheckRecord.Question.http(path: "/up", headers: [:], content: nil)),
+        (#"{"bootTimeoutSeconds":9}"#, .listening),
+    ])
+    func `reads the checks of releases of the first version`(row: String, question: CheckRecord.Question) throws {
+        var life = LifeRecord(bootTimeoutSeconds: 9)
+        life.readiness = CheckRecord(question)
+        #expect(try JSONDecoder().decode(LifeRecord.self, from: Data(row.utf8)) == life)
+        // What is written now, and asks nothing, is not taken for such a row.
+        let silent = LifeRecord(bootTimeoutSeconds: 9)
+        #expect(try JSONDecoder().decode(LifeRecord.self, from: JSONEncoder().encode(silent)) == silent)
+    }
+
     @Test func `a transaction that throws changes nothing`() async throws {
         struct Failure: Error {}
         let store = try SQLitePlatformStore()
@@ -161,11 +174,26 @@ import Testing
         return application
     }
 
+    private static let life: LifeRecord = {
+        var life = LifeRecord(bootTimeoutSeconds: 9)
+        life.startup = CheckRecord(.command(["./up", "a b"]), attempts: 9)
+        life.readiness = CheckRecord(.http(path: "/up", headers: ["Host": "a.example"], content: "ok"))
+        life.liveness = CheckRecord(.listening, initialDelay: 1, wait: 2, timeout: 3, attempts: 4)
+        life.stopSignal = 2
+        life.stopGraceSeconds = 3600
+        life.isSingleton = true
+        life.recycleAfterSeconds = 86400
+        life.recycleMemoryBytes = 1 << 30
+        life.preStop = "./leave"
+        life.postStart = "./greet"
+        return life
+    }()
+
     private func release(of application: ApplicationRecord, _ version: Int) -> ReleaseRecord {
         ReleaseRecord(
             applicationID: application.id, version: version, slug: "sha256:0", commit: nil, author: "a",
             description: "d", createdAt: Date(timeIntervalSince1970: 2), processTypes: ["web": "run"],
-            releaseCommand: nil, readiness: ["web": ReadinessRecord(path: "/up", bootTimeoutSeconds: 9)],
+            releaseCommand: nil, life: ["web": Self.life],
             sealedConfig: Data())
     }
 }

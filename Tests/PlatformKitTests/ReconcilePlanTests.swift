@@ -93,6 +93,31 @@ import Testing
         #expect(ReconcilePlan(desired: DesiredState(), observed: observed) == expected(retired: ["a", "b"]))
     }
 
+    @Test func `a singleton stays the live release's until it yields, and starts when nothing of it is left`() {
+        var desired = DesiredState(live: target(1, "web.1", "clock.1"), candidate: target(2, "web.1", "clock.1"))
+        desired.candidate?.singletons = ["clock"]
+        let web = [instance("a", "web.1", release: 1), instance("b", "web.1", release: 2, serial: 2)]
+        let old = instance("old", "clock.1", release: 1)
+        #expect(ReconcilePlan(desired: desired, observed: web + [old]) == expected(routed: ["a"]))
+        desired.yielding = ["clock"]
+        #expect(ReconcilePlan(desired: desired, observed: web + [old]) == expected(routed: ["a"], retired: ["old"]))
+        let ending = instance("old", "clock.1", release: 1, phase: .stopping)
+        #expect(ReconcilePlan(desired: desired, observed: web + [ending]) == expected(routed: ["a"]))
+        #expect(
+            ReconcilePlan(desired: desired, observed: web).starts == [.init(release: 2, slot: slot("clock.1"))])
+    }
+
+    @Test(arguments: [WorkloadInstance.Phase.stopping, .stopped], [1, 2])
+    func `a singleton is not started beside one that is on its way out`(
+        phase: WorkloadInstance.Phase, release: Int
+    ) {
+        var desired = DesiredState(live: target(1, "clock.1"))
+        desired.live?.singletons = ["clock"]
+        let observed = [instance("a", "clock.1", release: release, phase: phase)]
+        #expect(ReconcilePlan(desired: desired, observed: observed).starts.isEmpty)
+        #expect(ReconcilePlan(desired: desired, observed: []).starts.count == 1)
+    }
+
     // MARK: Words of these tests
 
     private func slot(_ name: String) -> Slot {

@@ -29,7 +29,13 @@ struct ProcessesCommand: AsyncParsableCommand {
         subcommands: [List.self, Scale.self, Restart.self, Stop.self], defaultSubcommand: List.self)
 
     struct List: ApplicationCommand {
-        static let configuration = CommandConfiguration(abstract: "List the instances of an application.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the instances of an application.",
+            discussion: """
+                NOTE says why an instance is not ready, or how it ended the last time: its exit status, or for what it was \
+                ended (out of memory, a liveness check, the boot timeout, recycling). `slipway logs --source platform` has \
+                all of it.
+                """)
         @OptionGroup var app: ApplicationOption
         @OptionGroup var listing: ListingOptions
         @OptionGroup var host: HostOptions
@@ -47,7 +53,7 @@ struct ProcessesCommand: AsyncParsableCommand {
                 web=3 sets the number, web=3:large the size as well, web=:large the size alone: a name of what the platform \
                 limits memory, processors, processes and open files to (small, medium, large, huge, unlimited, if it was not told \
                 others). Instances of another size are replaced, and no request is lost. Returns when all are ready. Process \
-                types that are not named stay as they are.
+                types that are not named stay as they are. A singleton (app.json) has one instance at most.
                 """)
         @Argument(help: ArgumentHelp("How many of what.", valueName: "TYPE=N[:SIZE]")) var quantities: [ScaleArgument]
         @OptionGroup var app: ApplicationOption
@@ -72,7 +78,10 @@ struct ProcessesCommand: AsyncParsableCommand {
     struct Restart: ApplicationCommand {
         static let configuration = CommandConfiguration(
             abstract: "Replace instances by fresh ones.",
-            discussion: "All of them, those of a process type (web), or one (web.1). No request is lost.")
+            discussion: """
+                All of them, those of a process type (web), or one (web.1). No request is lost: each old one ends when its \
+                successor is ready; but that of a singleton (app.json) ends before the new one is started.
+                """)
         @Argument(help: ArgumentHelp("A process type or an instance.", valueName: "TYPE[.N]")) var target: String?
         @OptionGroup var app: ApplicationOption
         @OptionGroup var host: HostOptions
@@ -103,16 +112,23 @@ struct ProcessesCommand: AsyncParsableCommand {
             ["INSTANCE", "STATE", "RELEASE", "UP", "RESTARTS", "MEMORY", "SIZE", "PID", "PORT", "NOTE"],
             right: ["UP", "RESTARTS", "MEMORY", "PID", "PORT"])
         for instance in instances {
-            // Of one that is well, how it ended before is what its restarts are for.
-            let last = instance.restarts > 0 ? instance.lastExit.map { "last: \($0)" } : nil
-            let note = instance.state == "ready" ? last : instance.lastProbe ?? instance.lastExit
             table.add(
                 instance.name, instance.state + (instance.isRouted ? ", routed" : ""), "v\(instance.release)",
                 instance.startedAt.map { Quantities.age(from: $0, to: now) } ?? "-", String(instance.restarts),
                 instance.memoryBytes.map(Quantities.bytes) ?? "-", instance.size ?? "-",
                 instance.pid.map { String($0) } ?? "-",
-                instance.port.map { String($0) } ?? "-", note ?? "")
+                instance.port.map { String($0) } ?? "-", Self.note(instance))
         }
         return table.text(header: session.terminal.bold)
+    }
+
+    /// Why it is as it is; of one that runs again, how it ended before, which is what its restarts are for.
+    private static func note(_ instance: InstanceInfo) -> String {
+        let last = instance.restarts > 0 ? instance.lastExit.map { "last: \($0)" } : nil
+        return switch instance.state {
+        case "ready": last ?? ""
+        case "starting", "unready": [instance.lastProbe, last].compactMap(\.self).joined(separator: "; ")
+        default: instance.lastExit ?? instance.lastProbe ?? ""
+        }
     }
 }

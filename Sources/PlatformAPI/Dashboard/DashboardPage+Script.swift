@@ -158,7 +158,7 @@ extension DashboardPage {
             tile('Errors', percent(m.errorRate), m.errorRate > 0 ? 'bad' : ''),
             tile('Use', number(m.cpuCores) + ' cores, ' + size(m.memoryBytes)));
           $('instances').replaceChildren(...instances.map(i => {
-            const note = [i.state === 'ready' ? null : i.lastProbe || i.lastExit, i.restarts ? i.restarts + ' restarts' : null,
+            const note = [i.state === 'ready' ? null : ['starting', 'unready'].includes(i.state) ? i.lastProbe || i.lastExit : i.lastExit || i.lastProbe, i.restarts ? i.restarts + ' restarts' : null,
               i.memoryBytes ? size(i.memoryBytes) : null, i.startedAt ? 'up ' + age(i.startedAt) : null].filter(Boolean).join(', ');
             return row(el('td', i.name, 'mono'), el('td', i.state, i.state === 'ready' ? 'good' : 'warn'), 'v' + i.release,
               el('td', note, 'wide soft'));

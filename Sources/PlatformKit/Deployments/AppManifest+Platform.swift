@@ -22,15 +22,4 @@ extension AppManifest {
         }
         return config
     }
-
-    /// How instances of each type are found ready.
-    func readiness(of types: some Sequence<String>, bootTimeout: Duration) -> [String: ReadinessRecord] {
-        var result: [String: ReadinessRecord] = [:]
-        for type in types {
-            let check = self.healthchecks[type]?.first { $0.type == .readiness || $0.type == .startup }
-            guard type == "web" || check != nil else { continue }
-            result[type] = ReadinessRecord(path: check?.path, bootTimeoutSeconds: Int(bootTimeout.components.seconds))
-        }
-        return result
-    }
 }

@@ -17,7 +17,7 @@ struct ReleaseDraft: Sendable {
     var description: String
     var processTypes: [String: String]
     var releaseCommand: String?
-    var readiness: [String: ReadinessRecord]
+    var life: [String: LifeRecord]
     var config: [String: String]
     /// Wanted numbers of the first release.
     var formation: [String: Int] = [:]
@@ -71,6 +71,7 @@ struct DeploymentRun: Sendable {
             throw PlatformError(.refused, error.line, cause: error)
         }
         let types = Dictionary(result.processTypes.map { ($0.name, $0.command) }) { first, _ in first }
+        for note in result.appManifest.notes(on: types.keys) { await self.log.write(" !     app.json: \(note)") }
         await self.log.write("-----> Storing the slug")
         let summary = try await self.store(result.tree, types: types, buildpacks: result.buildpacks)
         await self.log.write(
@@ -80,7 +81,7 @@ struct DeploymentRun: Sendable {
         return ReleaseDraft(
             slug: "\(summary.id)", commit: source.commit, description: "Deploy \(source.description)",
             processTypes: types.filter { $0.key != "release" }, releaseCommand: types["release"],
-            readiness: result.appManifest.readiness(
+            life: result.appManifest.life(
                 of: types.keys, bootTimeout: self.platform.configuration.bootTimeout),
             config: result.appManifest.completing(config), formation: result.appManifest.quantities)
     }
@@ -116,7 +117,7 @@ struct DeploymentRun: Sendable {
             let release = ReleaseRecord(
                 applicationID: id, version: application.lastRelease, slug: draft.slug, commit: draft.commit,
                 author: author, description: draft.description, createdAt: now, processTypes: draft.processTypes,
-                releaseCommand: draft.releaseCommand, readiness: draft.readiness, sealedConfig: sealed)
+                releaseCommand: draft.releaseCommand, life: draft.life, sealedConfig: sealed)
             try records.insert(release)
             try records.save(application)
             return (release, Self.formation(of: application, draft: draft))
@@ -198,6 +199,7 @@ struct DeploymentRun: Sendable {
         for type in draft.processTypes.keys where formation[type] == nil {
             formation[type] = draft.formation[type] ?? (type == "web" ? 1 : 0)
         }
+        for (type, life) in draft.life where life.isSingleton { formation[type] = min(formation[type] ?? 0, 1) }
         return formation
     }
 }

@@ -132,26 +132,47 @@ actor ApplicationController {
         self.launchPlans[plan.release.version] = plan
         self.desired.candidate = target
         do {
-            try await self.bringUp(target, slots: target.slots, progress: progress)
+            let alone = target.slots.filter { self.desired.singletons.contains($0.processType) }
+            let others = try await self.bringUp(target, slots: target.slots.subtracting(alone), progress: progress)
+            if !alone.isEmpty {
+                // Last, because the live release has none from here on: what can fail before it has.
+                self.desired.yielding = Set(alone.map(\.processType))
+                try await self.makeRoom(for: self.desired.yielding, progress: progress)
+                try await self.bringUp(target, slots: alone, progress: progress)
+                try self.checkThatAllAreReady(others)
+            }
             try Task.checkCancellation()
             try await promote()
         } catch {
             self.desired.candidate = nil
+            self.desired.yielding = []
             await self.reconcile()
             self.launchPlans[plan.release.version] = nil
             throw error
         }
         self.desired.live = target
         self.desired.candidate = nil
+        self.desired.yielding = []
         await self.reconcile()
         self.launchPlans = self.launchPlans.filter { $0.key == plan.release.version }
     }
 
-    /// Starts another instance in each of these places and lets go of the old one when the new one is ready.
+    /// Starts another instance in each of these places and lets go of the old one when the new one is ready; of a
+    /// singleton, before the new one is started.
     func replace(matching: @Sendable (Slot) -> Bool, progress: Progress) async throws -> Bool {
         guard let live = self.desired.live else { return false }
         let slots = live.slots.filter(matching)
         guard !slots.isEmpty else { return false }
+        let alone = slots.filter { live.singletons.contains($0.processType) }
+        if alone.count < slots.count { try await self.replace(slots.subtracting(alone), of: live, progress) }
+        if !alone.isEmpty {
+            try await self.makeRoom(for: Set(alone.map(\.processType)), progress: progress)
+            try await self.bringUp(live, slots: alone, progress: progress)
+        }
+        return true
+    }
+
+    private func replace(_ slots: Set<Slot>, of live: Target, _ progress: Progress) async throws {
         self.desired.replacing.formUnion(slots)
         do {
             try await self.bringUp(live, slots: slots, replacing: true, progress: progress)
@@ -162,7 +183,6 @@ actor ApplicationController {
         }
         self.desired.replacing.subtract(slots)
         await self.reconcile()
-        return true
     }
 
     /// Has instances that are started from now on be limited by these sizes.
@@ -176,7 +196,10 @@ actor ApplicationController {
         guard let live = self.desired.live, let plan = self.launchPlans[live.release] else { return }
         let target = Self.target(plan.release, formation: formation)
         self.desired.live = target
-        try await self.bringUp(target, slots: target.slots.subtracting(live.slots), progress: progress)
+        let added = target.slots.subtracting(live.slots)
+        // One that was scaled down a moment ago may still be ending.
+        try await self.makeRoom(for: target.singletons.intersection(added.map(\.processType)), progress: progress)
+        try await self.bringUp(target, slots: added, progress: progress)
     }
 
     /// Ends everything of a destroyed application.
@@ -202,12 +225,14 @@ actor ApplicationController {
 
     static func target(_ release: ReleaseRecord, formation: [String: Int]) -> Target {
         var slots: Set<Slot> = []
+        let singletons = Set(release.life.filter(\.value.isSingleton).keys)
         for type in release.processTypes.keys {
-            for number in 1..<(max(0, formation[type] ?? 0) + 1) {
+            let wanted = max(0, formation[type] ?? 0)
+            for number in 1..<((singletons.contains(type) ? min(wanted, 1) : wanted) + 1) {
                 slots.insert(Slot(processType: type, number: number))
             }
         }
-        return Target(release: release.version, slots: slots)
+        return Target(release: release.version, slots: slots, singletons: singletons)
     }
 
     // MARK: Steps
@@ -220,12 +245,28 @@ actor ApplicationController {
         }
     }
 
+    /// Ends what there is of these process types, and returns when it has ended: however long its grace is, and unless the
+    /// task is cancelled.
+    private func makeRoom(for types: Set<String>, progress: Progress) async throws {
+        let old = self.observed.filter { types.contains($0.processType) }
+        guard !old.isEmpty else { return }
+        self.retiring.formUnion(old.map(\.id))
+        await progress("Stopping \(old.map(\.name).joined(separator: ", ")), before another is started")
+        // The routes leave them first.
+        await self.reconcile()
+        let (ended, end) = AsyncStream<Never>.makeStream()
+        if !self.end(old.map(\.id), then: { end.finish() }) { throw CancellationError() }
+        for await _ in ended {}
+        try Task.checkCancellation()
+    }
+
+    @discardableResult
     private func bringUp(
         _ target: Target, slots: Set<Slot>, replacing: Bool = false, progress: Progress
-    ) async throws {
+    ) async throws -> [WorkloadInstance] {
         guard !slots.isEmpty else {
             await self.reconcile()
-            return
+            return []
         }
         let forced = replacing ? slots.map { ReconcilePlan.Start(release: target.release, slot: $0) } : []
         let before = max(self.lastSerial, self.observed.map(\.serial).max() ?? 0)
@@ -248,6 +289,7 @@ actor ApplicationController {
             await self.stopNewest(of: target, in: replacing ? slots : [], after: before)
             throw error
         }
+        return pending
     }
 
     /// One that was ready may have ended while the others still started.
@@ -378,13 +420,17 @@ actor ApplicationController {
         self.end(ids)
     }
 
-    private func end(_ ids: [String]) {
+    @discardableResult
+    private func end(_ ids: [String], then: @escaping @Sendable () -> Void = {}) -> Bool {
         self.jobs.add {
+            defer { then() }
             await self.runtime.drain(ids, grace: self.settings.drainGrace)
             await withDiscardingTaskGroup { group in
                 for id in ids { group.addTask { await self.runtime.stop(id) } }
             }
             await self.forget(ids)
+            // What could not be started beside it can be now.
+            await self.reconcile()
         }
     }
 
@@ -394,15 +440,15 @@ actor ApplicationController {
         let highest = self.runtime.instances(of: self.applicationID).map(\.serial).max() ?? 0
         self.lastSerial = max(self.lastSerial, highest) + 1
         let isWeb = slot.processType == "web"
+        var life = plan.release.life[slot.processType] ?? LifeRecord()
+        if isWeb, life.readiness == nil { life.readiness = CheckRecord(.listening) }
         return WorkloadRequest(
             applicationID: self.applicationID, processType: slot.processType, number: slot.number,
             release: plan.release.version, serial: self.lastSerial, slug: plan.release.slug,
             command: .shell(plan.release.processTypes[slot.processType] ?? ""),
             environment: plan.environment.merging(["SLIPWAY_PROCESS": slot.description]) { $1 },
-            readiness: isWeb
-                ? plan.release.readiness[slot.processType] ?? ReadinessRecord(path: nil, bootTimeoutSeconds: 60)
-                : plan.release.readiness[slot.processType],
-            needsPort: isWeb, stopGrace: self.settings.stopGrace,
+            life: life, needsPort: isWeb || life.asksPort,
+            stopGrace: life.stopGraceSeconds.map { .seconds($0) } ?? self.settings.stopGrace,
             size: plan.sizes[slot.processType] ?? .unlimited)
     }
 }

@@ -11,6 +11,8 @@ struct Slot: Sendable, Hashable, Comparable, CustomStringConvertible {
 struct Target: Sendable, Hashable {
     var release: Int
     var slots: Set<Slot>
+    /// Process types of which two must never run at once.
+    var singletons: Set<String> = []
 }
 
 /// What should be, for one application.
@@ -21,12 +23,20 @@ struct DesiredState: Sendable, Hashable {
     var candidate: Target?
     /// Places of the live release whose instance is being replaced: a newer one that is not ready yet is kept.
     var replacing: Set<Slot> = []
+    /// Singletons of which the live release's instance makes way, so that the candidate's may start.
+    var yielding: Set<String> = []
+
+    /// A type is one as long as one of the releases says so: the other's instances must not run beside it either.
+    var singletons: Set<String> { (self.live?.singletons ?? []).union(self.candidate?.singletons ?? []) }
 }
 
 /// The next steps from what is to what should be. Pure: the same states give the same plan.
 ///
 /// Of several instances of one release in one place (a replacement in progress, or what a crash of the host left of
 /// one), the newest that is ready serves, and those that are older go once it does.
+///
+/// Of a singleton none is started while there is another, whatever its state. In a rollout it stays the live release's
+/// until it is told to yield (``DesiredState/yielding``).
 struct ReconcilePlan: Sendable, Equatable {
     struct Start: Sendable, Hashable {
         var release: Int
@@ -48,13 +58,23 @@ struct ReconcilePlan: Sendable, Equatable {
         for (target, isLive) in [(desired.live, true), (desired.candidate, false)] {
             guard let target else { continue }
             for slot in target.slots.sorted() {
+                let isForRequests = isLive && slot.processType == "web"
+                let isSingleton = desired.singletons.contains(slot.processType)
+                if isSingleton, desired.candidate != nil, isLive == desired.yielding.contains(slot.processType) {
+                    if isForRequests { self.isServed = true }
+                    continue
+                }
                 let here = observed.filter {
                     $0.release == target.release && $0.processType == slot.processType && $0.number == slot.number
                         && $0.phase != .stopping && $0.phase != .stopped
                 }.sorted { $0.serial > $1.serial }
-                let isForRequests = isLive && slot.processType == "web"
                 guard let newest = here.first else {
                     if isForRequests { self.isServed = true }
+                    let isTaken = observed.contains {
+                        $0.processType == slot.processType
+                            && ($0.release != target.release || target.singletons.contains(slot.processType))
+                    }
+                    if isSingleton, isTaken { continue }
                     self.starts.append(Start(release: target.release, slot: slot))
                     continue
                 }

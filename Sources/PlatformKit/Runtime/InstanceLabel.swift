@@ -59,7 +59,7 @@ extension WorkloadInstance {
         self.init(
             id: status.id.rawValue, applicationID: application, processType: type, number: number, release: release,
             serial: serial, phase: phase, pid: status.pid, port: status.port, startedAt: status.startedAt,
-            restarts: status.restarts, lastExit: status.lastExit.map { "\($0)" },
+            restarts: status.restarts, lastExit: status.lastEnd ?? status.lastExit.map { "\($0)" },
             lastProbe: status.lastProbe.map(\.detail), size: status.labels[InstanceLabel.size])
     }
 }
@@ -88,12 +88,22 @@ extension WorkloadEvent {
             default: self.isCrash = delay != nil
             }
             self.text =
-                "Ended: \(status)" + (delay.map { "; starts again in \(Self.seconds($0)) s" } ?? "")
+                "Ended: \(status)" + Self.reason(event.cause, beside: status)
+                + (delay.map { "; starts again in \(Self.seconds($0)) s" } ?? "")
         case .gaveUp(let restarts):
             self.text = "Not started again, after \(restarts) restarts in a row; the last time: \(event.cause)"
-        case .stopping: self.text = "Stopping with SIGTERM"
+        case .stopping: self.text = "Stopping"
         case .stopped(let status): self.text = "Stopped" + (status.map { ": \($0)" } ?? "")
         case .adopted(let pid, _): self.text = "Adopted pid \(pid) from the host before"
+        }
+    }
+
+    /// For what it was ended, where its status does not say that.
+    private static func reason(_ cause: SupervisorEvent.Cause, beside status: ExitStatus) -> String {
+        switch cause {
+        case .bootTimeout, .liveness, .outOfMemory, .recycling:
+            "\(cause)" == "\(status)" ? "" : " (\(cause))"
+        default: ""
         }
     }
 

@@ -67,20 +67,11 @@ public final class LocalRuntime: WorkloadRuntime {
     ///
     /// - Throws: `refused` when the slug cannot be unpacked or the process cannot be started.
     public func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance {
-        let process = try await self.process(for: request)
-        let id = InstanceID(InstanceLabel.id(for: request))
-        var spec = InstanceSpec(id: id, process: process)
-        spec.labels = InstanceLabel.labels(for: request)
-        spec.port = request.needsPort ? .allocate : nil
-        if let readiness = request.readiness {
-            spec.readiness = readiness.path.map { .http(path: $0) } ?? .tcp
-            spec.bootTimeout = .seconds(readiness.bootTimeoutSeconds)
-        }
-        spec.stop = StopPolicy(signal: 15, grace: request.stopGrace)
+        let spec = InstanceSpec(request, process: try await self.process(for: request))
         do {
             let status = try await self.supervisor.start(spec)
             guard let instance = WorkloadInstance(status: status) else {
-                throw SupervisorError(code: .launchFailed, message: "the supervisor lost the labels of \(id)")
+                throw SupervisorError(code: .launchFailed, message: "the supervisor lost the labels of \(spec.id)")
             }
             return instance
         } catch {
@@ -236,7 +227,7 @@ public final class LocalRuntime: WorkloadRuntime {
         let arguments =
             switch request.command {
             case .shell(let line): LaunchCommand.arguments(for: line)
-            case .arguments(let words): LaunchCommand.arguments(for: words.map(shellQuoted).joined(separator: " "))
+            case .arguments(let words): LaunchCommand.arguments(of: words)
             }
         return ProcessSpec(
             arguments: arguments, environment: environment, workingDirectory: home.string,
@@ -266,9 +257,4 @@ extension TerminalSize {
     fileprivate init(_ window: TerminalWindow) {
         self.init(columns: UInt16(clamping: window.columns), rows: UInt16(clamping: window.rows))
     }
-}
-
-/// A word as the shell reads back exactly that word.
-private func shellQuoted(_ word: String) -> String {
-    "'" + word.replacing("'", with: "'\\''") + "'"
 }

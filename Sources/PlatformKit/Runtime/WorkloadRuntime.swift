@@ -18,7 +18,9 @@ public import PlatformWire
 ///   former one left.
 /// - `setRoute` takes effect for the next request, as one step. `drain` returns when no request is in flight to the
 ///   given instances, or after the grace.
-/// - `stop` returns when no process of the instance is left.
+/// - `stop` returns when no process of the instance is left, also when it was being stopped already.
+/// - Of a process type whose ``LifeRecord/isSingleton`` is set there are never two: a `start` that would make it so is
+///   refused.
 public protocol WorkloadRuntime: Sendable {
     /// Returns when what a former control plane left is known again.
     func waitUntilAdopted() async throws
@@ -75,11 +77,11 @@ public struct WorkloadRequest: Sendable {
     public var command: Command
     /// The complete environment, but for `HOME`, `PATH` and `PORT`, which the runtime knows.
     public var environment: [String: String]
-    /// How it is found ready; `nil` means: as soon as it runs.
-    public var readiness: ReadinessRecord?
+    /// How it is found well, and how it ends.
+    public var life: LifeRecord
     /// Whether it gets a port to listen on.
     public var needsPort: Bool
-    /// How long after SIGTERM it may take to end.
+    /// How long it may take to end after it was asked to.
     public var stopGrace: Duration
     /// What it may use at most.
     public var size: InstanceSize
@@ -95,7 +97,7 @@ public struct WorkloadRequest: Sendable {
     /// Makes one from its parts.
     public init(
         applicationID: String, processType: String, number: Int, release: Int, serial: Int, slug: String,
-        command: Command, environment: [String: String], readiness: ReadinessRecord?, needsPort: Bool,
+        command: Command, environment: [String: String], life: LifeRecord, needsPort: Bool,
         stopGrace: Duration, size: InstanceSize = .unlimited
     ) {
         self.applicationID = applicationID
@@ -106,7 +108,7 @@ public struct WorkloadRequest: Sendable {
         self.slug = slug
         self.command = command
         self.environment = environment
-        self.readiness = readiness
+        self.life = life
         self.needsPort = needsPort
         self.stopGrace = stopGrace
         self.size = size
@@ -145,7 +147,7 @@ public struct WorkloadInstance: Sendable, Hashable {
     public var startedAt: Date?
     /// How often it was started again.
     public var restarts: Int
-    /// How its last process ended, in words.
+    /// How its last process ended, or for what that was ended, in words.
     public var lastExit: String?
     /// What the last probe saw, in words.
     public var lastProbe: String?

@@ -43,20 +43,6 @@ public struct ApplicationRecord: Sendable, Hashable, Codable {
     }
 }
 
-/// How readiness of a process type is found out, as `app.json` declares it.
-public struct ReadinessRecord: Sendable, Hashable, Codable {
-    /// The path of an HTTP check; `nil` means that an accepted connection is enough.
-    public var path: String?
-    /// How long the instance may take until its first success, in seconds.
-    public var bootTimeoutSeconds: Int
-
-    /// Makes one from its parts.
-    public init(path: String?, bootTimeoutSeconds: Int) {
-        self.path = path
-        self.bootTimeoutSeconds = bootTimeoutSeconds
-    }
-}
-
 /// An immutable release.
 public struct ReleaseRecord: Sendable, Hashable, Codable {
     /// The application that it belongs to.
@@ -77,8 +63,8 @@ public struct ReleaseRecord: Sendable, Hashable, Codable {
     public var processTypes: [String: String]
     /// The command of the release phase.
     public var releaseCommand: String?
-    /// Readiness by process type.
-    public var readiness: [String: ReadinessRecord]
+    /// What was said about the lives of instances, by process type.
+    public var life: [String: LifeRecord]
     /// The config of that moment, sealed.
     public var sealedConfig: Data
 }

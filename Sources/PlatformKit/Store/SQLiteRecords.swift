@@ -79,7 +79,7 @@ struct SQLiteRecords: PlatformRecordsWriting {
             arguments: [
                 release.applicationID, release.version, release.slug, release.commit, release.author,
                 release.description, release.createdAt.timeIntervalSince1970, try encodeJSON(release.processTypes),
-                release.releaseCommand, try encodeJSON(release.readiness), release.sealedConfig,
+                release.releaseCommand, try encodeJSON(release.life), release.sealedConfig,
             ])
     }
 
@@ -238,7 +238,7 @@ extension ReleaseRecord {
             author: row["author"], description: row["description"],
             createdAt: Date(timeIntervalSince1970: row["createdAt"]),
             processTypes: try decodeJSON(row["processTypes"]), releaseCommand: row["releaseCommand"],
-            readiness: try decodeJSON(row["readiness"]), sealedConfig: row["sealedConfig"])
+            life: try decodeJSON(row["readiness"]), sealedConfig: row["sealedConfig"])
     }
 }
 

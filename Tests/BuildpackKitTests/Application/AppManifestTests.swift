@@ -78,7 +78,10 @@ struct AppManifestTests {
         (#""recycle": 60"#, "worker.recycle: expected an object"),
         (#""recycle": {"after": 59}"#, "worker.recycle.after: expected a whole number from 60 to 31536000"),
         (#""recycle": {"memory": "400"}"#, #"worker.recycle.memory: expected an amount of memory such as "400M""#),
-        (#""recycle": {"memory": "0G"}"#, #"found "0G""#),
+        (
+            #""recycle": {"memory": "0G"}"#,
+            #"worker.recycle.memory: expected an amount of memory such as "400M" or "2G", found "0G""#
+        ),
         (#""preStop": " ""#, "worker.preStop: expected a command"),
         (#""postStart": ["./a"]"#, "worker.postStart: expected a string, found an array"),
     ])

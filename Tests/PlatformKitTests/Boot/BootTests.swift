@@ -131,7 +131,7 @@ import Testing
                     ReleaseRecord(
                         applicationID: "id", version: 1, slug: "sha256:0", commit: nil, author: "ada", description: "",
                         createdAt: Date(timeIntervalSince1970: 0), processTypes: ["web": "run"], releaseCommand: nil,
-                        readiness: [:], sealedConfig: sealed))
+                        life: [:], sealedConfig: sealed))
             }
             let runtime = ScriptedRuntime()
             runtime.adopt(self.instance("old", "id", "web", 1, release: 1))
