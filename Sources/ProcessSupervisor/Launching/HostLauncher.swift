@@ -37,6 +37,7 @@ public struct HostLauncher: Launcher {
     /// Where instances are; nil: beside everything else on the host.
     private let sandbox: Sandbox?
     private let registry = OrphanRegistry()
+    private let scanner = ProcessScanner()
 
     /// Makes a launcher.
     ///
@@ -116,6 +117,7 @@ public struct HostLauncher: Launcher {
             pid: result.pid, startTime: startTime,
             handle: HostProcess(
                 tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry,
+                scanner: self.scanner,
                 sandbox: HeldSandbox(owner: self.sandbox, started: result)))
     }
 
@@ -138,7 +140,7 @@ public struct HostLauncher: Launcher {
             leader = Procfs.process(pid).flatMap { $0.startTime == startTime && !$0.hasEnded ? $0 : nil }
         } else {
             leader = ProcessTree.leader(in: Procfs.processes()) {
-                ProcessTree.process($0, isMarkedFor: record.startID, exactly: true)
+                ProcessTree.marks(of: $0).contains(record.startID)
             }
         }
         if let leader, let pidfd = Self.hold(leader) {
@@ -147,7 +149,7 @@ public struct HostLauncher: Launcher {
                 pid: leader.pid, startTime: leader.startTime,
                 handle: HostProcess(
                     tree: tree, group: self.groups?.find(record.startID, limits: record.spec.process.limits),
-                    pidfd: pidfd, registry: self.registry,
+                    pidfd: pidfd, registry: self.registry, scanner: self.scanner,
                     sandbox: HeldSandbox(owner: self.sandbox, of: record.startID, near: leader.pid)))
         }
         await self.groups?.end(record.startID)
@@ -155,7 +157,7 @@ public struct HostLauncher: Launcher {
         // Nobody has watched the number meanwhile, so only the mark is trusted.
         let rest = ProcessTree(leader: -1, leaderStart: 0, startID: record.startID)
         while true {
-            let living = HeldProcess.living(in: rest)
+            let living = await HeldProcess.living(in: rest, scanner: self.scanner)
             if living.isEmpty { return nil }
             for process in living { process.signal(SIGKILL) }
             for process in living { await process.waitForEnd() }

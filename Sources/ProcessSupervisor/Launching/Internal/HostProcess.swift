@@ -16,20 +16,22 @@ final class HostProcess: ProcessHandle {
     private let group: ControlGroup?
     private let pidfd: Descriptor
     private let registry: OrphanRegistry
+    private let scanner: ProcessScanner
     /// The sandbox that is its own, if it has one.
     private let sandbox: HeldSandbox
     private let exit = Mutex(ExitStatus?.none)
-    /// Scanning /proc blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
+    /// Reading about many processes blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
     private static let scans = DispatchQueue(label: "slipway.process-supervisor.scans", attributes: .concurrent)
 
     init(
         tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry,
-        sandbox: HeldSandbox
+        scanner: ProcessScanner, sandbox: HeldSandbox
     ) {
         self.tree = tree
         self.group = group
         self.pidfd = pidfd
         self.registry = registry
+        self.scanner = scanner
         self.sandbox = sandbox
         registry.add(tree)
         sandbox.owner?.add(tree.startID, pidfd)
@@ -132,18 +134,16 @@ final class HostProcess: ProcessHandle {
 
     /// Who is left: by the group, which the kernel answers at once, or by the traces, for which all of `/proc` is read.
     private func living(thorough: Bool = false) async -> [HeldProcess] {
-        let tree = self.tree
-        let group = self.group
-        return await Self.onQueue {
-            let members = group?.hasMembership == true ? group.map { HeldProcess.living(in: $0) } : nil
-            guard thorough || members == nil else { return members ?? [] }
-            // Who has left the group has done so on purpose and not by being careless with its environment: that of every
-            // process on the machine need not be read, which is most of the cost.
-            return HeldProcess.living(in: tree, and: members ?? [], readsMarks: members == nil)
-        }
+        var members: [HeldProcess]?
+        if let group, group.hasMembership { members = await Self.onQueue { HeldProcess.living(in: group) } }
+        if let members, !thorough { return members }
+        // Who has left the group has done so on purpose and not by being careless with its environment: that of every
+        // process on the machine need not be read, which is most of the cost.
+        return await HeldProcess.living(
+            in: self.tree, and: members ?? [], readsMarks: members == nil, scanner: self.scanner)
     }
 
-    private static func onQueue<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+    fileprivate static func onQueue<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
         await withCheckedContinuation { continuation in
             Self.scans.async { continuation.resume(returning: body()) }
         }
@@ -175,27 +175,32 @@ struct HeldProcess: Sendable {
 
     /// Who is left by the traces, and others that are held already.
     static func living(
-        in tree: ProcessTree, and others: [HeldProcess] = [], readsMarks: Bool = true
-    ) -> [HeldProcess] {
-        func members(in processes: [ProcessEntry]) -> [HeldProcess] {
-            let held = Set(others.map(\.pid))
-            return tree.members(in: processes, excluding: getpid()) {
-                readsMarks && ProcessTree.process($0, isMarkedFor: tree.startID)
+        in tree: ProcessTree, and others: [HeldProcess] = [], readsMarks: Bool = true, scanner: ProcessScanner
+    ) async -> [HeldProcess] {
+        let held = Set(others.map(\.pid))
+        @Sendable func members(in snapshot: ProcessSnapshot) -> [HeldProcess] {
+            tree.members(in: snapshot.processes, excluding: getpid()) { pid in
+                readsMarks && snapshot.marks(of: pid).contains { ProcessTree.mark($0, isOf: tree.startID) }
             }
             .filter { !$0.hasEnded && !held.contains($0.pid) }.compactMap { HeldProcess($0) }
         }
         // A long look misses who starts a successor and ends. Whoever was born meanwhile is looked at by number, until
         // nobody is born during a look; then there was nobody to miss, and a last long look says so.
         for _ in 0..<10 {
-            var newest = Procfs.newestProcess()
-            var found = others + members(in: Procfs.processes())
-            var wasQuiet = true
-            for _ in 0..<1000 where found.isEmpty {
-                guard let last = newest, let now = Procfs.newestProcess(), now != last else { break }
-                newest = now
-                wasQuiet = false
-                guard now > last, now - last < 1000 else { break }  // the numbers have begun anew
-                found = members(in: (last + 1...now).compactMap { Procfs.process($0) })
+            let before = Procfs.newestProcess()
+            let snapshot = await scanner.snapshot()
+            let (found, wasQuiet) = await HostProcess.onQueue {
+                var newest = before
+                var found = others + members(in: snapshot)
+                var wasQuiet = true
+                for _ in 0..<1000 where found.isEmpty {
+                    guard let last = newest, let now = Procfs.newestProcess(), now != last else { break }
+                    newest = now
+                    wasQuiet = false
+                    guard now > last, now - last < 1000 else { break }  // the numbers have begun anew
+                    found = members(in: ProcessSnapshot(ofNumbers: last + 1...now))
+                }
+                return (found, wasQuiet)
             }
             if !found.isEmpty || wasQuiet { return found }
         }

@@ -42,6 +42,8 @@ struct ProcessTree: Sendable {
         // A number is not given away as long as a group or session of that number exists: when somebody else has the
         // leader's, then of the session nothing is left.
         let numbersAreOurs = leaderEntry == nil || leaderEntry?.startTime == self.leaderStart
+        let brand = self.brand
+        let startBrand = Self.brand(of: self.startID)
         var members: Set<Int32> = []
         for process in processes where process.startTime >= self.leaderStart && process.pid != own {
             let isLeader = process.pid == self.leader && process.startTime == self.leaderStart
@@ -49,10 +51,9 @@ struct ProcessTree: Sendable {
             let sharesSession =
                 self.leader > 0 && numbersAreOurs
                 && (process.session == self.leader || process.group == self.leader)
-            let isBranded = self.brand == process.residentLimit
+            let isBranded = brand == process.residentLimit
             // Who has another start's brand has its mark as well: no need to read that.
-            let isAnothers =
-                Self.isBrand(process.residentLimit) && process.residentLimit != Self.brand(of: self.startID)
+            let isAnothers = Self.isBrand(process.residentLimit) && process.residentLimit != startBrand
             if isLeader || sharesSession || isBranded
                 || (!isAnothers && !process.hasEnded && carriesMarker(process.pid))
             {
@@ -77,14 +78,18 @@ struct ProcessTree: Sendable {
             .min { ($0.startTime, $0.pid) < ($1.startTime, $1.pid) }
     }
 
-    /// Whether a process carries the mark of a start, or of something that was started on its behalf, as probes are
-    /// (`<start>.<more>`).
-    static func process(_ pid: Int32, isMarkedFor startID: String, exactly: Bool = false) -> Bool {
-        let entry = Array("\(LaunchRequest.markerVariable)=\(startID)".utf8)
-        return Procfs.environment(of: pid) { candidate in
-            guard candidate.starts(with: entry) else { return false }
-            let rest = candidate.dropFirst(entry.count)
-            return rest.isEmpty || (!exactly && rest.first == UInt8(ascii: "."))
+    /// The marks in the environment of a process. There is one, but whoever calls `putenv` may have more.
+    static func marks(of pid: Int32) -> [String] {
+        let prefix = Array("\(LaunchRequest.markerVariable)=".utf8)
+        return Procfs.environment(of: pid).compactMap { entry in
+            entry.starts(with: prefix) ? String(decoding: entry.dropFirst(prefix.count), as: UTF8.self) : nil
         }
+    }
+
+    /// Whether a mark is that of a start, or of something that was started on its behalf, as probes are
+    /// (`<start>.<more>`).
+    static func mark(_ mark: String, isOf startID: String) -> Bool {
+        mark.utf8.starts(with: startID.utf8)
+            && [nil, UInt8(ascii: ".")].contains(mark.utf8.dropFirst(startID.utf8.count).first)
     }
 }

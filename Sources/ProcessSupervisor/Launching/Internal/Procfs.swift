@@ -60,10 +60,9 @@ package enum Procfs {
             state: text[nameEnd + 2], residentLimit: numbers[25], exitCode: number(52))
     }
 
-    /// Whether the environment that a process was executed with has such an entry (`NAME=value`).
-    static func environment(of pid: Int32, contains matches: (ArraySlice<UInt8>) -> Bool) -> Bool {
-        guard let text = Self.read("/proc/\(pid)/environ", limit: 1 << 20), !text.isEmpty else { return false }
-        return text.split(separator: 0).contains(where: matches)
+    /// The entries (`NAME=value`) of the environment that a process was executed with.
+    static func environment(of pid: Int32) -> [ArraySlice<UInt8>] {
+        Self.read("/proc/\(pid)/environ", limit: 1 << 20)?.split(separator: 0) ?? []
     }
 
     /// The children of this process, ended ones included.
@@ -73,8 +72,8 @@ package enum Procfs {
         for task in Self.processIdentifiers(in: "/proc/self/task") {
             guard let text = Self.read("/proc/self/task/\(task)/children", limit: 1 << 20) else { continue }
             supported = true
-            children += text.split(separator: UInt8(ascii: " ")).compactMap {
-                Int32(String(decoding: $0, as: UTF8.self))
+            children += text.split(separator: UInt8(ascii: " ")).map { digits in
+                digits.reduce(0) { $0 &* 10 &+ Int32($1 &- UInt8(ascii: "0")) }
             }
         }
         if supported { return children }
