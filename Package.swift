@@ -165,6 +165,11 @@ let examples: [Target] = [
         path: "Benchmarks/Programs/route-changes",
         swiftSettings: settings),
     .executableTarget(
+        name: "supervise",
+        dependencies: ["ProcessSupervisor", .logging, .system],
+        path: "Benchmarks/Programs/supervise",
+        swiftSettings: settings),
+    .executableTarget(
         name: "metrics-example",
         dependencies: ["MetricsCore", .logging, .metrics],
         path: "Examples/metrics",

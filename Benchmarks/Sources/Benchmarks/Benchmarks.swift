@@ -53,6 +53,14 @@ struct Benchmarks {
         if scenario == .push {
             return try PushScenario(options: options, scratch: scratch, processes: processes).run()
         }
+        let supervisors = SupervisorScenarios(options: options, scratch: scratch, processes: processes)
+        switch scenario {
+        case .supervisorStart: return try supervisors.start()
+        case .supervisorMany: return try supervisors.many()
+        case .supervisorExits: return try supervisors.exits()
+        case .supervisorLogs: return try supervisors.logs()
+        default: break
+        }
         let stand = try RouterStand(options: options, scratch: scratch, processes: processes)
         return switch scenario {
         case .router: try BodyScenario(stand: stand).run()
@@ -64,7 +72,7 @@ struct Benchmarks {
         case .routerChanges: try RouteChangeScenario(stand: stand).run()
         case .routerThreads: try ThreadScenario(stand: stand).run()
         case .routerWebSockets: try WebSocketScenario(stand: stand).run()
-        case .push: []
+        default: []
         }
     }
 }

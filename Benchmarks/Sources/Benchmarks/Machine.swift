@@ -72,7 +72,7 @@ struct Machine {
         }
     }
 
-    private static var all: [pid_t] {
+    static var all: [pid_t] {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
     }
 }

@@ -11,6 +11,10 @@ enum Scenario: String, CaseIterable {
     case routerChanges = "router-changes"
     case routerThreads = "router-threads"
     case routerWebSockets = "router-websockets"
+    case supervisorStart = "supervisor-start"
+    case supervisorMany = "supervisor-many"
+    case supervisorExits = "supervisor-exits"
+    case supervisorLogs = "supervisor-logs"
     case push
 
     var title: String {
@@ -24,6 +28,10 @@ enum Scenario: String, CaseIterable {
         case .routerChanges: "routes that change under load"
         case .routerThreads: "two threads beside one"
         case .routerWebSockets: "memory of idle WebSockets"
+        case .supervisorStart: "what a supervisor's start of a program costs"
+        case .supervisorMany: "a thousand programs: memory, idle CPU, their stop"
+        case .supervisorExits: "how long the end of a program is unnoticed"
+        case .supervisorLogs: "lines captured"
         case .push: "a push, and the switch to the new release"
         }
     }
