@@ -77,7 +77,9 @@ extension [Double] {
     }
 
     fileprivate func summary(_ unit: String) -> String {
-        func text(_ value: Double) -> String { String(format: abs(value) < 100 ? "%.1f" : "%.0f", value) }
+        func text(_ value: Double) -> String {
+            String(format: abs(value) < 1 ? "%.2f" : abs(value) < 100 ? "%.1f" : "%.0f", value)
+        }
         return "\(text(self.median ?? .nan)) \(unit) [\(text(self.min() ?? .nan))–\(text(self.max() ?? .nan))]"
     }
 }
