@@ -68,7 +68,7 @@ struct AttackScene: Sendable {
                     "VICTIM_PID": String(status.pid ?? 0), "HOST_PID": String(getpid()), "VICTIM_MARK": Self.mark,
                     // Not to be found in the attacker's own environment.
                     "REST_OF_SECRET": String(Self.secret.dropFirst(3)), "ADMIN_PORT": String(port),
-                    "ABSTRACT": abstract,
+                    "ABSTRACT": abstract, "HOST_NULL": try Self.identity(of: "/dev/null"),
                 ]
                 try await body(
                     AttackScene(
@@ -78,6 +78,13 @@ struct AttackScene: Sendable {
             if attacker.isInContainer { try await OCILauncher(runtime: runtime).endLeftovers(except: []) }
             withExtendedLifetime(listeners) {}
         }
+    }
+
+    /// A file's device and number, by which it is known wherever it is seen.
+    private static func identity(of path: String) throws -> String {
+        var information = stat()
+        guard stat(path, &information) == 0 else { throw Errno(rawValue: errno) }
+        return "\(information.st_dev):\(information.st_ino)"
     }
 
     /// Runs an attack and returns whether it succeeded, and what it said.

@@ -104,7 +104,9 @@ extension IsolationAttack {
             "become root of namespaces of its own, and mount there", succeeds: [.ownUser],
             "unshare --user --map-root-user --mount mount -t tmpfs none /tmp"),
         // To what they are already, for this is the host's.
-        Self("change who may use the host's devices", succeeds: [.hostUser], "chmod 0666 /dev/null"),
+        Self(
+            "change who may use the host's devices", succeeds: [.hostUser],
+            "test $(stat -c %d:%i /dev/null) = $HOST_NULL && chmod 0666 /dev/null"),
         Self("make a device", "mknod /tmp/device-$$ b 7 0 || mknod $TREE/device b 7 0"),
         Self("set what the kernel runs for a core dump", succeeds: [.hostUser], ": >> /proc/sys/kernel/core_pattern"),
         Self(
