@@ -46,5 +46,8 @@ int slipway_give_up_rights(const struct slipway_spawn_options *options);
 void slipway_close_on_exec_from(int first);
 /// Denies system calls that no application needs, for good. Returns 0, or -1 and errno.
 int slipway_filter_system_calls(void);
-/// Keeps abstract Unix sockets of others out of reach, where the kernel can. Returns 0, or -1 and errno.
-int slipway_scope_sockets(void);
+/// Describes that abstract Unix sockets of others are out of reach. Returns a descriptor, -1 where the kernel cannot, or
+/// -2 and errno. It takes a descriptor, which the limit of open files may not allow later.
+int slipway_open_socket_scope(void);
+/// Keeps to it from now on. Returns 0, or -1 and errno.
+int slipway_scope_sockets(int scope);

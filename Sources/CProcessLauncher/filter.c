@@ -127,14 +127,18 @@ int slipway_landlock_version(void) {
 
 // Mounts say already what there is to be opened, and what is read-only: for files, Landlock would say it again. What mounts
 // do not know are abstract Unix sockets, which belong to the network, and that is shared.
-int slipway_scope_sockets(void) {
-    if (slipway_landlock_version() < SLIPWAY_FIRST_WITH_SCOPES) return 0;
+int slipway_open_socket_scope(void) {
+    if (slipway_landlock_version() < SLIPWAY_FIRST_WITH_SCOPES) return -1;
     struct slipway_ruleset ruleset = {.scoped = SLIPWAY_SCOPE_ABSTRACT_SOCKETS};
     int descriptor = (int)syscall(444, &ruleset, sizeof ruleset, 0);
-    if (descriptor < 0) return -1;
-    long outcome = syscall(446 /* landlock_restrict_self */, descriptor, 0);
+    return descriptor < 0 ? -2 : descriptor;
+}
+
+int slipway_scope_sockets(int scope) {
+    if (scope < 0) return 0;
+    long outcome = syscall(446 /* landlock_restrict_self */, scope, 0);
     int error = errno;
-    close(descriptor);
+    close(scope);
     errno = error;
     return (int)outcome;
 }

@@ -129,12 +129,14 @@ int slipway_child_main(void *argument) {
     for (size_t index = 0; index < options->control_group_count; index++) {
         if (write(options->control_groups[index], "0", 1) != 1) FAIL(SLIPWAY_STEP_GROUP);
     }
+    int scope = options->sandbox ? slipway_open_socket_scope() : -1;
+    if (scope == -2) FAIL(SLIPWAY_STEP_FILTER);
     for (size_t index = 0; index < options->limit_count; index++) {
         if (slipway_set_limit(&options->limits[index]) != 0) FAIL(SLIPWAY_STEP_LIMIT);
     }
     int step = slipway_give_up_rights(options);
     if (step != SLIPWAY_STEP_NONE) FAIL(step);
-    if (options->sandbox && slipway_scope_sockets() != 0) FAIL(SLIPWAY_STEP_FILTER);
+    if (slipway_scope_sockets(scope) != 0) FAIL(SLIPWAY_STEP_FILTER);
     if (chdir(options->directory) != 0) FAIL(SLIPWAY_STEP_DIRECTORY);
     if (dup2(context->input, 0) < 0 || dup2(context->output, 1) < 0 || dup2(context->output, 2) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
