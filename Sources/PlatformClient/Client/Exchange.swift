@@ -84,9 +84,18 @@ extension APIClient {
     /// Sends a request and returns the bytes of its answer.
     @discardableResult
     func bytes(_ call: Call) async throws -> ByteBuffer {
-        try await self.translatingErrors {
-            let response = try await self.send(call, timeout: self.configuration.timeout)
-            return try await self.collect(response)
+        // A host that makes room for its successor may close a connection whose request it has not read. What only asks is
+        // asked again (RFC 9110, 9.2.2).
+        var retries = call.method == .get ? 3 : 0
+        while true {
+            do {
+                return try await self.translatingErrors {
+                    let response = try await self.send(call, timeout: self.configuration.timeout)
+                    return try await self.collect(response)
+                }
+            } catch let error as ClientError where error.code == .interrupted && retries > 0 {
+                retries -= 1
+            }
         }
     }
 
