@@ -30,7 +30,7 @@ public struct LifeRecord: Sendable, Hashable, Codable {
 
     private enum FormerKeys: String, CodingKey { case path }
 
-    /// Reads what ``encode(to:)`` writes now or wrote in earlier versions.
+    /// Reads what is written now, or was in earlier versions.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.init(bootTimeoutSeconds: try container.decode(Int.self, forKey: .bootTimeoutSeconds))
