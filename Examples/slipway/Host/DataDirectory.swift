@@ -58,7 +58,8 @@ struct DataDirectory {
     /// Lets another host have it.
     func unlock() { try? self.lock.close() }
 
-    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory that everybody has.
+    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory that everybody has. Not where
+    /// `TMPDIR` says: whoever looks for the socket may have another than the host.
     func socketPath(_ name: String) throws -> FilePath { try Self.socketPath(name, in: self.path) }
 
     static func socketPath(_ name: String, in directory: FilePath) throws -> FilePath {

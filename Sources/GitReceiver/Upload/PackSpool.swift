@@ -26,6 +26,8 @@ final class PackSpool: Sendable {
         var template = Array(directory.appending("tmp_fetch_XXXXXX").string.utf8CString)
         let descriptor = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } ?? -1 }
         guard descriptor >= 0 else { throw Files.failure("A temporary file could not be created") }
+        // Nobody whom the process starts is to have it.
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = template.withUnsafeBufferPointer { $0.baseAddress.map { unlink($0) } }
         self.descriptor = descriptor
         self.limit = limit
