@@ -15,8 +15,9 @@ struct Chunker: Sendable {
 
     /// What files are cut with: 64 KiB on average.
     static let files = Chunker(minimum: 16 << 10, average: 64 << 10, maximum: 256 << 10)
-    /// What manifests are cut with: smaller, so that a release which changed one file stores little of its manifest anew.
-    static let manifests = Chunker(minimum: 2 << 10, average: 8 << 10, maximum: 32 << 10)
+    /// What manifests and the lists of their chunks are cut with: much smaller, so that a release which changed one file
+    /// stores little of its manifest anew.
+    static let manifests = Chunker(minimum: 128, average: 512, maximum: 2 << 10)
 
     /// Files up to this size are one chunk: looking for cuts in them costs more than it can save.
     static let wholeFileLimit = 64 << 10

@@ -55,8 +55,9 @@ struct GarbageCollection {
             try self.cancellation.check()
             do throws(SlugStoreError) {
                 let record = try self.directory.readRecord(of: id)
-                for chunk in record.manifest { live.insert(chunk.id) }
-                for entry in try self.directory.readManifest(record, reader: reader).entries {
+                let (manifest, chunks) = try self.directory.readManifestAndChunks(record, reader: reader)
+                for chunk in chunks { live.insert(chunk.id) }
+                for entry in manifest.entries {
                     guard case .file(_, let chunks) = entry.kind else { continue }
                     for chunk in chunks { live.insert(chunk.id) }
                 }

@@ -35,7 +35,7 @@ extension LocalSlugRepository {
         let manifest = Self.manifest(metadata, entries, try ingest.run())
         let bytes = manifest.encoded()
         let id = SlugID(ChunkID(of: bytes))
-        let chunks = try self.store(manifest: bytes, in: pack)
+        let tree = try self.store(manifest: bytes, in: pack)
         try cancellation.check()
 
         // First the pack, then the record that makes the slug: at every instant, a record finds its chunks.
@@ -44,7 +44,7 @@ extension LocalSlugRepository {
             let summary = SlugSummary(
                 id: id, metadata: metadata, files: manifest.files, bytes: manifest.bytes, newBytesStored: packBytes,
                 createdAt: self.configuration.now().toTheMillisecond)
-            if let stored = try self.store(SlugRecord(summary: summary, manifest: chunks), in: directory) {
+            if let stored = try self.store(SlugRecord(summary: summary, manifest: tree), in: directory) {
                 return stored
             }
         }
@@ -83,24 +83,18 @@ extension LocalSlugRepository {
             })
     }
 
-    private func store(
-        manifest bytes: [UInt8], in pack: PendingPack
-    ) throws(SlugStoreError) -> [SlugManifest.ChunkReference] {
+    private func store(manifest bytes: [UInt8], in pack: PendingPack) throws(SlugStoreError) -> ManifestTree {
+        guard bytes.count <= ManifestTree.maxBytes else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message: "The list of the tree's files has \(bytes.count) bytes; the limit is \(ManifestTree.maxBytes).")
+        }
         let frames = try FrameWriter(pack: pack, level: self.configuration.compressionLevel)
-        var chunks: [SlugManifest.ChunkReference] = []
-        try bytes.withBytes { bytes throws(SlugStoreError) in
-            var rest = bytes
-            while !rest.isEmpty {
-                let length = Chunker.manifests.firstCut(in: rest)
-                let piece = UnsafeRawBufferPointer(rebasing: rest[..<length])
-                let chunk = SlugManifest.ChunkReference(id: ChunkID(of: piece), length: length)
-                if pack.claim(chunk.id) { try frames.append(chunk, piece) }
-                chunks.append(chunk)
-                rest = UnsafeRawBufferPointer(rebasing: rest[length...])
-            }
+        let tree = try ManifestTree(bytes) { chunk, piece throws(SlugStoreError) in
+            if pack.claim(chunk.id) { try frames.append(chunk, piece) }
         }
         try frames.flush()
-        return chunks
+        return tree
     }
 
     /// Writes a record. `nil` if the slug has one.

@@ -48,17 +48,22 @@ extension RepositoryDirectory {
 
     /// Puts a slug's manifest together from its chunks. That its digest is the slug's proves all of it.
     func readManifest(_ record: SlugRecord, reader: ChunkReader) throws(SlugStoreError) -> SlugManifest {
+        try self.readManifestAndChunks(record, reader: reader).manifest
+    }
+
+    /// The manifest, and the chunks that it is stored in itself.
+    func readManifestAndChunks(
+        _ record: SlugRecord, reader: ChunkReader
+    ) throws(SlugStoreError) -> (manifest: SlugManifest, chunks: [SlugManifest.ChunkReference]) {
         let id = record.summary.id
-        var bytes: [UInt8] = []
-        for chunk in record.manifest {
-            guard bytes.count < 1 << 30 else { throw .corrupted("The manifest of \(id) has over 1 GiB.") }
+        let (bytes, chunks) = try record.manifest.read { chunk, bytes throws(SlugStoreError) in
             try reader.withChunk(chunk, for: "the manifest of \(id)") { bytes.append(contentsOf: $0) }
         }
         guard SlugID(ChunkID(of: bytes)) == id else {
             throw .corrupted("The manifest of \(id) does not have that digest. Restore its record, or remove the slug.")
         }
         do throws(ByteReader.Malformed) {
-            return try SlugManifest(decoding: bytes)
+            return (try SlugManifest(decoding: bytes), chunks)
         } catch {
             throw .corrupted("The manifest of \(id) \(error.what) (at byte \(error.offset)).")
         }

@@ -8,7 +8,7 @@
 /// like any file, so that slugs which differ little share most of it.
 struct SlugRecord: Sendable {
     var summary: SlugSummary
-    var manifest: [SlugManifest.ChunkReference]
+    var manifest: ManifestTree
 
     private struct Stored: Codable {
         struct Chunk: Codable {
@@ -24,16 +24,19 @@ struct SlugRecord: Sendable {
         var newBytesStored: Int64
         var metadata: SlugMetadata
         var manifest: [Chunk]
+        /// Missing in version 1, which had none.
+        var levels: Int?
     }
 
     /// One line of JSON, and one with its digest.
     func encoded() throws(SlugStoreError) -> [UInt8] {
         let stored = Stored(
-            version: 1, id: self.summary.id,
+            version: 2, id: self.summary.id,
             createdAt: Int64((self.summary.createdAt.timeIntervalSince1970 * 1000).rounded()),
             files: self.summary.files, bytes: self.summary.bytes, newBytesStored: self.summary.newBytesStored,
             metadata: self.summary.metadata,
-            manifest: self.manifest.map { Stored.Chunk(id: $0.id.description, length: $0.length) })
+            manifest: self.manifest.roots.map { Stored.Chunk(id: $0.id.description, length: $0.length) },
+            levels: self.manifest.levels)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
@@ -45,7 +48,7 @@ struct SlugRecord: Sendable {
         }
     }
 
-    init(summary: SlugSummary, manifest: [SlugManifest.ChunkReference]) {
+    init(summary: SlugSummary, manifest: ManifestTree) {
         self.summary = summary
         self.manifest = manifest
     }
@@ -63,23 +66,28 @@ struct SlugRecord: Sendable {
         } catch {
             throw SlugStoreError(code: .corrupted, message: "The record of \(id) cannot be read.", cause: error)
         }
-        guard stored.version == 1 else {
+        guard (1...2).contains(stored.version) else {
             throw SlugStoreError(
-                code: .unsupportedFormat, message: "The record of \(id) has version \(stored.version), this reads 1.")
+                code: .unsupportedFormat,
+                message: "The record of \(id) has version \(stored.version); this reads up to 2.")
         }
         guard stored.id == id else { throw .corrupted("The record of \(id) is that of \(stored.id).") }
         self.summary = SlugSummary(
             id: id, metadata: stored.metadata, files: stored.files, bytes: stored.bytes,
             newBytesStored: stored.newBytesStored,
             createdAt: Date(timeIntervalSince1970: Double(stored.createdAt) / 1000))
-        var manifest: [SlugManifest.ChunkReference] = []
+        var roots: [SlugManifest.ChunkReference] = []
         for chunk in stored.manifest {
             guard let id = ChunkID(hex: chunk.id) else {
                 throw .corrupted("The record of \(id) names a chunk that is none.")
             }
-            manifest.append(SlugManifest.ChunkReference(id: id, length: chunk.length))
+            roots.append(SlugManifest.ChunkReference(id: id, length: chunk.length))
         }
-        self.manifest = manifest
+        let levels = stored.levels ?? 0
+        guard (0...ManifestTree.maxLevels).contains(levels) else {
+            throw .corrupted("The record of \(id) has \(levels) levels of lists; none has so many.")
+        }
+        self.manifest = ManifestTree(roots: roots, levels: levels)
     }
 }
 
