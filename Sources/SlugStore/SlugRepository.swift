@@ -28,9 +28,10 @@ public protocol SlugRepository: Sendable {
         _ tree: FilePath, metadata: SlugMetadata, progress: (@Sendable (SlugProgress) -> Void)?
     ) async throws(SlugStoreError) -> SlugSummary
 
-    /// Makes the slug's tree, once: every byte is verified while it is written, the tree appears in one step, a second
+    /// Makes the slug's tree, once, if its signatures are as they have to be: every byte is verified while it is written, the tree appears in one step, a second
     /// call finds it there, and concurrent calls share the work.
-    /// - Throws: ``SlugStoreError/Code/notFound``; ``SlugStoreError/Code/corrupted``, saying which chunk and file.
+    /// - Throws: ``SlugStoreError/Code/notFound``; ``SlugStoreError/Code/corrupted``, saying which chunk and file;
+    ///   ``SlugStoreError/Code/untrusted``; ``SlugStoreError/Code/noSpace``, before anything is written.
     func materialise(_ id: SlugID) async throws(SlugStoreError) -> MaterialisedSlug
 
     /// What is known of a slug.
@@ -39,6 +40,19 @@ public protocol SlugRepository: Sendable {
 
     /// All slugs, oldest first. A slug whose record is damaged is left out (and logged) so that it hides no other.
     func list() async throws(SlugStoreError) -> [SlugSummary]
+
+    /// The files, directories and links of a slug, each directory before what is in it.
+    /// - Throws: ``SlugStoreError/Code/notFound``; ``SlugStoreError/Code/corrupted``.
+    func contents(of id: SlugID) async throws(SlugStoreError) -> [SlugEntry]
+
+    /// Keeps a signature with a slug. A second one of the same key replaces the first.
+    /// - Throws: ``SlugStoreError/Code/untrusted`` if it is not a valid one of this slug; ``SlugStoreError/Code/notFound``;
+    ///   ``SlugStoreError/Code/limitExceeded`` beyond 32 keys.
+    func add(_ signature: SlugSignature, to id: SlugID) async throws(SlugStoreError)
+
+    /// The signatures that are kept with a slug, in the order of their keys. What is valid is for ``SignaturePolicy`` to say.
+    /// - Throws: ``SlugStoreError/Code/notFound``; ``SlugStoreError/Code/corrupted``.
+    func signatures(of id: SlugID) async throws(SlugStoreError) -> [SlugSignature]
 
     /// Reads and checks every stored byte of a slug.
     /// - Throws: ``SlugStoreError/Code/corrupted``, saying which chunk and file; ``SlugStoreError/Code/notFound``.
@@ -53,6 +67,18 @@ public protocol SlugRepository: Sendable {
 }
 
 extension SlugRepository {
+    /// What one slug has that another has not.
+    /// - Throws: As ``contents(of:)``.
+    public func difference(from old: SlugID, to new: SlugID) async throws(SlugStoreError) -> SlugDifference {
+        SlugDifference(from: try await self.contents(of: old), to: try await self.contents(of: new))
+    }
+
+    /// Vouches for a slug.
+    /// - Throws: As ``add(_:to:)``.
+    public func sign(_ id: SlugID, by signer: SlugSigner) async throws(SlugStoreError) {
+        try await self.add(try signer.signature(of: id), to: id)
+    }
+
     /// Stores the tree at `tree` without telling how far it is.
     public func put(_ tree: FilePath, metadata: SlugMetadata) async throws(SlugStoreError) -> SlugSummary {
         try await self.put(tree, metadata: metadata, progress: nil)

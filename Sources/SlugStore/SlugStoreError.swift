@@ -28,6 +28,8 @@ public struct SlugStoreError: Error, Sendable, CustomStringConvertible {
         public static let destinationExists = Code("destination-exists")
         /// The disk or the quota is full.
         public static let noSpace = Code("no-space")
+        /// A slug is not signed as it has to be, or a key is none.
+        public static let untrusted = Code("untrusted")
         /// A system call failed.
         public static let inputOutput = Code("input-output")
         /// The stream that an archive was read from, or written to, failed; see the cause.

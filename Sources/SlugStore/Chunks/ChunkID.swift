@@ -31,6 +31,12 @@ struct ChunkID: Hashable, Sendable, Comparable, CustomStringConvertible {
         }
     }
 
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        self.append(to: &bytes)
+        return bytes
+    }
+
     static func == (lhs: ChunkID, rhs: ChunkID) -> Bool {
         lhs.words.0 == rhs.words.0 && lhs.words.1 == rhs.words.1 && lhs.words.2 == rhs.words.2
             && lhs.words.3 == rhs.words.3

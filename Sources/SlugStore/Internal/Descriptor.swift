@@ -70,6 +70,13 @@ final class Descriptor: Sendable {
         return nil
     }
 
+    /// The bytes of its file system that this user may still take.
+    func availableBytes(_ what: @autoclosure () -> String) throws(SlugStoreError) -> Int64 {
+        var status = statvfs()
+        guard retrying({ fstatvfs(self.raw, &status) }) == 0 else { throw .systemCall(what()) }
+        return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+    }
+
     func makeDirectory(
         _ name: some Collection<UInt8>, mode: mode_t, _ what: @autoclosure () -> String
     ) throws(SlugStoreError) {

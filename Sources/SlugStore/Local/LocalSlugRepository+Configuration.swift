@@ -15,8 +15,14 @@ extension LocalSlugRepository {
         public var compressionLevel = 3
         /// What a tree may be at most.
         public var limits = TreeLimits()
-        /// The threads that read, hash and compress one tree. Each takes some 5 MiB of memory. Default: 2.
-        public var workers = 2
+        /// The threads that read, hash and compress one tree. Each takes some 5 MiB of memory. Default: as many as there are
+        /// processors, at most 8.
+        public var workers = min(ProcessInfo.processInfo.activeProcessorCount, 8)
+        /// What is left of the disk for everybody else: what would take from that is refused beforehand with
+        /// ``SlugStoreError/Code/noSpace`` and the numbers. In bytes; default: 256 MiB.
+        public var reservedBytes: Int64 = 256 << 20
+        /// Whose signature a slug needs before it is materialised. Default: nobody's.
+        public var signatures = SignaturePolicy.none
         /// How long to wait for another process that holds the repository, for example while it collects garbage, before
         /// ``SlugStoreError/Code/busy`` is thrown. Default: one minute.
         public var lockTimeout: Duration = .seconds(60)
@@ -28,5 +34,7 @@ extension LocalSlugRepository {
 
         /// The defaults, for a repository in `directory`.
         public init(directory: FilePath) { self.directory = directory }
+
+        var reserve: DiskReserve { DiskReserve(bytes: self.reservedBytes) }
     }
 }

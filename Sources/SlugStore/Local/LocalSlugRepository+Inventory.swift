@@ -8,6 +8,15 @@ extension LocalSlugRepository {
         try await BlockingWork.run { _ throws(SlugStoreError) in try self.directory().readRecord(of: id).summary }
     }
 
+    /// The files, directories and links of a slug.
+    public func contents(of id: SlugID) async throws(SlugStoreError) -> [SlugEntry] {
+        try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
+            try directory.readManifest(
+                try directory.readRecord(of: id), reader: try ChunkReader(index: self.index, packs: directory.packs)
+            ).contents
+        }
+    }
+
     /// All slugs, oldest first. Damaged records are logged and left out.
     public func list() async throws(SlugStoreError) -> [SlugSummary] {
         let summaries: [SlugSummary] = try await BlockingWork.run { cancellation throws(SlugStoreError) in
@@ -75,10 +84,10 @@ extension LocalSlugRepository {
             try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
                 // The record first: without it, whoever makes the tree at this moment removes it again.
                 guard try directory.move(id.hex, from: directory.slugs, to: directory.removed, as: id.hex) else {
-                    throw SlugStoreError(
-                        code: .notFound, message: "There is no slug \(id) in the repository \(directory.path).")
+                    throw directory.notFound(id)
                 }
                 self.distrust(id)
+                try directory.removeSignatures(of: id)
                 try directory.removeTree(id.hex)
             }
         }

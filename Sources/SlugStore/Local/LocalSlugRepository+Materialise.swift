@@ -17,6 +17,10 @@ extension LocalSlugRepository {
         return try await self.withTree(of: id) { () async throws(SlugStoreError) in
             let path = try await self.withRepository(.shared) { directory, cancellation throws(SlugStoreError) in
                 if let path = try self.trustedTree(of: id) { return path }
+                if self.configuration.signatures != .none {
+                    guard try directory.hasRecord(of: id) else { throw directory.notFound(id) }
+                    try self.configuration.signatures.check(id, signatures: try directory.signatures(of: id))
+                }
                 if try !self.isSound(id, in: directory, cancellation) {
                     try self.makeTree(of: id, in: directory, cancellation)
                 }
@@ -55,6 +59,10 @@ extension LocalSlugRepository {
         let record = try directory.readRecord(of: id)
         let manifest = try directory.readManifest(
             record, reader: try ChunkReader(index: self.index, packs: directory.packs))
+        // Each file ends in a block of its own.
+        try self.configuration.reserve.check(
+            manifest.bytes + Int64(manifest.entries.count) * 4096, on: directory.trees,
+            "the tree of \(id) (\(manifest.bytes) bytes in \(manifest.files) files)")
         let tree = try directory.makeTemporaryDirectory()
         try TreeWriter(
             manifest, into: tree.descriptor, index: self.index, packs: directory.packs,

@@ -28,7 +28,7 @@ extension LocalSlugRepository {
     ) throws(SlugStoreError) -> SlugSummary {
         let root = try Descriptor.directory(at: tree)
         let entries = try TreeScanner.scan(root, limits: self.configuration.limits, cancellation: cancellation)
-        let pack = PendingPack(directory: directory, index: self.index)
+        let pack = PendingPack(directory: directory, index: self.index, reserve: self.configuration.reserve)
         let ingest = TreeIngest(
             entries, of: root, into: pack, configuration: self.configuration, cancellation: cancellation,
             progress: progress)
@@ -64,7 +64,7 @@ extension LocalSlugRepository {
         return SlugID(ChunkID(of: Self.manifest(metadata, entries, try ingest.run()).encoded()))
     }
 
-    private static func manifest(
+    static func manifest(
         _ metadata: SlugMetadata, _ entries: [TreeScanner.Entry], _ files: [TreeIngest.File]
     ) -> SlugManifest {
         let files = Dictionary(uniqueKeysWithValues: files.map { ($0.position, $0) })
@@ -83,7 +83,7 @@ extension LocalSlugRepository {
             })
     }
 
-    private func store(manifest bytes: [UInt8], in pack: PendingPack) throws(SlugStoreError) -> ManifestTree {
+    func store(manifest bytes: [UInt8], in pack: PendingPack) throws(SlugStoreError) -> ManifestTree {
         guard bytes.count <= ManifestTree.maxBytes else {
             throw SlugStoreError(
                 code: .limitExceeded,

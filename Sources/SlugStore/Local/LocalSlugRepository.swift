@@ -23,7 +23,7 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
     let configuration: Configuration
     let logger: Logger
     let index = ChunkIndex()
-    private let clock: any Clock<Duration>
+    let clock: any Clock<Duration>
     private let locks = LockTable<LockKey>()
     private let opened = Mutex<Opened?>(nil)
 
@@ -128,6 +128,12 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
     }
 
     // MARK: The index
+
+    /// Forgets which packs there are, damaged ones too, to look again.
+    func forgetPacks() {
+        self.opened.withLock { $0?.damagedPacks = [] }
+        self.index.removeAll()
+    }
 
     /// Loads the packs that have come since, for example from another process.
     func refreshIndex(_ directory: RepositoryDirectory) throws(SlugStoreError) {

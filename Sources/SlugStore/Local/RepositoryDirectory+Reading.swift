@@ -28,6 +28,10 @@ extension RepositoryDirectory {
         try self.slugs.status(of: id.hex.utf8, "Looking for the slug \(id)") != nil
     }
 
+    func notFound(_ id: SlugID) -> SlugStoreError {
+        SlugStoreError(code: .notFound, message: "There is no slug \(id) in the repository \(self.path).")
+    }
+
     func readRecord(of id: SlugID) throws(SlugStoreError) -> SlugRecord {
         let what = "Reading the record of \(id)"
         let file: Descriptor
@@ -35,7 +39,7 @@ extension RepositoryDirectory {
             file = try self.slugs.open(id.hex.utf8, O_RDONLY, what)
         } catch {
             guard error.cause as? Errno == .noSuchFileOrDirectory else { throw error }
-            throw SlugStoreError(code: .notFound, message: "There is no slug \(id) in the repository \(self.path).")
+            throw self.notFound(id)
         }
         let size = Int(try file.status(what).st_size)
         guard size <= 256 << 20 else { throw .corrupted("The record of \(id) has \(size) bytes; none is that large.") }

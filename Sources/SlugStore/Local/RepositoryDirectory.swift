@@ -17,6 +17,7 @@ final class RepositoryDirectory: Sendable {
     let packs: Descriptor
     let slugs: Descriptor
     let removed: Descriptor
+    let signatures: Descriptor
     let trees: Descriptor
     let temporary: Descriptor
     private let root: Descriptor
@@ -40,6 +41,7 @@ final class RepositoryDirectory: Sendable {
         self.packs = try Self.subdirectory("packs", of: root, mode: 0o700)
         self.slugs = try Self.subdirectory("slugs", of: root, mode: 0o700)
         self.removed = try Self.subdirectory("removed", of: root, mode: 0o700)
+        self.signatures = try Self.subdirectory("signatures", of: root, mode: 0o700)
         self.trees = try Self.subdirectory("trees", of: root, mode: 0o711)
         self.temporary = try Self.subdirectory("tmp", of: root, mode: 0o700)
     }
@@ -63,6 +65,11 @@ final class RepositoryDirectory: Sendable {
                 message: "The repository \(path) says it is \(printable(bytes[..<count])), this version reads "
                     + "\(printable(self.format.utf8.dropLast())). Use the version that wrote it, or another directory.")
         }
+    }
+
+    /// Where packs go that are damaged and could not be repaired; made when there is one.
+    func damaged() throws(SlugStoreError) -> Descriptor {
+        try Self.subdirectory("damaged", of: self.root, mode: 0o700)
     }
 
     private static func subdirectory(

@@ -25,6 +25,13 @@ struct SlugManifest: Equatable, Sendable {
         self.entries.reduce(into: 0) { if case .file = $1.kind { $0 += 1 } }
     }
 
+    /// The chunks of all files, each as often as it is used.
+    var chunks: [ChunkReference] {
+        self.entries.flatMap { entry -> [ChunkReference] in
+            if case .file(_, let chunks) = entry.kind { chunks } else { [] }
+        }
+    }
+
     var bytes: Int64 {
         self.entries.reduce(into: 0) { total, entry in
             guard case .file(_, let chunks) = entry.kind else { return }

@@ -10,18 +10,21 @@ final class PackWriter: Sendable {
 
     private let file: Descriptor
     private let name: String
+    private let reserve: DiskReserve
     private let state = Mutex(State())
 
     /// Starts a pack in an empty file; `name` is for messages.
-    init(file: Descriptor, name: String) throws(SlugStoreError) {
+    init(file: Descriptor, name: String, reserve: DiskReserve) throws(SlugStoreError) {
         self.file = file
         self.name = name
+        self.reserve = reserve
         try Self.write(PackFormat.header, to: file, at: 0, name)
     }
 
     /// Adds a compressed frame that holds `chunks` one after the other.
     func append(_ frame: UnsafeRawBufferPointer, chunks: [SlugManifest.ChunkReference]) throws(SlugStoreError) {
         let size = chunks.reduce(0) { $0 + $1.length }
+        try self.reserve.check(Int64(frame.count), on: self.file, "what is new in the tree")
         // The place is taken under the lock and filled outside of it, so that threads write side by side.
         let offset = self.state.withLock { state in
             let offset = state.end

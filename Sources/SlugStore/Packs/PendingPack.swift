@@ -9,12 +9,16 @@ final class PendingPack: Sendable {
 
     private let directory: RepositoryDirectory
     private let index: ChunkIndex?
+    private let reserve: DiskReserve
     private let state = Mutex(State())
 
-    /// - Parameter index: What is stored already and is not stored again; `nil` stores all that is claimed.
-    init(directory: RepositoryDirectory, index: ChunkIndex?) {
+    /// - Parameters:
+    ///   - index: What is stored already and is not stored again; `nil` stores all that is claimed.
+    ///   - reserve: What it must not take of the disk.
+    init(directory: RepositoryDirectory, index: ChunkIndex?, reserve: DiskReserve) {
         self.directory = directory
         self.index = index
+        self.reserve = reserve
     }
 
     /// Whether the chunk is neither stored nor claimed before: then the caller must add it to a frame.
@@ -29,7 +33,7 @@ final class PendingPack: Sendable {
             Result { () throws(SlugStoreError) in
                 if let file = state.file { return file.writer }
                 let entry = try self.directory.makeTemporaryFile()
-                let writer = try PackWriter(file: entry.descriptor, name: entry.name)
+                let writer = try PackWriter(file: entry.descriptor, name: entry.name, reserve: self.reserve)
                 state.file = (entry, writer)
                 return writer
             }

@@ -7,7 +7,7 @@ extension LocalSlugRepository {
                 logger: self.logger, cancellation: cancellation
             ).run()
             // Packs went and came, and a chunk that was in two of them may be found in another now.
-            self.index.removeAll()
+            self.forgetPacks()
             try self.refreshIndex(directory)
             return report
         }

@@ -56,11 +56,7 @@ struct GarbageCollection {
             do throws(SlugStoreError) {
                 let record = try self.directory.readRecord(of: id)
                 let (manifest, chunks) = try self.directory.readManifestAndChunks(record, reader: reader)
-                for chunk in chunks { live.insert(chunk.id) }
-                for entry in manifest.entries {
-                    guard case .file(_, let chunks) = entry.kind else { continue }
-                    for chunk in chunks { live.insert(chunk.id) }
-                }
+                for chunk in chunks + manifest.chunks { live.insert(chunk.id) }
             } catch {
                 guard error.code == .corrupted else { throw error }
                 throw SlugStoreError(
@@ -78,6 +74,11 @@ struct GarbageCollection {
                 report.slugs += 1
             }
             try TreeRemover.remove(name, in: self.directory.removed)
+        }
+        for (name, _) in try self.directory.signatures.entries("Listing the signatures") {
+            let slug = String(validating: name.prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
+            if let id = slug.flatMap({ SlugID(hex: $0) }), ids.contains(id) { continue }
+            try TreeRemover.remove(name, in: self.directory.signatures)
         }
         for (name, _) in try self.directory.trees.entries("Listing the materialised trees") {
             if let id = RepositoryDirectory.slug(ofTree: name), ids.contains(id) { continue }
@@ -104,7 +105,8 @@ struct GarbageCollection {
 
     private func rewrite(_ packs: [Pack], _ report: inout GarbageReport) throws(SlugStoreError) {
         let reader = try ChunkReader(index: self.index, packs: self.directory.packs)
-        let target = PendingPack(directory: self.directory, index: nil)
+        // Of the reserve, too: more is given back than is taken.
+        let target = PendingPack(directory: self.directory, index: nil, reserve: DiskReserve(bytes: 0))
         let frames = try FrameWriter(pack: target, level: self.compressionLevel)
         var replaced: [Pack] = []
         for pack in packs {
