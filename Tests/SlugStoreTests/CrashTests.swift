@@ -57,8 +57,8 @@
                         number += 1
                     }
                 }
-                // Fewer, and it was not the program that was stopped.
-                #expect(faults >= 10)
+                // Fewer, and it was not the program that was stopped. A collection may have nothing to write.
+                #expect(faults >= (fault != "error=ENOSPC" ? 20 : operation == .gc ? 0 : 8))
             }
         }
 

@@ -51,7 +51,8 @@ import Testing
         let slugs = try (1...12).map { try self.slug($0, bytes: Int64.random(in: 0...50, using: &random)) }.shuffled()
         let protected = Set(slugs.filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map(\.id))
         let policy = RetentionPolicy(
-            keepLast: Int.random(in: 1...14, using: &random), maxAge: Double.random(in: 1...14, using: &random) * 86_400,
+            keepLast: Int.random(in: 1...14, using: &random),
+            maxAge: Double.random(in: 1...14, using: &random) * 86_400,
             maxBytes: Int64.random(in: 0...600, using: &random))
         let expired = policy.expired(slugs, keeping: protected, now: self.day(13))
         let kept = slugs.filter { !expired.contains($0.id) }

@@ -74,7 +74,8 @@ final class Descriptor: Sendable {
     func availableBytes(_ what: @autoclosure () -> String) throws(SlugStoreError) -> Int64 {
         var status = statvfs()
         guard retrying({ fstatvfs(self.raw, &status) }) == 0 else { throw .systemCall(what()) }
-        return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+        return Int64(
+            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
     func makeDirectory(

@@ -14,7 +14,8 @@ struct DiskReserve: Sendable {
         guard available - self.bytes < needed else { return }
         throw SlugStoreError(
             code: .noSpace,
-            message: "There is no room for \(what()): it takes \(needed) bytes, and of the \(available) that are left on the "
+            message:
+                "There is no room for \(what()): it takes \(needed) bytes, and of the \(available) that are left on the "
                 + "disk, \(self.bytes) are reserved. Remove slugs that nobody needs and collect garbage, or make the disk "
                 + "larger.")
     }

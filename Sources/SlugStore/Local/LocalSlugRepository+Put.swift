@@ -87,7 +87,8 @@ extension LocalSlugRepository {
         guard bytes.count <= ManifestTree.maxBytes else {
             throw SlugStoreError(
                 code: .limitExceeded,
-                message: "The list of the tree's files has \(bytes.count) bytes; the limit is \(ManifestTree.maxBytes).")
+                message: "The list of the tree's files has \(bytes.count) bytes; the limit is \(ManifestTree.maxBytes)."
+            )
         }
         let frames = try FrameWriter(pack: pack, level: self.configuration.compressionLevel)
         let tree = try ManifestTree(bytes) { chunk, piece throws(SlugStoreError) in

@@ -92,7 +92,8 @@ public enum SignaturePolicy: Sendable, Hashable {
             }
         throw SlugStoreError(
             code: .untrusted,
-            message: "The slug \(id) \(what), and only signed slugs are used here. Sign it with a trusted key, or deploy it "
+            message:
+                "The slug \(id) \(what), and only signed slugs are used here. Sign it with a trusted key, or deploy it "
                 + "from where that is done.")
     }
 }

@@ -97,7 +97,8 @@ extension LocalSlugRepository {
             }
             let tree = try self.store(manifest: bytes, in: pending)
             let entry = try directory.makeTemporaryFile()
-            try SlugRecord(summary: source.summary, manifest: tree).encoded().withBytes { bytes throws(SlugStoreError) in
+            try SlugRecord(summary: source.summary, manifest: tree).encoded().withBytes {
+                bytes throws(SlugStoreError) in
                 try entry.descriptor.write(bytes, at: 0, "Writing the record of \(source.id)")
             }
             // The record finds its chunks a moment later: nobody else is at work.

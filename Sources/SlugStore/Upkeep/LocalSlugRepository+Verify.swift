@@ -172,7 +172,8 @@ extension LocalSlugRepository {
             for signature in try directory.signatures(of: id) where !signature.isValid(for: id) {
                 findings.report.damages.append(
                     .init(
-                        description: "The signature of the slug \(id) by the key \(hexadecimal(signature.publicKey)) is "
+                        description:
+                            "The signature of the slug \(id) by the key \(hexadecimal(signature.publicKey)) is "
                             + "not valid.", slugs: []))
             }
             try self.checkTree(of: id, record.summary, in: directory, &findings, cancellation)
@@ -204,7 +205,8 @@ extension LocalSlugRepository {
             RepositoryDirectory.voucher(id.hex).utf8, "Noting that the tree of \(id) is damaged")
         findings.report.damages.append(
             .init(
-                description: "The tree of the slug \(id) is not what the slug holds; it is made again when an instance is "
+                description:
+                    "The tree of the slug \(id) is not what the slug holds; it is made again when an instance is "
                     + "started next.", slugs: []))
     }
 }
