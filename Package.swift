@@ -57,9 +57,10 @@ let blocks: [Target] = [
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .target(name: "CSlugStoreIO"),
     .target(
         name: "SlugStore",
-        dependencies: ["CArchive", "CZstd", .crypto, .logging, .system],
+        dependencies: ["CArchive", "CSlugStoreIO", "CZstd", .crypto, .logging, .system],
         swiftSettings: settings),
     // Slug + config -> running instances.
     .target(name: "CProcessLauncher"),

@@ -53,6 +53,9 @@ struct Benchmarks {
         if scenario == .push {
             return try PushScenario(options: options, scratch: scratch, processes: processes).run()
         }
+        if scenario == .slugs {
+            return try SlugScenario(options: options, scratch: scratch, processes: processes).run()
+        }
         let supervisors = SupervisorScenarios(options: options, scratch: scratch, processes: processes)
         switch scenario {
         case .supervisorStart: return try supervisors.start()

@@ -1,3 +1,4 @@
+import CSlugStoreIO
 import SystemPackage
 
 #if canImport(Glibc)
@@ -169,6 +170,11 @@ final class Descriptor: Sendable {
             guard count >= 0 else { throw .systemCall(what()) }
             total += count
         }
+    }
+
+    /// Lets the system begin to write a part of the file to the disk, so that ``synchronise(_:)`` has less to wait for.
+    func startWriting(at offset: UInt64, count: Int) {
+        slipway_start_writing(self.raw, off_t(offset), off_t(count))
     }
 
     func setMode(_ mode: mode_t, _ what: @autoclosure () -> String) throws(SlugStoreError) {

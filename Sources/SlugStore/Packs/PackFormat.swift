@@ -10,7 +10,7 @@ enum PackFormat {
 
     /// What a frame is filled up to before it is compressed: large enough to compress well, small enough that reading
     /// one chunk of it is cheap.
-    static let frameBytes = 1 << 20
+    static let frameBytes = 2 << 20
     /// What a reader accepts for a frame, before it allocates the memory.
     static let maximumFrameBytes = 16 << 20
     /// What a reader accepts for an index, before it allocates the memory.

@@ -34,6 +34,7 @@ final class PackWriter: Sendable {
             return offset
         }
         try self.file.write(frame, at: offset, "Writing the pack \(self.name)")
+        self.file.startWriting(at: offset, count: frame.count)
     }
 
     /// Writes index and footer. All frames must have been appended.
