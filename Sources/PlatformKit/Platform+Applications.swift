@@ -167,19 +167,6 @@ extension Platform {
         }
     }
 
-    private func removeUnused(_ slugs: Set<String>) async {
-        do {
-            let inUse = try await self.store.read { try $0.slugsInUse() }
-            for slug in slugs.subtracting(inUse) {
-                guard let id = SlugID(slug) else { continue }
-                try await self.slugs.remove(id)
-            }
-            _ = try await self.slugs.collectGarbage()
-        } catch {
-            self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
-        }
-    }
-
     /// Switches the maintenance page on or off.
     public func setMaintenance(
         _ enabled: Bool, of name: String, by principal: Principal

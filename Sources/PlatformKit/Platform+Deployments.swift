@@ -59,6 +59,7 @@ extension Platform {
             guard let release = try await self.reading({ try $0.release(version, of: application.id) }) else {
                 throw PlatformError(.notFound, "\(application.name) has no release v\(version)")
             }
+            try await self.requireSlug(of: release)
             return release
         }
         // The releases that went live: a failed one is no place to go back to.
@@ -73,6 +74,7 @@ extension Platform {
             throw PlatformError(
                 .conflict, "v\(live) is the first release of \(application.name); there is none before it")
         }
+        try await self.requireSlug(of: former)
         return former
     }
 

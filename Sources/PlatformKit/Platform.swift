@@ -61,6 +61,11 @@ public final class Platform: Service {
         public var defaultSize = InstanceSize.unlimited.name
         /// How much of a deployment's log is kept, in bytes.
         public var deploymentLogLimit = 10 << 20
+        /// Which slugs of former releases stay: what a rollback finds. Of what is shared with other hosts, which this platform
+        /// does not know of, let nothing go: ``SlugStore/RetentionPolicy`` without limits.
+        public var slugRetention = RetentionPolicy(keepLast: 20)
+        /// What vouches for the slugs that are built here; `nil`: nothing does.
+        public var slugSigner: SlugSigner?
         /// How many applications there may be.
         public var maxApplications = 10_000
         /// How many hosts may be added to one application.

@@ -1,6 +1,12 @@
 import SlugStore
 import SystemPackage
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 extension SlugRepositoryConformance.Check {
     /// All promises.
     public static let all: [Self] = [
@@ -49,6 +55,43 @@ extension SlugRepositoryConformance.Check {
             try requireEqual(try await repository.list(), [summary], "the list")
             let again = try await suite.makeRepository()
             try requireEqual(try await again.summary(of: summary.id), summary, "what another repository object finds")
+        },
+        Self("the contents are those of the tree") { suite in
+            let repository = try await suite.makeRepository()
+            let sample = SlugRepositoryConformance.sample
+            let id = try await repository.put(try suite.write(sample), metadata: SlugMetadata()).id
+            let contents = try await repository.contents(of: id)
+            try requireEqual(Set(contents.map(\.path.string)), Set(sample.entries.keys), "paths")
+            try requireEqual(contents.reduce(0) { $0 + $1.bytes }, sample.bytes, "bytes")
+            var changed = sample.entries
+            changed["bin/run"] = .file("#!/bin/sh\n", executable: true)
+            changed["new"] = .file("new")
+            let second = try await repository.put(
+                try suite.write(TestTree(changed), "second"), metadata: SlugMetadata()
+            ).id
+            let difference = try await repository.difference(from: id, to: second)
+            try requireEqual(difference.added.map(\.path), ["new"], "what was added")
+            try requireEqual(difference.removed, [], "what was removed")
+            try requireEqual(difference.changed.map(\.new.path), ["bin/run"], "what was changed")
+        },
+        Self("signatures stay with their slug") { suite in
+            let repository = try await suite.makeRepository()
+            let id = try await repository.put(
+                try suite.write(SlugRepositoryConformance.sample), metadata: SlugMetadata()
+            ).id
+            let signers = [SlugSigner(), SlugSigner()]
+            try requireEqual(try await repository.signatures(of: id), [], "signatures of a slug that nobody signed")
+            for signer in signers { try await repository.sign(id, by: signer) }
+            let again = try await suite.makeRepository()
+            let signatures = try await again.signatures(of: id)
+            try requireEqual(
+                Set(signatures.map(\.publicKey)), Set(signers.map(\.publicKey)), "the keys that have signed")
+            try require(signatures.allSatisfy { $0.isValid(for: id) }, "a signature is not what it was")
+            var wrong = signatures[0]
+            wrong.signature[0] ^= 1
+            try await SlugRepositoryConformance.expect(.untrusted, "a wrong signature") { [wrong] () throws(SlugStoreError) in
+                try await repository.add(wrong, to: id)
+            }
         },
         Self("progress only grows and ends with everything") { suite in
             let repository = try await suite.makeRepository()

@@ -67,7 +67,7 @@ import Testing
         let (domain, left, slugs) = try await store.read { records in
             (
                 try records.domain(host: "www.example.com"), try records.release(1, of: application.id),
-                try records.slugsInUse()
+                try records.slugsInUse(exceptBy: nil)
             )
         }
         #expect(domain == nil)

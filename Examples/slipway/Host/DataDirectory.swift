@@ -1,5 +1,6 @@
 import Foundation
 import PlatformKit
+import SlugStore
 import SystemPackage
 
 #if canImport(Glibc)
@@ -84,6 +85,10 @@ struct DataDirectory {
     /// 32 random bytes that seal the config of all applications. Keep a copy: without it the config is lost.
     func sealingKey() throws -> Data {
         try SecretFile(path: self.path.appending("secret.key")).read { Self.random(32) }
+    }
+
+    func signingKey() throws -> Data {
+        try SecretFile(path: self.path.appending("signing.key")).read { SlugSigner().privateKey }
     }
 
     func adminToken() throws -> String {

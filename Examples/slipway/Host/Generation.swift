@@ -28,7 +28,7 @@ struct Generation {
         _ parts: HostParts, settings: ServeSettings, data: DataDirectory, groups: ControlGroups, adminSocket: CInt?,
         announcement: (APIServer, Platform) -> Announcement, logger: Logger
     ) async throws {
-        let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
+        let slugs = LocalSlugRepository(configuration: try settings.slugs(data), logger: logger)
         let policy = settings.sandbox(data, executable: Self.executable)
         // What was not asked for is not tried.
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
@@ -49,7 +49,7 @@ struct Generation {
             configuration: .init(searchPath: settings.searchPath, executable: Self.executable),
             supervisor: self.supervisor, router: parts.router, slugs: slugs)
         self.platform = try Platform(
-            configuration: settings.platform(data), store: SQLitePlatformStore(path: data.database),
+            configuration: try settings.platform(data), store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()), builder: settings.builder(data, logger), slugs: slugs,
             runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
             registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,

@@ -100,6 +100,25 @@ struct ServeOptions: ParsableArguments {
     var startHold: Int?
 
     @Option(
+        help: ArgumentHelp(
+            "How many of an application's builds are kept for rollbacks. (default: 20)", valueName: "number"))
+    var keepReleases: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "For how many days after its last release a build is kept. (default: any)", valueName: "days"))
+    var keepDays: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What an application's builds may take together in megabytes; the oldest go. (default: any)",
+            valueName: "megabytes"))
+    var keepMegabytes: Int?
+
+    @Flag(help: "Sign builds with a key of this host, and start nothing that is not signed with it.")
+    var signSlugs = false
+
+    @Option(
         help: ArgumentHelp("Where API, git, dashboard and metrics are. (default: 127.0.0.1:8081)", valueName: "address")
     )
     var admin: String?

@@ -5,6 +5,7 @@ import PlatformAPI
 import PlatformKit
 import PlatformWire
 import ProcessSupervisor
+import SlugStore
 import SystemPackage
 
 /// What the parts are told of the options.
@@ -27,7 +28,15 @@ extension ServeSettings {
         return policy
     }
 
-    func platform(_ data: DataDirectory) -> Platform.Configuration {
+    func slugs(_ data: DataDirectory) throws -> LocalSlugRepository.Configuration {
+        var configuration = LocalSlugRepository.Configuration(directory: data.slugs)
+        if self.signsSlugs { configuration.signatures = .anyOf([try self.signer(data).publicKey]) }
+        return configuration
+    }
+
+    private func signer(_ data: DataDirectory) throws -> SlugSigner { try SlugSigner(privateKey: data.signingKey()) }
+
+    func platform(_ data: DataDirectory) throws -> Platform.Configuration {
         var configuration = Platform.Configuration(dataDirectory: data.path)
         configuration.domain = self.domain
         // Before anything is served: applications with HTTPS enforced are so from the first request on.
@@ -36,6 +45,8 @@ extension ServeSettings {
         configuration.drainGrace = self.stopGrace
         configuration.bootTimeout = self.bootTimeout
         configuration.startHold = self.startHold
+        configuration.slugRetention = self.retention
+        if self.signsSlugs { configuration.slugSigner = try self.signer(data) }
         configuration.sizes = self.sizes
         configuration.defaultSize = self.defaultSize
         configuration.maxOneOffsPerApplication = self.maxOneOffs

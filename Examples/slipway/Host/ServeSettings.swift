@@ -5,6 +5,7 @@ import PlatformWire
 import ProcessSupervisor
 import RouterACME
 import RouterCore
+import SlugStore
 import SystemPackage
 import TOMLKit
 
@@ -52,6 +53,8 @@ struct ServeSettings {
     var isolation: Isolation.Level?
     var ociRuntime: String
     var sandboxShows: [FilePath]
+    var retention: RetentionPolicy
+    var signsSlugs: Bool
     var leaveRunning: Bool
     var logLevel: Logger.Level
     var sizes: [InstanceSize]
@@ -96,6 +99,11 @@ struct ServeSettings {
         self.ociRuntime = try lookup.text(options.ociRuntime, "oci-runtime") ?? "runc"
         let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
         self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
+        self.retention = RetentionPolicy(
+            keepLast: try lookup.number(options.keepReleases, "keep-releases") ?? 20,
+            maxAge: try lookup.number(options.keepDays, "keep-days").map { Double($0) * 86_400 },
+            maxBytes: try lookup.number(options.keepMegabytes, "keep-megabytes").map { Int64($0) * 1_000_000 })
+        self.signsSlugs = try options.signSlugs || lookup.text(nil, "sign-slugs") == "true"
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
         let level = try lookup.text(options.logLevel, "log-level") ?? "notice"
         guard let logLevel = Logger.Level(rawValue: level) else {

@@ -90,8 +90,12 @@ struct DeploymentRun: Sendable {
         _ tree: FilePath, types: [String: String], buildpacks: [String]
     ) async throws -> SlugSummary {
         do {
-            return try await self.platform.slugs.put(
+            let summary = try await self.platform.slugs.put(
                 tree, metadata: SlugMetadata(processTypes: types, buildpacks: buildpacks, labels: [:]), progress: nil)
+            if let signer = self.platform.configuration.slugSigner {
+                try await self.platform.slugs.sign(summary.id, by: signer)
+            }
+            return summary
         } catch {
             try Task.checkCancellation()
             throw PlatformError(.refused, "the built application cannot be stored: \(error)", cause: error)
@@ -137,6 +141,7 @@ struct DeploymentRun: Sendable {
             try await self.promote(release, formation: formation)
         }
         await self.log.write("       \(platform.url(of: self.application.name)) is live with v\(release.version)")
+        platform.jobs.add { await platform.retireSlugs(of: id) }
         return release
     }
 

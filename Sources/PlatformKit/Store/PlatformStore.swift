@@ -23,8 +23,8 @@ public protocol PlatformRecordsReading {
     func releases(of applicationID: String, limit: Int) throws -> [ReleaseRecord]
     /// One release.
     func release(_ version: Int, of applicationID: String) throws -> ReleaseRecord?
-    /// Every slug that some release refers to.
-    func slugsInUse() throws -> Set<String>
+    /// Every slug that some release refers to, but for releases of one application.
+    func slugsInUse(exceptBy applicationID: String?) throws -> Set<String>
     /// The newest deployments first.
     func deployments(of applicationID: String, limit: Int) throws -> [DeploymentRecord]
     /// One deployment.

@@ -65,8 +65,10 @@ struct SQLiteRecords: PlatformRecordsWriting {
         ).map(ReleaseRecord.init(row:))
     }
 
-    func slugsInUse() throws -> Set<String> {
-        try String.fetchSet(self.database, sql: "SELECT DISTINCT slug FROM release")
+    func slugsInUse(exceptBy applicationID: String?) throws -> Set<String> {
+        try String.fetchSet(
+            self.database, sql: "SELECT DISTINCT slug FROM release WHERE applicationID IS NOT ?",
+            arguments: [applicationID])
     }
 
     func insert(_ release: ReleaseRecord) throws {

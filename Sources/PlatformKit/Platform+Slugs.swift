@@ -1,0 +1,101 @@
+internal import Logging
+internal import PlatformWire
+internal import SlugStore
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// What becomes of the slugs of former releases.
+extension Platform {
+    /// Removes the slugs of an application that the retention policy lets go, and what nobody needs any more with them. The
+    /// releases stay in the list; a rollback to one of them says that its slug is gone.
+    ///
+    /// Never removed are the slug that is live, the one before it, what a deployment is under way with, what instances run
+    /// from, and what another application's release has too.
+    func retireSlugs(of applicationID: String) async {
+        let policy = self.configuration.slugRetention
+        guard policy != RetentionPolicy() else { return }
+        do {
+            let expired = try await self.expiredSlugs(of: applicationID, policy)
+            guard !expired.isEmpty else { return }
+            for id in expired { try await self.slugs.remove(id) }
+            let report = try await self.slugs.collectGarbage()
+            self.logger.info(
+                "removed the slugs of old releases",
+                metadata: [
+                    "app": "\(self.names.name(of: applicationID))", "slugs": "\(expired.count)",
+                    "bytes": "\(report.bytes)",
+                ])
+        } catch {
+            self.logger.warning("cannot remove the slugs of old releases", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func expiredSlugs(of applicationID: String, _ policy: RetentionPolicy) async throws -> [SlugID] {
+        let kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
+        let running = Set(self.runtime.instances(of: applicationID).map(\.release))
+        let now = self.now()
+        return try await self.store.read { records in
+            let releases = try records.releases(of: applicationID, limit: 100_000)
+            let live = try records.application(id: applicationID)?.liveRelease
+            let underWay = Set(
+                try records.deployments(notIn: Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue)))
+                    .filter { $0.applicationID == applicationID }.compactMap(\.release))
+            var protected = Set(try records.slugsInUse(exceptBy: applicationID).compactMap { SlugID($0) })
+            // The newest first: of those below the live one, the first is where a rollback leads.
+            let former = releases.first { $0.version < live ?? 0 && $0.slug != releases.first?.slug }
+            for release in releases {
+                let isNeeded =
+                    release.version == live || release.version == former?.version || running.contains(release.version)
+                    || underWay.contains(release.version)
+                if isNeeded, let id = SlugID(release.slug) { protected.insert(id) }
+            }
+            var candidates: [SlugID: RetentionPolicy.Candidate] = [:]
+            for release in releases {
+                guard let id = SlugID(release.slug), let summary = kept[id], candidates[id] == nil else { continue }
+                candidates[id] = .init(id: id, lastUse: release.createdAt, bytes: summary.newBytesStored)
+            }
+            // Nothing is live yet, so nothing is old.
+            guard live != nil else { return [] }
+            return policy.expired(Array(candidates.values), keeping: protected, now: now)
+        }
+    }
+
+    /// Refuses what cannot be started again because its slug has been removed.
+    func requireSlug(of release: ReleaseRecord) async throws(PlatformError) {
+        guard let id = SlugID(release.slug) else { return }
+        do throws(SlugStoreError) {
+            _ = try await self.slugs.summary(of: id)
+        } catch {
+            guard error.code == .notFound else {
+                throw PlatformError(.internalError, "cannot look for the slug of v\(release.version): \(error)", cause: error)
+            }
+            let source = release.commit.map { "deploy commit \($0.prefix(12)) again" } ?? "deploy its source again"
+            throw PlatformError(
+                .conflict,
+                "the slug of v\(release.version) was removed, as those of old releases are after a while; \(source)")
+        }
+    }
+
+    /// Removes slugs that no release refers to any more.
+    func removeUnused(_ slugs: Set<String>) async {
+        do {
+            let inUse = try await self.store.read { try $0.slugsInUse(exceptBy: nil) }
+            for slug in slugs.subtracting(inUse) {
+                guard let id = SlugID(slug) else { continue }
+                do throws(SlugStoreError) {
+                    try await self.slugs.remove(id)
+                } catch {
+                    // It went with an old release.
+                    guard error.code == .notFound else { throw error }
+                }
+            }
+            _ = try await self.slugs.collectGarbage()
+        } catch {
+            self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
+        }
+    }
+}
