@@ -64,6 +64,29 @@ extension Platform {
         }
     }
 
+    /// Checks now and then what the store keeps, so that a failing disk is known before a rollback needs it.
+    func checkSlugs() async {
+        guard let interval = self.configuration.slugCheckInterval else { return }
+        while (try? await self.clock.sleep(for: interval)) != nil {
+            do throws(SlugStoreError) {
+                let report = try await self.slugs.verifyAll(
+                    self.configuration.slugCheck, clock: self.clock, randomness: SystemRandomNumberGenerator(),
+                    progress: nil)
+                self.logger.log(
+                    level: report.isSound ? .info : .error,
+                    report.isSound ? "the slug store is sound" : "the slug store is damaged",
+                    metadata: [
+                        "slugs": "\(report.slugs)", "bytes": "\(report.bytes)",
+                        "damages": "\(report.damages.map(\.description))",
+                        "lost": "\(report.damagedSlugs)",
+                    ])
+            } catch {
+                guard error.code != .cancelled else { return }
+                self.logger.warning("cannot check the slug store", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
     /// Refuses what cannot be started again because its slug has been removed.
     func requireSlug(of release: ReleaseRecord) async throws(PlatformError) {
         guard let id = SlugID(release.slug) else { return }
@@ -71,7 +94,8 @@ extension Platform {
             _ = try await self.slugs.summary(of: id)
         } catch {
             guard error.code == .notFound else {
-                throw PlatformError(.internalError, "cannot look for the slug of v\(release.version): \(error)", cause: error)
+                throw PlatformError(
+                    .internalError, "cannot look for the slug of v\(release.version): \(error)", cause: error)
             }
             let source = release.commit.map { "deploy commit \($0.prefix(12)) again" } ?? "deploy its source again"
             throw PlatformError(

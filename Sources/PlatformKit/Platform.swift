@@ -66,6 +66,10 @@ public final class Platform: Service {
         public var slugRetention = RetentionPolicy(keepLast: 20)
         /// What vouches for the slugs that are built here; `nil`: nothing does.
         public var slugSigner: SlugSigner?
+        /// How long after its start, and after each check, the platform checks all that the slug store keeps; `nil`: never.
+        public var slugCheckInterval: Duration?
+        /// How much of the store such a check reads, and how fast.
+        public var slugCheck = VerificationOptions()
         /// How many applications there may be.
         public var maxApplications = 10_000
         /// How many hosts may be added to one application.

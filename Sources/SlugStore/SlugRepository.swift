@@ -58,6 +58,21 @@ public protocol SlugRepository: Sendable {
     /// - Throws: ``SlugStoreError/Code/corrupted``, saying which chunk and file; ``SlugStoreError/Code/notFound``.
     func verify(_ id: SlugID) async throws(SlugStoreError)
 
+    /// Reads what the repository keeps, all or a share of it, and goes on after a damage, to find it before a deployment does.
+    /// Meant to run in the background, beside everything else.
+    ///
+    /// What a conformer does not say otherwise: it verifies one slug after the other, and pauses between them.
+    /// - Parameters:
+    ///   - options: How much, and how fast.
+    ///   - clock: What pauses sleep on.
+    ///   - randomness: What chooses the share.
+    ///   - progress: Is called now and then with what was found so far.
+    /// - Throws: ``SlugStoreError/Code/cancelled``, and what makes reading impossible; damage is reported, not thrown.
+    func verifyAll(
+        _ options: VerificationOptions, clock: any Clock<Duration>, randomness: any RandomNumberGenerator & Sendable,
+        progress: (@Sendable (VerificationReport) -> Void)?
+    ) async throws(SlugStoreError) -> VerificationReport
+
     /// Removes a slug and its materialised tree; nobody may be using that. Its chunks go at ``collectGarbage()``.
     /// - Throws: ``SlugStoreError/Code/notFound``.
     func remove(_ id: SlugID) async throws(SlugStoreError)
@@ -71,6 +86,39 @@ extension SlugRepository {
     /// - Throws: As ``contents(of:)``.
     public func difference(from old: SlugID, to new: SlugID) async throws(SlugStoreError) -> SlugDifference {
         SlugDifference(from: try await self.contents(of: old), to: try await self.contents(of: new))
+    }
+
+    /// Reads and checks everything as fast as it goes.
+    /// - Throws: As ``verifyAll(_:clock:randomness:progress:)``.
+    public func verifyAll() async throws(SlugStoreError) -> VerificationReport {
+        try await self.verifyAll(
+            VerificationOptions(), clock: ContinuousClock(), randomness: SystemRandomNumberGenerator(), progress: nil)
+    }
+
+    public func verifyAll(
+        _ options: VerificationOptions, clock: any Clock<Duration>, randomness: any RandomNumberGenerator & Sendable,
+        progress: (@Sendable (VerificationReport) -> Void)?
+    ) async throws(SlugStoreError) -> VerificationReport {
+        var report = VerificationReport()
+        var randomness = randomness
+        let pace = Pace(limit: options.maxBytesPerSecond)
+        for slug in try await self.list() {
+            guard options.share >= 1 || Double.random(in: 0..<1, using: &randomness) < options.share else { continue }
+            do throws(SlugStoreError) {
+                try await self.verify(slug.id)
+            } catch {
+                switch error.code {
+                case .notFound: continue  // removed meanwhile
+                case .corrupted: report.damages.append(.init(description: error.message, slugs: [slug.id]))
+                default: throw error
+                }
+            }
+            report.slugs += 1
+            report.bytes += slug.bytes
+            progress?(report)
+            try await pace.wait(after: slug.bytes, clock)
+        }
+        return report
     }
 
     /// Vouches for a slug.

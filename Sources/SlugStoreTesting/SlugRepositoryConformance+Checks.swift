@@ -89,7 +89,8 @@ extension SlugRepositoryConformance.Check {
             try require(signatures.allSatisfy { $0.isValid(for: id) }, "a signature is not what it was")
             var wrong = signatures[0]
             wrong.signature[0] ^= 1
-            try await SlugRepositoryConformance.expect(.untrusted, "a wrong signature") { [wrong] () throws(SlugStoreError) in
+            try await SlugRepositoryConformance.expect(.untrusted, "a wrong signature") {
+                [wrong] () throws(SlugStoreError) in
                 try await repository.add(wrong, to: id)
             }
         },

@@ -12,15 +12,13 @@ import SystemPackage
 
 /// A repository that does not wait for the disk, in `directory`.
 func makeRepository(
-    _ directory: FilePath, clock: any Clock<Duration> = ContinuousClock(),
-    _ adjust: (inout LocalSlugRepository.Configuration) -> Void = { _ in }
+    _ directory: FilePath, _ adjust: (inout LocalSlugRepository.Configuration) -> Void = { _ in }
 ) -> LocalSlugRepository {
     var configuration = LocalSlugRepository.Configuration(directory: directory)
     configuration.synchronises = false
     adjust(&configuration)
     return LocalSlugRepository(
-        configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-        clock: clock)
+        configuration: configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
 }
 
 /// The error that `body` throws; `nil` if it throws none.

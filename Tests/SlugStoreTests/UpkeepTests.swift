@@ -106,22 +106,26 @@ import Testing
             let all = try await repository.verifyAll()
             var options = VerificationOptions()
             options.share = 0.25
-            let some = try await repository.verifyAll(options, randomness: SeededGenerator(seed: 3))
+            let some = try await repository.verifyAll(
+                options, clock: ContinuousClock(), randomness: SeededGenerator(seed: 3), progress: nil)
             #expect(some.chunks > 0)
             #expect(some.chunks < all.chunks)
             options.share = 0
-            #expect(try await repository.verifyAll(options).chunks == 0)
+            let none = try await repository.verifyAll(
+                options, clock: ContinuousClock(), randomness: SeededGenerator(seed: 3), progress: nil)
+            #expect(none.chunks == 0)
         }
     }
 
     @Test func `keeps to its pace`() async throws {
         try await self.withSlug { (_, path: FilePath, _) async throws in
             let clock = ManualClock()
-            let repository = makeRepository(path, clock: clock)
+            let repository = makeRepository(path)
             var options = VerificationOptions()
             options.maxBytesPerSecond = 100
             let check = Task { [options] () async throws -> VerificationReport in
-                try await repository.verifyAll(options)
+                try await repository.verifyAll(
+                    options, clock: clock, randomness: SeededGenerator(seed: 3), progress: nil)
             }
             // What is read at once is read at once; then it waits for as long as that should have taken.
             await clock.sleepers(atLeast: 1)

@@ -115,6 +115,11 @@ struct ServeOptions: ParsableArguments {
             valueName: "megabytes"))
     var keepMegabytes: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Every how many days all kept builds are read and checked; 0: never. (default: 7)", valueName: "days"))
+    var checkSlugs: Int?
+
     @Flag(help: "Sign builds with a key of this host, and start nothing that is not signed with it.")
     var signSlugs = false
 

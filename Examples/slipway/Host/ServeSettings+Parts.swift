@@ -46,6 +46,9 @@ extension ServeSettings {
         configuration.bootTimeout = self.bootTimeout
         configuration.startHold = self.startHold
         configuration.slugRetention = self.retention
+        configuration.slugCheckInterval = self.slugCheckInterval
+        // A background job: slow enough to be noticed by nobody.
+        configuration.slugCheck.maxBytesPerSecond = 16_000_000
         if self.signsSlugs { configuration.slugSigner = try self.signer(data) }
         configuration.sizes = self.sizes
         configuration.defaultSize = self.defaultSize

@@ -55,6 +55,8 @@ struct ServeSettings {
     var sandboxShows: [FilePath]
     var retention: RetentionPolicy
     var signsSlugs: Bool
+    /// Nil: never.
+    var slugCheckInterval: Duration?
     var leaveRunning: Bool
     var logLevel: Logger.Level
     var sizes: [InstanceSize]
@@ -104,6 +106,8 @@ struct ServeSettings {
             maxAge: try lookup.number(options.keepDays, "keep-days").map { Double($0) * 86_400 },
             maxBytes: try lookup.number(options.keepMegabytes, "keep-megabytes").map { Int64($0) * 1_000_000 })
         self.signsSlugs = try options.signSlugs || lookup.text(nil, "sign-slugs") == "true"
+        let days = try lookup.number(options.checkSlugs, "check-slugs") ?? 7
+        self.slugCheckInterval = days == 0 ? nil : .seconds(days * 86_400)
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
         let level = try lookup.text(options.logLevel, "log-level") ?? "notice"
         guard let logLevel = Logger.Level(rawValue: level) else {

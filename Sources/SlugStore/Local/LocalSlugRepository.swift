@@ -23,7 +23,7 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
     let configuration: Configuration
     let logger: Logger
     let index = ChunkIndex()
-    let clock: any Clock<Duration>
+    private let clock: any Clock<Duration>
     private let locks = LockTable<LockKey>()
     private let opened = Mutex<Opened?>(nil)
 

@@ -24,7 +24,7 @@ extension LocalSlugRepository {
     ///   repository has not got a slug, or cannot give it, is in the report.
     public func repair(from other: any SlugRepository) async throws(SlugStoreError) -> RepairReport {
         let findings = try await self.findings(
-            VerificationOptions(), randomness: SystemRandomNumberGenerator(), progress: nil)
+            VerificationOptions(), ContinuousClock(), SystemRandomNumberGenerator(), nil)
         let damaged = Set(findings.report.damagedSlugs)
         let packs = Set(findings.places.map(\.pack))
         guard !damaged.isEmpty || !packs.isEmpty else { return RepairReport() }

@@ -24,23 +24,17 @@ extension LocalSlugRepository {
         var places: [Place] = []
     }
 
-    /// Reads what the repository has on disk and checks it, all or a share of it, and goes on after a damage: lists of files,
-    /// packs, signatures, and the trees that were made. Meant to run in the background: it holds the repository for short
-    /// times only, so that puts and collections go on beside it.
+    /// Reads what the repository has on disk: packs, lists of files, signatures, and the trees that were made. It holds the
+    /// repository for short times only, so that puts and collections go on beside it. See
+    /// ``SlugRepository/verifyAll(_:clock:randomness:progress:)``.
     ///
-    /// What a damaged slug needs is not in the report but in `repair(from:)`; a damaged tree is made again when it is asked for
-    /// next.
-    /// - Parameters:
-    ///   - options: How much, and how fast.
-    ///   - randomness: What chooses the share.
-    ///   - progress: Is called now and then with what was found so far.
-    /// - Throws: ``SlugStoreError/Code/cancelled``, and what makes reading impossible; damage is reported, not thrown.
+    /// What is damaged here can be brought back from elsewhere by ``repair(from:)``; a damaged tree is made again when it is
+    /// asked for next.
     public func verifyAll(
-        _ options: VerificationOptions = VerificationOptions(),
-        randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
-        progress: (@Sendable (VerificationReport) -> Void)? = nil
+        _ options: VerificationOptions, clock: any Clock<Duration>, randomness: any RandomNumberGenerator & Sendable,
+        progress: (@Sendable (VerificationReport) -> Void)?
     ) async throws(SlugStoreError) -> VerificationReport {
-        let findings = try await self.findings(options, randomness: randomness, progress: progress)
+        let findings = try await self.findings(options, clock, randomness, progress)
         for damage in findings.report.damages {
             self.logger.error(
                 "a damage was found",
@@ -50,8 +44,8 @@ extension LocalSlugRepository {
     }
 
     func findings(
-        _ options: VerificationOptions, randomness: any RandomNumberGenerator & Sendable,
-        progress: (@Sendable (VerificationReport) -> Void)?
+        _ options: VerificationOptions, _ clock: any Clock<Duration>,
+        _ randomness: any RandomNumberGenerator & Sendable, _ progress: (@Sendable (VerificationReport) -> Void)?
     ) async throws(SlugStoreError) -> Findings {
         var findings = Findings()
         let pace = Pace(limit: options.maxBytesPerSecond)
@@ -89,12 +83,10 @@ extension LocalSlugRepository {
                     Findings.Place(pack: name, description: $0.description, chunks: Set($0.chunks))
                 }
                 progress?(findings.report)
-                if let pause = pace.pause(after: part.bytes) {
-                    do { try await self.clock.sleep(for: pause) } catch { throw .cancelled }
-                }
+                try await pace.wait(after: part.bytes, clock)
             }
         }
-        try await self.checkSlugs(&findings, pace, progress)
+        try await self.checkSlugs(&findings, pace, clock, progress)
         findings.report.damages += findings.places.map {
             VerificationReport.Damage(description: $0.description, slugs: $0.slugs.sorted())
         }
@@ -124,7 +116,8 @@ extension LocalSlugRepository {
     }
 
     private func checkSlugs(
-        _ findings: inout Findings, _ pace: Pace, _ progress: (@Sendable (VerificationReport) -> Void)?
+        _ findings: inout Findings, _ pace: Pace, _ clock: any Clock<Duration>,
+        _ progress: (@Sendable (VerificationReport) -> Void)?
     ) async throws(SlugStoreError) {
         let ids = try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
             try directory.slugIDs().sorted()
@@ -136,9 +129,7 @@ extension LocalSlugRepository {
                 try self.check(id, in: directory, &findings, cancellation)
                 return findings
             }
-            if let pause = pace.pause(after: found.report.bytes - findings.report.bytes) {
-                do { try await self.clock.sleep(for: pause) } catch { throw .cancelled }
-            }
+            try await pace.wait(after: found.report.bytes - findings.report.bytes, clock)
             findings = found
             progress?(findings.report)
         }
@@ -208,17 +199,5 @@ extension LocalSlugRepository {
                 description:
                     "The tree of the slug \(id) is not what the slug holds; it is made again when an instance is "
                     + "started next.", slugs: []))
-    }
-}
-
-/// Keeps to a number of bytes a second, by saying how long to pause after each part.
-private struct Pace {
-    let limit: Int64?
-
-    init(limit: Int64?) { self.limit = limit.map { max($0, 1) } }
-
-    func pause(after bytes: Int64) -> Duration? {
-        guard let limit, bytes > 0 else { return nil }
-        return .seconds(Double(bytes) / Double(limit))
     }
 }

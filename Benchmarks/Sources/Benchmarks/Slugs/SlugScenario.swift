@@ -39,7 +39,9 @@ struct SlugScenario {
             // Directories of their own in each round: file systems take long to give names again that were just freed.
             let base = self.scratch.file("slugs-\(tree.rawValue.prefix(2))-\(round)")
             try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
-            func store(_ kind: SlugStoreKind) -> String { base + "/store-\(SlugStoreKind.allCases.firstIndex(of: kind) ?? 0)" }
+            func store(_ kind: SlugStoreKind) -> String {
+                base + "/store-\(SlugStoreKind.allCases.firstIndex(of: kind) ?? 0)"
+            }
             for kind in kinds {
                 let cost = try self.cost(kind.put(directory, into: store(kind), release: 0, slugTool), store(kind))
                 first[kind, default: []].append(cost)
