@@ -11,19 +11,25 @@ import SystemPackage
     import Foundation
 #endif
 
+/// What a test sets of a host's surroundings.
+struct Surroundings {
+    var clock: any Clock<Duration> = ContinuousClock()
+    var random: @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
+    var now: @Sendable () -> Date = { Date() }
+}
+
 /// A repository of one of several hosts on the same remote.
 func makeHost(
-    _ directory: FilePath, on store: any ObjectStore, clock: any Clock<Duration> = ContinuousClock(),
-    random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
-    local adjustLocal: (inout LocalSlugRepository.Configuration) -> Void = { _ in },
+    _ directory: FilePath, on store: any ObjectStore, in surroundings: Surroundings = Surroundings(),
     _ adjust: (inout TieredSlugRepository.Configuration) -> Void = { _ in }
 ) -> TieredSlugRepository {
     var configuration = TieredSlugRepository.Configuration()
     configuration.graceTime = .zero
     adjust(&configuration)
     return TieredSlugRepository(
-        local: makeRepository(directory, adjustLocal), remote: store, configuration: configuration,
-        logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), clock: clock, random: random)
+        local: makeRepository(directory) { $0.now = surroundings.now }, remote: store, configuration: configuration,
+        logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), clock: surroundings.clock,
+        random: surroundings.random)
 }
 
 /// What a remote's calls do, for a test to change.

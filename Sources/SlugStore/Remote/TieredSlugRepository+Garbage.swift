@@ -6,12 +6,12 @@ extension TieredSlugRepository {
     ///
     /// In the remote, what nobody needs is condemned first and deleted by the first collection after the grace time. Any
     /// host may collect at any time; one that does so once a day is enough. It reads every record and manifest.
-    /// - Returns: What was deleted in the remote, and how many slugs this host has removed.
+    /// - Returns: What was deleted in the remote and on this machine together, and how many slugs this host has removed.
+    /// - Throws: ``SlugStoreError/Code/remoteUnavailable`` while the remote is away, after this machine was done.
     public func collectGarbage() async throws(SlugStoreError) -> GarbageReport {
         let cache = try await self.cache()
         return try await self.locks.withLock(.collection, .exclusive) { () async throws(SlugStoreError) in
-            // First here, so that the manifests which the collection fetches are here the next time.
-            var report = GarbageReport(slugs: try await self.local.collectGarbage().slugs)
+            var report = try await self.local.collectGarbage()
             report.slugs += self.progress.withLock { progress in
                 defer { progress.removed = 0 }
                 return progress.removed

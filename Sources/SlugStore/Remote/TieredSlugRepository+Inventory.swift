@@ -79,10 +79,8 @@ extension TieredSlugRepository {
             guard error.code == .notFound else { throw error }
             isHere = false
         }
-        guard let remote = try await self.remoteRecord(of: id) else {
-            guard isHere, cache.journal.contains(id) else { throw self.notFound(id) }
-            return
-        }
+        if isHere, cache.journal.contains(id) { return }
+        guard let remote = try await self.remoteRecord(of: id) else { throw self.notFound(id) }
         try await self.bring(remote.record.manifest, cache)
         let contents = try await self.local.contents(of: remote.record)
         let sink = FrameSink(into: nil, limit: 0)
