@@ -61,6 +61,11 @@ let blocks: [Target] = [
         name: "SlugStore",
         dependencies: ["CArchive", "CZstd", .crypto, .logging, .system],
         swiftSettings: settings),
+    // … in a bucket or a registry that hosts share.
+    .target(
+        name: "SlugStoreRemotes",
+        dependencies: ["SlugStore", .asyncHTTPClient, .crypto, .nioCore, .nioHTTP1, .system],
+        swiftSettings: settings),
     // Slug + config -> running instances.
     .target(name: "CProcessLauncher"),
     .target(
@@ -197,6 +202,13 @@ let testing: [Target] = [
         dependencies: ["SlugStore", "SlugStoreTesting", "TestSupport", .logging, .system],
         swiftSettings: settings),
     .testTarget(
+        name: "SlugStoreRemotesTests",
+        dependencies: [
+            "SlugStore", "SlugStoreRemotes", "SlugStoreTesting", "TestSupport", .asyncHTTPClient, .logging, .nioCore,
+            .nioHTTP1, .nioPosix, .subprocess, .system,
+        ],
+        swiftSettings: settings),
+    .testTarget(
         name: "ProcessSupervisorTests",
         dependencies: [
             "procfile-runner", "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport", .logging,
@@ -260,6 +272,7 @@ let package = Package(
         .library(name: "BuildpackKit", targets: ["BuildpackKit"]),
         .library(name: "BuildpackKitTesting", targets: ["BuildpackKitTesting"]),
         .library(name: "SlugStore", targets: ["SlugStore"]),
+        .library(name: "SlugStoreRemotes", targets: ["SlugStoreRemotes"]),
         .library(name: "SlugStoreTesting", targets: ["SlugStoreTesting"]),
         .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
         .library(name: "ProcessSupervisorTesting", targets: ["ProcessSupervisorTesting"]),

@@ -1,7 +1,7 @@
 public import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-public import SlugStore
+import SlugStore
 
 /// Sends requests to a server, and again where that may help: with pauses that double and whose length is drawn from all up
 /// to that, so that many hosts do not come back at the same moment.
@@ -47,10 +47,11 @@ public struct RemoteTransport: Sendable {
     }
 
     /// Sends what `make` makes, each time anew, until there is an answer that another attempt would not change.
+    /// - Parameter attempts: Fewer than configured for what must not be sent twice blindly.
     /// - Throws: ``SlugStoreError/Code/remoteUnavailable`` after the last attempt, ``SlugStoreError/Code/cancelled``,
     ///   ``SlugStoreError/Code/invalidAnswer``. An answer of any other status than "try again later" is returned.
     func send(
-        _ what: String, _ make: () async throws(SlugStoreError) -> RemoteRequest
+        _ what: String, attempts: Int? = nil, _ make: () async throws(SlugStoreError) -> RemoteRequest
     ) async throws(SlugStoreError) -> RemoteAnswer {
         var pause = self.configuration.firstPause
         var attempt = 1
@@ -68,9 +69,9 @@ public struct RemoteTransport: Sendable {
                 guard error.code == .remoteUnavailable else { throw error }
                 failure = error
             }
-            guard attempt < self.configuration.attempts else {
+            guard attempt < attempts ?? self.configuration.attempts else {
                 var failure = failure
-                failure.message += " It was tried \(attempt) times."
+                if attempt > 1 { failure.message += " It was tried \(attempt) times." }
                 throw failure
             }
             attempt += 1
