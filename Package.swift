@@ -136,8 +136,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore,
-            .nioPosix,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", "SlugStoreRemotes", .argumentParser,
+            .asyncHTTPClient, .logging, .nioCore, .nioPosix,
             .serviceLifecycle, .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
@@ -150,7 +150,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "slug-tool",
-        dependencies: ["SlugStore", .logging, .system],
+        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .system],
         path: "Examples/slug-tool",
         swiftSettings: settings),
     .executableTarget(

@@ -2,6 +2,12 @@ import Foundation
 import Subprocess
 public import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// moto, a server that speaks S3, by its own lights; it is not strict about signatures.
 public enum MotoServer {
     /// It is not installed.

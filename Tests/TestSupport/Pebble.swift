@@ -2,6 +2,12 @@ import Foundation
 import Subprocess
 public import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The ACME server for tests of the Let's Encrypt project, with a name server that sends every host to this machine.
 public struct Pebble: Sendable {
     /// It is not installed.
