@@ -41,7 +41,9 @@ struct SlugTool {
     }
 
     static func credentials(_ environment: [String: String]) -> RemoteAddress.Credentials? {
-        for (user, password) in [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("REGISTRY_USER", "REGISTRY_PASSWORD")] {
+        for (user, password) in [
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("REGISTRY_USER", "REGISTRY_PASSWORD"),
+        ] {
             guard let user = environment[user], let password = environment[password] else { continue }
             return .init(user: user, password: password, sessionToken: environment["AWS_SESSION_TOKEN"])
         }

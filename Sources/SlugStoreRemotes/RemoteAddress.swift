@@ -38,7 +38,7 @@ public struct RemoteAddress: Sendable, Hashable {
     public static func isAddress(_ text: String) -> Bool { text.hasPrefix("s3://") || text.hasPrefix("oci://") }
 
     /// Reads an address.
-    /// - Throws: ``SlugStoreError`` with ``SlugStoreError/Code/remoteRefused``, saying what is wrong with it.
+    /// - Throws: `SlugStoreError` with `SlugStoreError.Code.remoteRefused`, saying what is wrong with it.
     public init(_ text: String) throws(SlugStoreError) {
         func refuse(_ message: String) -> SlugStoreError {
             SlugStoreError(code: .remoteRefused, message: "\(text) is no address of a remote: \(message).")
@@ -92,7 +92,7 @@ public struct RemoteAddress: Sendable, Hashable {
     }
 
     /// The store at the address.
-    /// - Throws: ``SlugStoreError/Code/unauthorised`` if there are no credentials for a bucket, and what the store's initialiser
+    /// - Throws: `SlugStoreError.Code.unauthorised` if there are no credentials for a bucket, and what the store's initialiser
     ///   throws.
     public func objectStore(
         credentials: Credentials?, transport: RemoteTransport

@@ -3,33 +3,36 @@ import SlugStoreRemotes
 import Testing
 
 @Suite struct AddressTests {
-    @Test(arguments: [
-        (
-            "s3://b1?region=eu-west-1",
-            .bucket(name: "b1", prefix: "", region: "eu-west-1", endpoint: nil, nil), .writeThrough
-        ),
-        (
-            "s3://b1/a/b?region=r&endpoint=http://127.0.0.1:9000&addressing=virtual-host&mode=write-back",
-            .bucket(
-                name: "b1", prefix: "a/b/", region: "r",
-                endpoint: RemoteEndpoint(isSecure: false, host: "127.0.0.1", port: 9000), .virtualHost), .writeBack
-        ),
-        (
-            "oci://registry.example.org/team/slugs",
-            .registry(RemoteEndpoint(host: "registry.example.org"), repository: "team/slugs"), .writeThrough
-        ),
-        (
-            "oci://localhost:5000/slugs?mode=write-through",
-            .registry(RemoteEndpoint(isSecure: false, host: "localhost", port: 5000), repository: "slugs"), .writeThrough
-        ),
-    ] as [(String, RemoteAddress.Kind, TieredSlugRepository.Mode)])
+    @Test(
+        arguments: [
+            (
+                "s3://b1?region=eu-west-1",
+                .bucket(name: "b1", prefix: "", region: "eu-west-1", endpoint: nil, nil), .writeThrough
+            ),
+            (
+                "s3://b1/a/b?region=r&endpoint=http://127.0.0.1:9000&addressing=virtual-host&mode=write-back",
+                .bucket(
+                    name: "b1", prefix: "a/b/", region: "r",
+                    endpoint: RemoteEndpoint(isSecure: false, host: "127.0.0.1", port: 9000), .virtualHost), .writeBack
+            ),
+            (
+                "oci://registry.example.org/team/slugs",
+                .registry(RemoteEndpoint(host: "registry.example.org"), repository: "team/slugs"), .writeThrough
+            ),
+            (
+                "oci://localhost:5000/slugs?mode=write-through",
+                .registry(RemoteEndpoint(isSecure: false, host: "localhost", port: 5000), repository: "slugs"),
+                .writeThrough
+            ),
+        ] as [(String, RemoteAddress.Kind, TieredSlugRepository.Mode)])
     func `addresses are read`(text: String, kind: RemoteAddress.Kind, mode: TieredSlugRepository.Mode) throws {
         let address = try RemoteAddress(text)
         #expect(address.kind == kind && address.mode == mode)
     }
 
     @Test(arguments: [
-        "", "slugs", "s3://", "s3://b", "s3://b?region=", "s3://b?region=r&region=r", "s3://b?region=r&endpoint=nowhere",
+        "", "slugs", "s3://", "s3://b", "s3://b?region=", "s3://b?region=r&region=r",
+        "s3://b?region=r&endpoint=nowhere",
         "s3://b?region=r&other=1", "s3://b?region=r&mode=fast", "s3://b?region=r&addressing=x", "s3://b?region",
         "oci://registry", "oci:///slugs", "oci://a b/slugs", "oci://registry/slugs?region=r", "http://host",
     ])

@@ -54,7 +54,9 @@ import Testing
         try await Self.withS3(
             { _ in .init(status: 206, headers: [("Content-Range", range)], body: .init(repeating: 1, count: count)) }
         ) { store, _, key in
-            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 10..<20) }
+            let error = await slugStoreError { () throws(SlugStoreError) in
+                _ = try await store.read(key, range: 10..<20)
+            }
             #expect(error?.code == .invalidAnswer)
         }
     }
@@ -72,9 +74,12 @@ import Testing
         }
         try await Self.withS3({ _ in
             .init(
-                status: 206, headers: [("Content-Range", "bytes 0-99/100")], body: [1], promisedBytes: 100, closes: true)
+                status: 206, headers: [("Content-Range", "bytes 0-99/100")], body: [1], promisedBytes: 100, closes: true
+            )
         }) { store, server, key in
-            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 0..<100) }
+            let error = await slugStoreError { () throws(SlugStoreError) in
+                _ = try await store.read(key, range: 0..<100)
+            }
             #expect(error?.code == .remoteUnavailable)
             #expect(server.requests.count == 3)
         }
@@ -114,7 +119,8 @@ import Testing
 
     @Test(arguments: [
         (403, "AccessDenied", SlugStoreError.Code.unauthorised), (403, "RequestTimeTooSkewed", .unauthorised),
-        (404, "NoSuchBucket", .remoteRefused), (404, "NoSuchKey", .notFound), (301, "PermanentRedirect", .remoteRefused),
+        (404, "NoSuchBucket", .remoteRefused), (404, "NoSuchKey", .notFound),
+        (301, "PermanentRedirect", .remoteRefused),
         (307, "TemporaryRedirect", .remoteRefused), (400, "AuthorizationHeaderMalformed", .remoteRefused),
         (400, "InvalidRequest", .remoteRefused), (204, "", .invalidAnswer),
     ])
@@ -125,7 +131,8 @@ import Testing
                 status: status, headers: [("x-amz-bucket-region", "us-west-2"), ("Location", "http://127.0.0.1:1/")],
                 body: Array(text.utf8))
         }) { store, server, key in
-            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 0..<9) }
+            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 0..<9)
+            }
             #expect(error?.code == expected)
             #expect(server.requests.count == 1)
             if status == 301 { #expect(error?.message.contains("us-west-2") == true) }
@@ -136,7 +143,8 @@ import Testing
 
     static func page(_ keys: [String], next: String?) -> [UInt8] {
         let contents = keys.map { "<Contents><Key>\($0)</Key></Contents>" }.joined()
-        let more = next.map { "<IsTruncated>true</IsTruncated><NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
+        let more =
+            next.map { "<IsTruncated>true</IsTruncated><NextContinuationToken>\($0)</NextContinuationToken>" } ?? ""
         return Array("<ListBucketResult>\(contents)\(more)</ListBucketResult>".utf8)
     }
 

@@ -77,7 +77,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "text", "<a>", "<a></b>", "<a></a><b/>", "<a b></a>", "<a b=c/>", "<a>&who;</a>", "<a>&#xD800;</a>", "<a>&amp</a>",
+        "", "text", "<a>", "<a></b>", "<a></a><b/>", "<a b></a>", "<a b=c/>", "<a>&who;</a>", "<a>&#xD800;</a>",
+        "<a>&amp</a>",
         "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a><![CDATA[b]]></a>", "<a", "<>", "<a/>x", "<a><!-- </a>",
         String(repeating: "<a>", count: 17) + String(repeating: "</a>", count: 17),
     ])
@@ -87,32 +88,39 @@ import Testing
 }
 
 @Suite struct RegistryGrammarTests {
-    @Test(arguments: [
-        ("Bearer realm=\"https://a/token\",service=\"s\",scope=\"repository:x:pull,push\"",
-            .bearer(realm: "https://a/token", service: "s", scope: "repository:x:pull,push")),
-        ("Basic realm=\"x\", Bearer realm=\"https://b\"", .bearer(realm: "https://b", service: nil, scope: nil)),
-        ("basic realm=\"a \\\"quoted\\\" one\"", .basic), ("BASIC", .basic), ("Bearer service=\"no-realm\"", nil),
-        ("Negotiate", nil), ("Bearer realm=\"unended", nil), ("", nil), ("=", nil),
-    ] as [(String, RegistryChallenge?)])
+    @Test(
+        arguments: [
+            (
+                "Bearer realm=\"https://a/token\",service=\"s\",scope=\"repository:x:pull,push\"",
+                .bearer(realm: "https://a/token", service: "s", scope: "repository:x:pull,push")
+            ),
+            ("Basic realm=\"x\", Bearer realm=\"https://b\"", .bearer(realm: "https://b", service: nil, scope: nil)),
+            ("basic realm=\"a \\\"quoted\\\" one\"", .basic), ("BASIC", .basic), ("Bearer service=\"no-realm\"", nil),
+            ("Negotiate", nil), ("Bearer realm=\"unended", nil), ("", nil), ("=", nil),
+        ] as [(String, RegistryChallenge?)])
     func `challenges are read`(field: String, expected: RegistryChallenge?) {
         #expect(RegistryChallenge(field) == expected)
     }
 
     @Test(arguments: [
-        ("slugs", true), ("a/b-c/d__e.f", true), ("a--b", true), ("", false), ("A", false), ("a//b", false), ("-a", false),
+        ("slugs", true), ("a/b-c/d__e.f", true), ("a--b", true), ("", false), ("A", false), ("a//b", false),
+        ("-a", false),
         ("a_", false), ("a___b", false), ("a..b", false), ("a/", false), (String(repeating: "a", count: 256), false),
     ])
     func `names of repositories are within the grammar`(name: String, isName: Bool) {
         #expect(RegistryClient.isName(name) == isName)
     }
 
-    @Test(arguments: [
-        ("https://s3.example.org", "https://s3.example.org", false), ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", true),
-        ("https://[::1]:443", "https://[::1]", true), ("HTTPS://Example.ORG:8443", "https://example.org:8443", false),
-        ("http://127.0.0.1.example.org", "http://127.0.0.1.example.org", false),
-        ("https://user@host", nil, false), ("https://host/path", nil, false), ("ftp://host", nil, false),
-        ("https://", nil, false), ("https://host:0", nil, false), ("https://::1", nil, false), ("host", nil, false),
-    ] as [(String, String?, Bool)])
+    @Test(
+        arguments: [
+            ("https://s3.example.org", "https://s3.example.org", false),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", true),
+            ("https://[::1]:443", "https://[::1]", true),
+            ("HTTPS://Example.ORG:8443", "https://example.org:8443", false),
+            ("http://127.0.0.1.example.org", "http://127.0.0.1.example.org", false),
+            ("https://user@host", nil, false), ("https://host/path", nil, false), ("ftp://host", nil, false),
+            ("https://", nil, false), ("https://host:0", nil, false), ("https://::1", nil, false), ("host", nil, false),
+        ] as [(String, String?, Bool)])
     func `endpoints are a scheme, a host and a port`(url: String, expected: String?, isLoopback: Bool) {
         let endpoint = RemoteEndpoint(url)
         #expect(endpoint?.description == expected)

@@ -17,13 +17,16 @@ import Testing
                 configuration.chunkBytes = chunkBytes
                 configuration.listedTags = 5
                 return try await body(
-                    try RegistryClient(configuration: configuration, transport: makeTransport(client) { $0.attempts = 2 }),
+                    try RegistryClient(
+                        configuration: configuration, transport: makeTransport(client) { $0.attempts = 2 }),
                     server)
             }
         }
     }
 
-    @Test func `a token is got from where the registry says, for all that was asked for, and used until it ends`() async throws {
+    @Test func `a token is got from where the registry says, for all that was asked for, and used until it ends`()
+        async throws
+    {
         let credentials = RegistryClient.Credentials(user: "me", password: "secret")
         try await Self.withRegistry(
             { request in
@@ -108,7 +111,8 @@ import Testing
                     guard request.header("Authorization") != nil else {
                         return .init(status: 401, headers: [("WWW-Authenticate", "Basic realm=\"r\"")])
                     }
-                    return .init(status: 307, headers: [("Location", "http://localhost:\(storage.port)/somewhere?signed=1")])
+                    return .init(
+                        status: 307, headers: [("Location", "http://localhost:\(storage.port)/somewhere?signed=1")])
                 }, credentials: .init(user: "me", password: "secret")
             ) { client, _ in
                 let bytes = try await client.readBlob("sha256:0", range: 1..<3)
@@ -120,7 +124,8 @@ import Testing
 
     @Test func `redirects without end, and into clear text, are refused`() async throws {
         for location in ["/v2/again", "http://example.org/", "nonsense"] {
-            try await Self.withRegistry({ _ in .init(status: 302, headers: [("Location", location)]) }) { client, server in
+            try await Self.withRegistry({ _ in .init(status: 302, headers: [("Location", location)]) }) {
+                client, server in
                 let error = await slugStoreError { () throws(SlugStoreError) in
                     _ = try await client.readBlob("sha256:0", range: 0..<1)
                 }
@@ -165,7 +170,8 @@ import Testing
         }) { client, _ in
             let store = RegistryObjectStore(client: client)
             let key = try #require(ObjectKey("slugs/0"))
-            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 0..<3) }
+            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await store.read(key, range: 0..<3)
+            }
             #expect(error?.code == .corrupted)
         }
     }

@@ -9,7 +9,8 @@ import Testing
 
 @Suite(.enabled(if: RegistryServer.isInstalled, "docker-registry is not installed"), .serialized)
 struct RegistryTests {
-    @Test func `a registry keeps the promises of an object store, and slugs in it those of a repository`() async throws {
+    @Test func `a registry keeps the promises of an object store, and slugs in it those of a repository`() async throws
+    {
         try await withTemporaryDirectory { files in
             try await RegistryServer.with(in: files) { port in
                 try await withClient { client in
@@ -81,6 +82,7 @@ struct RegistryTests {
             endpoint: RemoteEndpoint(isSecure: false, host: "127.0.0.1", port: port), repository: repository)
         configuration.chunkBytes = chunkBytes
         return RegistryObjectStore(
-            client: try RegistryClient(configuration: configuration, transport: transport), immutablePrefixes: ["packs/"])
+            client: try RegistryClient(configuration: configuration, transport: transport),
+            immutablePrefixes: ["packs/"])
     }
 }

@@ -83,7 +83,8 @@ final class ScriptedServer: Sendable {
             switch self.unwrapInboundIn(data) {
             case .head(let head):
                 self.request = Request(
-                    method: head.method.rawValue, uri: head.uri, headers: head.headers.map { ($0.name, $0.value) }, body: [])
+                    method: head.method.rawValue, uri: head.uri, headers: head.headers.map { ($0.name, $0.value) },
+                    body: [])
             case .body(let bytes):
                 self.request?.body += bytes.readableBytesView
             case .end:

@@ -8,17 +8,18 @@ import Testing
         PackFormat.Frame(offset: UInt64(16 + 100 * $0), storedBytes: 100, bytes: 200, chunks: [])
     }
 
-    @Test(arguments: [
-        ([], 50, 10_000, []),
-        ([3], 50, 10_000, [316..<416]),
-        ([2, 3, 4], 50, 10_000, [216..<516]),
-        ([4, 2, 3], 50, 10_000, [216..<516]),
-        ([0, 2], 50, 10_000, [16..<116, 216..<316]),
-        ([0, 2], 100, 10_000, [16..<316]),
-        // Most of the pack: gaps do not matter, the limit does.
-        ([0, 1, 2, 3, 4, 5, 6, 9], 50, 10_000, [16..<1016]),
-        ([0, 1, 2, 3, 4, 5, 6, 9], 50, 400, [16..<416, 416..<716, 916..<1016]),
-    ] as [([Int], Int64, Int64, [Range<Int64>])])
+    @Test(
+        arguments: [
+            ([], 50, 10_000, []),
+            ([3], 50, 10_000, [316..<416]),
+            ([2, 3, 4], 50, 10_000, [216..<516]),
+            ([4, 2, 3], 50, 10_000, [216..<516]),
+            ([0, 2], 50, 10_000, [16..<116, 216..<316]),
+            ([0, 2], 100, 10_000, [16..<316]),
+            // Most of the pack: gaps do not matter, the limit does.
+            ([0, 1, 2, 3, 4, 5, 6, 9], 50, 10_000, [16..<1016]),
+            ([0, 1, 2, 3, 4, 5, 6, 9], 50, 400, [16..<416, 416..<716, 916..<1016]),
+        ] as [([Int], Int64, Int64, [Range<Int64>])])
     func `neighbours are asked for together`(wanted: [Int], gap: Int64, limit: Int64, expected: [Range<Int64>]) {
         let plan = FetchPlan(Self.frames, wanted: wanted, gap: gap, limit: limit)
         #expect(plan.requests.map(\.range) == expected)

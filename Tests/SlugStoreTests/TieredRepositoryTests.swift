@@ -169,12 +169,15 @@ import Testing
             _ = try await reader.materialise(second.id)
             weather.away()
             let nowhere = makeHost(directory.appending("3"), on: store)
-            let missing = await slugStoreError { () throws(SlugStoreError) in _ = try await nowhere.materialise(slug.id) }
+            let missing = await slugStoreError { () throws(SlugStoreError) in _ = try await nowhere.materialise(slug.id)
+            }
             #expect(missing?.code == .remoteUnavailable)
         }
     }
 
-    @Test func `a write-back repository puts while the remote is away and sends later, after a restart too`() async throws {
+    @Test func `a write-back repository puts while the remote is away and sends later, after a restart too`()
+        async throws
+    {
         try await withTemporaryDirectory { directory in
             let (weather, clock) = (Weather(), ManualClock())
             let store = weather.makeStore()

@@ -17,7 +17,8 @@ public enum MotoServer {
     private static let program = ServerProcess.find(
         "moto_server",
         orIn: [
-            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../.build/moto/bin").standardized.path
+            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../.build/moto/bin").standardized
+                .path
         ])
 
     /// Whether it is installed.
@@ -31,7 +32,8 @@ public enum MotoServer {
         return try await ServerProcess.running(
             program, ["-H", "127.0.0.1", "-p", "\(port)"],
             environment: [
-                "PATH": environment["PATH"] ?? "/usr/bin:/bin", "HOME": environment["HOME"] ?? "/", "PYTHONUNBUFFERED": "1",
+                "PATH": environment["PATH"] ?? "/usr/bin:/bin", "HOME": environment["HOME"] ?? "/",
+                "PYTHONUNBUFFERED": "1",
             ], until: "Running on"
         ) { try await body(port) }
     }

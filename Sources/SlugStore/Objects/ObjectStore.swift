@@ -46,7 +46,8 @@ extension ObjectStore {
         let bytes = try await self.read(key, range: 0..<Int64(limit) + 1)
         guard bytes.count <= limit else {
             throw SlugStoreError(
-                code: .limitExceeded, message: "The object \(key) has more than \(limit) bytes; none of its kind should.")
+                code: .limitExceeded,
+                message: "The object \(key) has more than \(limit) bytes; none of its kind should.")
         }
         return bytes
     }

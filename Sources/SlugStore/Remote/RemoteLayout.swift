@@ -65,7 +65,8 @@ struct PackName: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     init?(_ text: some StringProtocol) {
         guard text.hasSuffix(PackFormat.fileExtension) else { return nil }
-        let parts = text.dropLast(PackFormat.fileExtension.count).split(separator: "-", omittingEmptySubsequences: false)
+        let parts = text.dropLast(PackFormat.fileExtension.count).split(
+            separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, let digest = ChunkID(hex: String(parts[0])), let stamp = RemoteStamp(parts[1]) else {
             return nil
         }

@@ -69,7 +69,8 @@ extension TieredSlugRepository {
                 guard [.corrupted, .unsupportedFormat, .limitExceeded].contains(error.code) else { throw error }
                 throw SlugStoreError(
                     code: error.code,
-                    message: "No garbage was collected in the remote, because it is not known what \(id) needs. Remove that "
+                    message:
+                        "No garbage was collected in the remote, because it is not known what \(id) needs. Remove that "
                         + "slug, or put its tree again.", cause: error)
             }
         }

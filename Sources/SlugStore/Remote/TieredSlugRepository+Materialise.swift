@@ -8,19 +8,16 @@ extension TieredSlugRepository {
             slug = try await self.local.materialise(id)
         } catch {
             guard error.code == .notFound || error.code == .corrupted else { throw error }
-            slug = try await self.fetchAndMaterialise(id, cache, after: error)
+            let isGone = error.code == .notFound
+            slug = try await self.locks.withLock(.slug(id), .exclusive) { () async throws(SlugStoreError) in
+                // Another call may have fetched it while this one waited.
+                let isHere = isGone ? try await self.local.has(id) : false
+                if !isHere { try await self.fetch(id, cache) }
+                return try await self.local.materialise(id)
+            }
         }
         self.noteUse(of: id, cache)
         return slug
-    }
-
-    private func fetchAndMaterialise(
-        _ id: SlugID, _ cache: RemoteCache, after failure: SlugStoreError
-    ) async throws(SlugStoreError) -> MaterialisedSlug {
-        try await self.locks.withLock(.slug(id), .exclusive) { () async throws(SlugStoreError) in
-            try await self.fetch(id, cache)
-            return try await self.local.materialise(id)
-        }
     }
 
     private static let attempts = 4
@@ -48,7 +45,8 @@ extension TieredSlugRepository {
         }
         throw failure
             ?? SlugStoreError(
-                code: .busy, message: "Garbage was collected on this machine each time that the slug \(id) was fetched.")
+                code: .busy, message: "Garbage was collected on this machine each time that the slug \(id) was fetched."
+            )
     }
 
     /// Brings chunks to this machine that are not here.

@@ -88,7 +88,8 @@ extension TieredSlugRepository {
             inUse = try await self.configuration.inUse()
         } catch {
             throw SlugStoreError(
-                code: .inputOutput, message: "It is not known which slugs are in use, so none was taken out.", cause: error)
+                code: .inputOutput, message: "It is not known which slugs are in use, so none was taken out.",
+                cause: error)
         }
         // With the remote away, nothing here may go.
         let fetchable = Set(try await self.remoteIDs())

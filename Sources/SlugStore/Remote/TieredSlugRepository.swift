@@ -14,7 +14,7 @@ import SystemPackage
 /// and fetches the rest in ranges; what was fetched before a failure stays. While the remote is away, what is here can be
 /// materialised, and with ``Mode/writeBack`` slugs can be put.
 ///
-/// Hosts need not know of each other, and the store needs no locks and no conditional writes; ``RemoteGarbage`` in the
+/// Hosts need not know of each other, and the store needs no locks and no conditional writes; `RemoteGarbage` in the
 /// sources says why nothing is lost when hosts put, remove and collect garbage at the same time.
 ///
 /// The local repository must be used through this one only. `Docs/SlugFormat.md` describes the objects.

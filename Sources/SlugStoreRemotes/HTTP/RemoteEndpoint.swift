@@ -39,7 +39,8 @@ public struct RemoteEndpoint: Sendable, Hashable, CustomStringConvertible {
             port = number
             host = String(text[..<colon])
         }
-        guard !host.isEmpty, host.hasPrefix("[") == host.hasSuffix("]"), host.hasPrefix("[") || !host.contains(":") else {
+        guard !host.isEmpty, host.hasPrefix("[") == host.hasSuffix("]"), host.hasPrefix("[") || !host.contains(":")
+        else {
             return nil
         }
         self.init(isSecure: isSecure, host: host.lowercased(), port: port)

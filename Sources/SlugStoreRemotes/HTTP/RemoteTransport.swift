@@ -48,8 +48,8 @@ public struct RemoteTransport: Sendable {
 
     /// Sends what `make` makes, each time anew, until there is an answer that another attempt would not change.
     /// - Parameter attempts: Fewer than configured for what must not be sent twice blindly.
-    /// - Throws: ``SlugStoreError/Code/remoteUnavailable`` after the last attempt, ``SlugStoreError/Code/cancelled``,
-    ///   ``SlugStoreError/Code/invalidAnswer``. An answer of any other status than "try again later" is returned.
+    /// - Throws: `SlugStoreError.Code.remoteUnavailable` after the last attempt, `SlugStoreError.Code.cancelled`,
+    ///   `SlugStoreError.Code.invalidAnswer`. An answer of any other status than "try again later" is returned.
     func send(
         _ what: String, attempts: Int? = nil, _ make: () async throws(SlugStoreError) -> RemoteRequest
     ) async throws(SlugStoreError) -> RemoteAnswer {
@@ -163,7 +163,8 @@ public struct RemoteTransport: Sendable {
             else {
                 throw SlugStoreError(
                     code: .invalidAnswer,
-                    message: "\(what): bytes \(range.lowerBound) to \(range.upperBound - 1) were asked for, and the answer is "
+                    message:
+                        "\(what): bytes \(range.lowerBound) to \(range.upperBound - 1) were asked for, and the answer is "
                         + "\"\(answer.header("Content-Range") ?? "without Content-Range")\".")
             }
             skip = 0

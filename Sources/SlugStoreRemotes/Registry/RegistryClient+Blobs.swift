@@ -88,7 +88,8 @@ extension RegistryClient {
         let answer = try await self.send(
             what,
             RemoteRequest(
-                method: "PUT", url: url, headers: [(name: "Content-Type", value: "application/octet-stream")], body: body))
+                method: "PUT", url: url, headers: [(name: "Content-Type", value: "application/octet-stream")],
+                body: body))
         if answer.status == 201 { return }
         // The attempt before this one may have succeeded without its answer arriving: the upload is gone, the blob there.
         if answer.status == 404, try await self.blobBytes(digest) != nil { return }

@@ -64,19 +64,21 @@ public final class RegistryClient: Sendable {
     private let authorisation = Mutex(Authorisation())
 
     /// Makes a client. Nothing is asked for before the first call.
-    /// - Throws: ``SlugStoreError/Code/remoteRefused`` if the name is not one of a repository, or the registry is elsewhere
+    /// - Throws: `SlugStoreError.Code.remoteRefused` if the name is not one of a repository, or the registry is elsewhere
     ///   and spoken to in clear text.
     public init(configuration: Configuration, transport: RemoteTransport) throws(SlugStoreError) {
         guard Self.isName(configuration.repository) else {
             throw SlugStoreError(
                 code: .remoteRefused,
-                message: "\"\(configuration.repository)\" cannot be the name of a repository: parts of lower-case letters and "
+                message:
+                    "\"\(configuration.repository)\" cannot be the name of a repository: parts of lower-case letters and "
                     + "digits, with . _ __ or hyphens within and / between them, 255 bytes at most.")
         }
         guard configuration.endpoint.isSecure || configuration.endpoint.isLoopback else {
             throw SlugStoreError(
                 code: .remoteRefused,
-                message: "The registry \(configuration.endpoint) would be spoken to in clear text. Use https, or a registry "
+                message:
+                    "The registry \(configuration.endpoint) would be spoken to in clear text. Use https, or a registry "
                     + "on this machine.")
         }
         self.configuration = configuration
@@ -160,8 +162,14 @@ public final class RegistryClient: Sendable {
 
     private struct Token: Decodable {
         var token: String?
-        var access_token: String?
-        var expires_in: Int?
+        var accessToken: String?
+        var expiresIn: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case token
+            case accessToken = "access_token"
+            case expiresIn = "expires_in"
+        }
     }
 
     private func token(
@@ -170,7 +178,8 @@ public final class RegistryClient: Sendable {
         let what = "\(what): getting a token from \(realm)"
         guard let target = Self.endpoint(of: realm), target.isSecure || target.isLoopback else {
             throw SlugStoreError(
-                code: .invalidAnswer, message: "\(what): the registry asks to send the password in clear text, or nowhere.")
+                code: .invalidAnswer,
+                message: "\(what): the registry asks to send the password in clear text, or nowhere.")
         }
         var query = [(name: "scope", value: scope)]
         if let service { query.append((name: "service", value: service)) }
@@ -186,11 +195,11 @@ public final class RegistryClient: Sendable {
                     + "\(self.configuration.credentials.map(String.init(describing:)) ?? "(none)") and the password.")
         }
         guard let token = try? JSONDecoder().decode(Token.self, from: Data(answer.body)),
-            let text = token.token ?? token.access_token, !text.isEmpty,
+            let text = token.token ?? token.accessToken, !text.isEmpty,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else { throw SlugStoreError(code: .invalidAnswer, message: "\(what): the answer has no token.") }
         // A token that is about to end would end on its way.
-        return (text, max(0, min(token.expires_in ?? 60, 86_400) - 10))
+        return (text, max(0, min(token.expiresIn ?? 60, 86_400) - 10))
     }
 
     /// The scheme, host and port of a URL.
@@ -207,7 +216,8 @@ public final class RegistryClient: Sendable {
         if location.hasPrefix("/"), !location.hasPrefix("//") { return "\(endpoint)\(location)" }
         guard let target = Self.endpoint(of: location) else {
             throw SlugStoreError(
-                code: .invalidAnswer, message: "\(what): the registry refers to \"\(location.prefix(200))\", which is no URL.")
+                code: .invalidAnswer,
+                message: "\(what): the registry refers to \"\(location.prefix(200))\", which is no URL.")
         }
         if target.host == endpoint.host, target.port == endpoint.port || target.authority == endpoint.authority {
             let path = location.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" }

@@ -22,7 +22,7 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
 
     /// Makes a store.
     /// - Parameter immutablePrefixes: Keys that start so are written once, so that what they are need be asked only once.
-    ///   ``TieredSlugRepository`` writes what starts with `packs/` once, and no other keys.
+    ///   `TieredSlugRepository` writes what starts with `packs/` once, and no other keys.
     public init(client: RegistryClient, immutablePrefixes: [String] = []) {
         self.client = client
         self.immutablePrefixes = immutablePrefixes
@@ -94,7 +94,9 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
         guard bytes.count == range.count else {
             throw SlugStoreError(
                 code: .invalidAnswer,
-                message: "The registry sent \(bytes.count) of \(range.count) bytes of \(key): the blob is shorter than said.")
+                message:
+                    "The registry sent \(bytes.count) of \(range.count) bytes of \(key): the blob is shorter than said."
+            )
         }
         guard range != 0..<blob.size || "sha256:" + SigV4.hex(Digest.sha256(bytes)) == blob.digest else {
             throw SlugStoreError(code: .corrupted, message: "The object \(key) is not what its digest says.")
@@ -121,7 +123,9 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
     private func blob(_ key: ObjectKey) async throws(SlugStoreError) -> Descriptor? {
         let isImmutable = self.immutablePrefixes.contains { key.description.hasPrefix($0) }
         if isImmutable, let blob = self.known.withLock({ $0[key] }) { return blob }
-        guard let stored = try await self.client.manifest(Self.tag(key), accepting: [Self.manifestType]) else { return nil }
+        guard let stored = try await self.client.manifest(Self.tag(key), accepting: [Self.manifestType]) else {
+            return nil
+        }
         guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(stored.bytes)),
             manifest.layers.count == 1, let blob = manifest.layers.first, blob.size >= 0,
             blob.digest.hasPrefix("sha256:"), blob.digest.utf8.count == 71,
@@ -129,7 +133,8 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
         else {
             throw SlugStoreError(
                 code: .invalidAnswer,
-                message: "The manifest \(Self.tag(key)) in \(self.client.configuration.repository) is not of an object.")
+                message: "The manifest \(Self.tag(key)) in \(self.client.configuration.repository) is not of an object."
+            )
         }
         if isImmutable {
             self.known.withLock { known in

@@ -79,13 +79,16 @@ extension S3ObjectStore {
         _ key: ObjectKey, _ size: Int64, _ upload: String, _ tags: [String]
     ) async throws(SlugStoreError) {
         let what = self.what("Completing", key)
-        let parts = tags.enumerated().map { "<Part><PartNumber>\($0 + 1)</PartNumber><ETag>\($1)</ETag></Part>" }.joined()
+        let parts = tags.enumerated().map { "<Part><PartNumber>\($0 + 1)</PartNumber><ETag>\($1)</ETag></Part>" }
+            .joined()
         let body = Array("<CompleteMultipartUpload>\(parts)</CompleteMultipartUpload>".utf8)
         let answer = try await self.send(
             what, "POST", key: key, query: [("uploadId", upload)], headers: [("Content-Type", "application/xml")],
             body: .bytes(body), digest: SigV4.hex(Digest.sha256(body)))
         // An answer of 200 may hold an error, since S3 begins to answer before it is done.
-        if answer.status == 200, (try? XMLElement(parsing: answer.body))?.name == "CompleteMultipartUploadResult" { return }
+        if answer.status == 200, (try? XMLElement(parsing: answer.body))?.name == "CompleteMultipartUploadResult" {
+            return
+        }
         // The attempt before this one may have succeeded without its answer arriving.
         if answer.status == 404, try await self.size(of: key) == size { return }
         var error = self.failure(what, answer)

@@ -13,12 +13,14 @@ public struct S3ObjectStore: ObjectStore, Sendable {
     private let signer: SigV4
 
     /// Makes a store. Nothing is asked for before the first call.
-    /// - Throws: ``SlugStoreError/Code/remoteRefused`` if the bucket's name, the prefix or a size is not one.
+    /// - Throws: `SlugStoreError.Code.remoteRefused` if the bucket's name, the prefix or a size is not one.
     public init(configuration: Configuration, transport: RemoteTransport) throws(SlugStoreError) {
         func refuse(_ message: String) -> SlugStoreError { SlugStoreError(code: .remoteRefused, message: message) }
         let bucket = configuration.bucket
         guard (3...63).contains(bucket.utf8.count),
-            bucket.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) || [0x2d, 0x2e].contains($0) })
+            bucket.utf8.allSatisfy({
+                (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) || [0x2d, 0x2e].contains($0)
+            })
         else {
             throw refuse(
                 "\"\(bucket)\" cannot be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens.")
@@ -28,8 +30,10 @@ public struct S3ObjectStore: ObjectStore, Sendable {
         else {
             throw refuse("The prefix of keys has 800 bytes at most, does not begin with / and has no . or .. in it.")
         }
-        guard configuration.partBytes >= 5 << 20, configuration.partBytes <= 5 << 30, configuration.partsAtOnce > 0 else {
-            throw refuse("A part has 5 MiB to 5 GiB, not \(configuration.partBytes) bytes, and one at least is sent at once.")
+        guard configuration.partBytes >= 5 << 20, configuration.partBytes <= 5 << 30, configuration.partsAtOnce > 0
+        else {
+            throw refuse(
+                "A part has 5 MiB to 5 GiB, not \(configuration.partBytes) bytes, and one at least is sent at once.")
         }
         self.configuration = configuration
         self.transport = transport
@@ -53,7 +57,9 @@ public struct S3ObjectStore: ObjectStore, Sendable {
     public func write(contentsOf file: FilePath, to key: ObjectKey) async throws(SlugStoreError) {
         let file = LocalFile(file)
         let size = try await file.bytes
-        guard size < self.configuration.multipartBytes else { return try await self.writeParts(of: file, size, to: key) }
+        guard size < self.configuration.multipartBytes else {
+            return try await self.writeParts(of: file, size, to: key)
+        }
         let what = self.what("Writing", key)
         let digest = self.omitsDigest ? nil : try await file.digest()
         // An empty stream and no stream are not the same to all servers.
@@ -67,7 +73,8 @@ public struct S3ObjectStore: ObjectStore, Sendable {
         guard !range.isEmpty else { return [] }
         let what = self.what("Reading", key)
         let answer = try await self.send(
-            what, "GET", key: key, headers: [("Range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")], range: range)
+            what, "GET", key: key, headers: [("Range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")],
+            range: range)
         switch answer.status {
         case 200, 206: return answer.body
         case 416: return []
@@ -127,7 +134,8 @@ public struct S3ObjectStore: ObjectStore, Sendable {
             guard listed <= self.configuration.listedObjects else {
                 throw SlugStoreError(
                     code: .limitExceeded,
-                    message: "\(what): there are more than \(self.configuration.listedObjects) objects (listedObjects).")
+                    message: "\(what): there are more than \(self.configuration.listedObjects) objects (listedObjects)."
+                )
             }
             guard document["IsTruncated"]?.text == "true" else { return keys }
             guard let next = document["NextContinuationToken"]?.text, !next.isEmpty, next != token, !contents.isEmpty
@@ -168,7 +176,8 @@ public struct S3ObjectStore: ObjectStore, Sendable {
             // Dated, and so signed, anew for each attempt.
             let signed = self.signer.headers(
                 method: method, path: path, query: query.map { (name: $0.0, value: $0.1) },
-                headers: headers.map { (name: $0.0, value: $0.1) } + [(name: "Host", value: host)], payloadHash: payload,
+                headers: headers.map { (name: $0.0, value: $0.1) } + [(name: "Host", value: host)],
+                payloadHash: payload,
                 date: self.configuration.now())
             return RemoteRequest(
                 method: method, url: url, headers: headers.map { (name: $0.0, value: $0.1) } + signed, body: body,
@@ -180,7 +189,8 @@ public struct S3ObjectStore: ObjectStore, Sendable {
     func failure(_ what: String, _ answer: RemoteAnswer) -> SlugStoreError {
         let document = try? XMLElement(parsing: answer.body)
         let code = document?["Code"]?.text ?? ""
-        let said = document.map { "\(code) \($0["Message"]?.text ?? "")".prefix(300) }.map { ", \($0)" } ?? answer.excerpt
+        let said =
+            document.map { "\(code) \($0["Message"]?.text ?? "")".prefix(300) }.map { ", \($0)" } ?? answer.excerpt
         let region = answer.header("x-amz-bucket-region") ?? document?["Region"]?.text
         func error(_ code: SlugStoreError.Code, _ advice: String) -> SlugStoreError {
             SlugStoreError(code: code, message: "\(what): the server answered \(answer.status)\(said). \(advice)")

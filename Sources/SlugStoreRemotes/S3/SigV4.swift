@@ -90,7 +90,9 @@ struct SigV4: Sendable {
             let text = String(number)
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
-        let (calendarMonth, calendarYear) = (month < 10 ? month + 3 : month - 9, year + era * 400 + (month < 10 ? 0 : 1))
+        let (calendarMonth, calendarYear) = (
+            month < 10 ? month + 3 : month - 9, year + era * 400 + (month < 10 ? 0 : 1)
+        )
         return padded(calendarYear, 4) + padded(calendarMonth) + padded(dayOfYear - (153 * month + 2) / 5 + 1) + "T"
             + padded(rest / 3600) + padded(rest / 60 % 60) + padded(rest % 60) + "Z"
     }
