@@ -38,7 +38,8 @@ extension EndToEnd {
 
                     try FileManager.default.removeItem(atPath: first.appending("slugs").string)
                     try await withTestHost(data: first, arguments: arguments) { host in
-                        #expect(try await host.get("site").text.contains("<h1>A static site</h1>"))
+                        let answer = try await host.get("site")
+                        #expect(answer.text.contains("<h1>A static site</h1>"))
                     }
 
                     try await withTestHost(data: directory.appending("second"), arguments: arguments) { host in

@@ -22,12 +22,12 @@ func withClient<R>(_ body: (HTTPClient) async throws -> R) async throws -> R {
 }
 
 func makeTransport(
-    _ client: HTTPClient, clock: any Clock<Duration> = ContinuousClock(),
+    _ client: HTTPClient, clock: any Clock<Duration> = ContinuousClock(), pausing share: Double = 0,
     _ adjust: (inout RemoteTransport.Configuration) -> Void = { _ in }
 ) -> RemoteTransport {
     var configuration = RemoteTransport.Configuration()
     adjust(&configuration)
-    return RemoteTransport(client: client, configuration: configuration, clock: clock, random: { 0 })
+    return RemoteTransport(client: client, configuration: configuration, clock: clock, random: { share })
 }
 
 func makeHost(

@@ -53,7 +53,6 @@ public struct RemoteTransport: Sendable {
     func send(
         _ what: String, attempts: Int? = nil, _ make: () async throws(SlugStoreError) -> RemoteRequest
     ) async throws(SlugStoreError) -> RemoteAnswer {
-        var pause = self.configuration.firstPause
         var attempt = 1
         while true {
             var asked: Duration?
@@ -74,13 +73,19 @@ public struct RemoteTransport: Sendable {
                 if attempt > 1 { failure.message += " It was tried \(attempt) times." }
                 throw failure
             }
+            try await self.pause(after: attempt, asked: asked ?? .zero)
             attempt += 1
-            let drawn = pause * self.random()
-            let longest = self.configuration.longestPause
-            do { try await self.clock.sleep(for: min(max(drawn, asked ?? .zero), longest)) } catch {
-                throw .cancelledRequest
-            }
-            pause = min(pause * 2, longest)
+        }
+    }
+
+    /// Waits before the next attempt, so long as a share of what doubles from attempt to attempt, or as the server asked for.
+    func pause(after attempt: Int, asked: Duration = .zero) async throws(SlugStoreError) {
+        let longest = self.configuration.longestPause
+        let bound = min(self.configuration.firstPause * (1 << min(attempt - 1, 20)), longest)
+        do {
+            try await self.clock.sleep(for: min(max(bound * self.random(), asked), longest))
+        } catch {
+            throw .cancelledRequest
         }
     }
 

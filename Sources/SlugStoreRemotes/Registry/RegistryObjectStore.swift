@@ -56,14 +56,33 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
 
     /// Writes an object.
     public func write(_ bytes: [UInt8], to key: ObjectKey) async throws(SlugStoreError) {
-        let digest = try await self.client.uploadBlob(bytes)
-        try await self.tag(digest, Int64(bytes.count), as: key)
+        try await self.tag(key) { () throws(SlugStoreError) in
+            (try await self.client.uploadBlob(bytes), Int64(bytes.count))
+        }
     }
 
     /// Writes an object from a file.
     public func write(contentsOf file: FilePath, to key: ObjectKey) async throws(SlugStoreError) {
-        let (digest, bytes) = try await self.client.uploadBlob(contentsOf: file)
-        try await self.tag(digest, bytes, as: key)
+        try await self.tag(key) { () throws(SlugStoreError) in try await self.client.uploadBlob(contentsOf: file) }
+    }
+
+    /// Uploads and tags. A registry may say that it has a blob which another upload is just about to put into its place, and
+    /// then not find it for the manifest: so once more, a moment later.
+    private func tag(
+        _ key: ObjectKey, _ upload: () async throws(SlugStoreError) -> (digest: String, bytes: Int64)
+    ) async throws(SlugStoreError) {
+        var attempt = 1
+        while true {
+            do throws(SlugStoreError) {
+                let (digest, bytes) = try await upload()
+                return try await self.tag(digest, bytes, as: key)
+            } catch {
+                guard error.message.contains("BLOB_UNKNOWN"), attempt < self.client.transport.configuration.attempts
+                else { throw error }
+            }
+            try await self.client.transport.pause(after: attempt)
+            attempt += 1
+        }
     }
 
     private func tag(_ digest: String, _ bytes: Int64, as key: ObjectKey) async throws(SlugStoreError) {

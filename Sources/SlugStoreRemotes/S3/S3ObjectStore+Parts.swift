@@ -85,8 +85,11 @@ extension S3ObjectStore {
         let answer = try await self.send(
             what, "POST", key: key, query: [("uploadId", upload)], headers: [("Content-Type", "application/xml")],
             body: .bytes(body), digest: SigV4.hex(Digest.sha256(body)))
-        // An answer of 200 may hold an error, since S3 begins to answer before it is done.
-        if answer.status == 200, (try? XMLElement(parsing: answer.body))?.name == "CompleteMultipartUploadResult" {
+        // An answer of 200 may hold an error, since S3 begins to answer before it is done. What the other element is called
+        // depends on the server.
+        if answer.status == 200, let result = try? XMLElement(parsing: answer.body), result.name != "Error",
+            result["ETag"] != nil
+        {
             return
         }
         // The attempt before this one may have succeeded without its answer arriving.
