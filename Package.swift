@@ -62,6 +62,11 @@ let blocks: [Target] = [
         name: "SlugStore",
         dependencies: ["CArchive", "CSlugStoreIO", "CZstd", .crypto, .logging, .system],
         swiftSettings: settings),
+    // … in a bucket or a registry that hosts share.
+    .target(
+        name: "SlugStoreRemotes",
+        dependencies: ["SlugStore", .asyncHTTPClient, .crypto, .nioCore, .nioHTTP1, .system],
+        swiftSettings: settings),
     // Slug + config -> running instances.
     .target(name: "CProcessLauncher"),
     .target(
@@ -132,8 +137,8 @@ let examples: [Target] = [
         dependencies: [
             "BuildpackKit", "GitReceiver", "MetricsCore", "PlatformAPI", "PlatformClient", "PlatformKit",
             "PlatformWire",
-            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", .argumentParser, .logging, .nioCore,
-            .nioPosix,
+            "ProcessSupervisor", "RouterACME", "RouterCore", "SlugStore", "SlugStoreRemotes", .argumentParser,
+            .asyncHTTPClient, .logging, .nioCore, .nioPosix,
             .serviceLifecycle, .subprocess, .system, .toml, .unixSignals,
         ],
         path: "Examples/slipway",
@@ -146,7 +151,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "slug-tool",
-        dependencies: ["SlugStore", .logging, .system],
+        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .system],
         path: "Examples/slug-tool",
         swiftSettings: settings),
     .executableTarget(
@@ -196,6 +201,13 @@ let testing: [Target] = [
     .testTarget(
         name: "SlugStoreTests",
         dependencies: ["SlugStore", "SlugStoreTesting", "TestSupport", .logging, .system],
+        swiftSettings: settings),
+    .testTarget(
+        name: "SlugStoreRemotesTests",
+        dependencies: [
+            "SlugStore", "SlugStoreRemotes", "SlugStoreTesting", "TestSupport", .asyncHTTPClient, .logging, .nioCore,
+            .nioHTTP1, .nioPosix, .subprocess, .system,
+        ],
         swiftSettings: settings),
     .testTarget(
         name: "ProcessSupervisorTests",
@@ -261,6 +273,7 @@ let package = Package(
         .library(name: "BuildpackKit", targets: ["BuildpackKit"]),
         .library(name: "BuildpackKitTesting", targets: ["BuildpackKitTesting"]),
         .library(name: "SlugStore", targets: ["SlugStore"]),
+        .library(name: "SlugStoreRemotes", targets: ["SlugStoreRemotes"]),
         .library(name: "SlugStoreTesting", targets: ["SlugStoreTesting"]),
         .library(name: "ProcessSupervisor", targets: ["ProcessSupervisor"]),
         .library(name: "ProcessSupervisorTesting", targets: ["ProcessSupervisorTesting"]),

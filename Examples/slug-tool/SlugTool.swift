@@ -1,7 +1,9 @@
 // A slug repository from the command line: what SlugStore does, and nothing besides.
+import AsyncHTTPClient
 import Foundation
 import Logging
 import SlugStore
+import SlugStoreRemotes
 import SystemPackage
 
 @main
@@ -13,19 +15,39 @@ struct SlugTool {
                slug-tool REPOSITORY verify [SLUG]      read and check everything that is stored
                slug-tool REPOSITORY remove SLUG
                slug-tool REPOSITORY gc                 free what no slug needs
-        SLUG may be shortened.
+        SLUG may be shortened. REPOSITORY is a directory, or an address that hosts share:
+          s3://BUCKET/PREFIX?region=REGION with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment,
+          oci://REGISTRY/NAME with REGISTRY_USER and REGISTRY_PASSWORD, if it asks;
+        what comes from there is kept in the directory SLUG_CACHE (slug-cache by default).
         """
 
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         guard arguments.count >= 2 else { fail(self.usage, status: 64) }
-        let repository = LocalSlugRepository(
-            configuration: .init(directory: FilePath(arguments[0])), logger: Logger(label: "slug-tool"))
+        let logger = Logger(label: "slug-tool")
+        let environment = ProcessInfo.processInfo.environment
+        let isRemote = RemoteAddress.isAddress(arguments[0])
+        let directory = isRemote ? environment["SLUG_CACHE"] ?? "slug-cache" : arguments[0]
+        let local = LocalSlugRepository(configuration: .init(directory: FilePath(directory)), logger: logger)
         do {
+            guard isRemote else { return try await run(arguments[1], Array(arguments.dropFirst(2)), on: local) }
+            let store = try RemoteAddress(arguments[0]).objectStore(
+                credentials: credentials(environment), transport: RemoteTransport(client: .shared))
+            let repository = TieredSlugRepository(local: local, remote: store, logger: logger)
             try await run(arguments[1], Array(arguments.dropFirst(2)), on: repository)
         } catch {
             fail("slug-tool: \(error)", status: 1)
         }
+    }
+
+    static func credentials(_ environment: [String: String]) -> RemoteAddress.Credentials? {
+        for (user, password) in [
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("REGISTRY_USER", "REGISTRY_PASSWORD"),
+        ] {
+            guard let user = environment[user], let password = environment[password] else { continue }
+            return .init(user: user, password: password, sessionToken: environment["AWS_SESSION_TOKEN"])
+        }
+        return nil
     }
 
     static func run(_ command: String, _ arguments: [String], on repository: some SlugRepository) async throws {

@@ -36,6 +36,14 @@ public struct SlugStoreError: Error, Sendable, CustomStringConvertible {
         public static let streamFailed = Code("stream-failed")
         /// Another process holds the repository and did not let go in time.
         public static let busy = Code("busy")
+        /// A remote store does not answer, or says that it cannot now. What was asked may succeed later.
+        public static let remoteUnavailable = Code("remote-unavailable")
+        /// A remote store does not accept the credentials, or they do not allow what was asked.
+        public static let unauthorised = Code("unauthorised")
+        /// A remote store refuses what was asked, and would again.
+        public static let remoteRefused = Code("remote-refused")
+        /// A remote store's answer is not one that its protocol knows.
+        public static let invalidAnswer = Code("invalid-answer")
         /// The task was cancelled. Nothing was stored.
         public static let cancelled = Code("cancelled")
     }

@@ -14,12 +14,9 @@ public struct Pebble: Sendable {
     public struct Missing: Error {}
 
     private static let programs: (pebble: FilePath, names: FilePath)? = {
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        func find(_ name: String) -> FilePath? {
-            path.split(separator: ":").map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
-                .map { FilePath($0) }
+        guard let pebble = ServerProcess.find("pebble"), let names = ServerProcess.find("pebble-challtestsrv") else {
+            return nil
         }
-        guard let pebble = find("pebble"), let names = find("pebble-challtestsrv") else { return nil }
         return (pebble, names)
     }()
 
@@ -72,8 +69,8 @@ public struct Pebble: Sendable {
             "-defaultIPv6", "", "-dns01", "127.0.0.1:\(ports[2])", "-http01", "", "-https01", "", "-tlsalpn01", "",
             "-management", "127.0.0.1:\(ports[3])",
         ]
-        return try await self.running(programs.names, names) {
-            try await self.running(
+        return try await ServerProcess.running(programs.names, names) {
+            try await ServerProcess.running(
                 programs.pebble, ["-config", settings, "-dnsserver", "127.0.0.1:\(ports[2])"],
                 environment: ["PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "\(rejectedNonces)"]
             ) { try await body(pebble) }
@@ -90,43 +87,5 @@ public struct Pebble: Sendable {
         var ocspResponderURL = ""
         var externalAccountBindingRequired: Bool
         var externalAccountMACKeys: [String: String]
-    }
-
-    /// Runs a program from its first line of output until `body` is done.
-    private static func running<R: Sendable>(
-        _ program: FilePath, _ arguments: [String], environment: [Subprocess.Environment.Key: String] = [:],
-        _ body: @Sendable @escaping () async throws -> R
-    ) async throws -> R {
-        try await run(
-            .path(program), arguments: Arguments(arguments), environment: .custom(environment), input: .none,
-            output: .sequence, error: .combinedWithOutput
-        ) { execution in
-            let pid = execution.processIdentifier.value
-            return try await withThrowingTaskGroup(of: [String].self) { group in
-                let (started, begun) = AsyncStream.makeStream(of: Void.self)
-                let lines = execution.standardOutput.strings()
-                group.addTask {
-                    defer { begun.finish() }
-                    var said: [String] = []
-                    // Read to the end, or it stops when the pipe is full.
-                    for try await line in lines {
-                        said.append(line)
-                        begun.finish()
-                    }
-                    return said
-                }
-                for await _ in started {}
-                do {
-                    let result = try await body()
-                    kill(pid, SIGTERM)
-                    _ = try await group.next()
-                    return result
-                } catch {
-                    kill(pid, SIGTERM)
-                    print("--- \(program) said\n\((try await group.next() ?? []).suffix(100).joined(separator: "\n"))")
-                    throw error
-                }
-            }
-        }.closureResult
     }
 }

@@ -28,7 +28,9 @@ struct Generation {
         _ parts: HostParts, settings: ServeSettings, data: DataDirectory, groups: ControlGroups, adminSocket: CInt?,
         announcement: (APIServer, Platform) -> Announcement, logger: Logger
     ) async throws {
-        let slugs = LocalSlugRepository(configuration: try settings.slugs(data), logger: logger)
+        let localSlugs = LocalSlugRepository(configuration: try settings.slugRepository(data), logger: logger)
+        let remoteSlugs = try settings.slugs.map { try RemoteSlugs($0, local: localSlugs, logger: logger) }
+        let slugs: any SlugRepository = remoteSlugs?.repository ?? localSlugs
         let policy = settings.sandbox(data, executable: Self.executable)
         // What was not asked for is not tried.
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
@@ -60,6 +62,7 @@ struct Generation {
         // Stopped in the reverse order.
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if let issuer { services.append(.init(service: issuer)) }
+        if let remoteSlugs { services.append(.init(service: remoteSlugs)) }
         services += [
             .init(service: APIAfterRouter(api: self.api, router: parts.router, waits: adminSocket != nil)),
             .init(service: self.platform),

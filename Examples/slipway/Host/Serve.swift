@@ -50,6 +50,17 @@ struct ServeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where everything is kept. (default: ./slipway-data)", valueName: "dir"))
     var data: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where slugs are for all hosts of the platform: s3://BUCKET/PREFIX?region=REGION or oci://REGISTRY/NAME. (default: on this "
+                + "machine alone)",
+            discussion: """
+                The data directory has a copy of what this host runs. Who asks is said in the file or the environment \
+                (slugs-user and slugs-password; for S3 the access key and its secret, and slugs-session-token). More \
+                options of an address: endpoint=URL, addressing=path, mode=write-back.
+                """, valueName: "address"))
+    var slugs: String?
+
     @Option(help: ArgumentHelp("Where applications are served. (default: 127.0.0.1:8080)", valueName: "address"))
     var http: String?
 

@@ -28,7 +28,7 @@ extension ServeSettings {
         return policy
     }
 
-    func slugs(_ data: DataDirectory) throws -> LocalSlugRepository.Configuration {
+    func slugRepository(_ data: DataDirectory) throws -> LocalSlugRepository.Configuration {
         var configuration = LocalSlugRepository.Configuration(directory: data.slugs)
         if self.signsSlugs { configuration.signatures = .anyOf([try self.signer(data).publicKey]) }
         return configuration

@@ -6,6 +6,7 @@ import ProcessSupervisor
 import RouterACME
 import RouterCore
 import SlugStore
+import SlugStoreRemotes
 import SystemPackage
 import TOMLKit
 
@@ -32,7 +33,15 @@ struct ServeSettings {
         var trustRoots: [UInt8]?
     }
 
+    /// Where slugs are for all hosts.
+    struct Slugs {
+        var address: RemoteAddress
+        var credentials: RemoteAddress.Credentials?
+    }
+
     var data: FilePath
+    /// `nil`: on this machine alone.
+    var slugs: Slugs?
     var http: Address
     var https: Address?
     /// The networks of proxies in front of the host.
@@ -72,6 +81,7 @@ struct ServeSettings {
         let current = FileManager.default.currentDirectoryPath
         let data = try lookup.text(options.data, "data") ?? "slipway-data"
         self.data = FilePath(current).pushing(FilePath(data)).lexicallyNormalized()
+        self.slugs = try Self.slugs(options, lookup)
         self.http = try Address(lookup.text(options.http, "http") ?? "127.0.0.1:8080", option: "http")
         self.https = try lookup.text(options.https, "https").map { try Address($0, option: "https") }
         self.trustedProxies = try Self.networks(lookup.text(options.trustedProxies, "trusted-proxies") ?? "")
@@ -136,6 +146,25 @@ struct ServeSettings {
             throw ValidationError("--isolation takes sandbox, oci, host or strongest; not \(text)")
         }
         return level
+    }
+
+    private static func slugs(_ options: ServeOptions, _ lookup: Lookup) throws -> Slugs? {
+        guard let text = try lookup.text(options.slugs, "slugs") else { return nil }
+        let address: RemoteAddress
+        do {
+            address = try RemoteAddress(text)
+        } catch {
+            throw ValidationError("--slugs: \(error.message)")
+        }
+        // Not on the command line, which everybody on the machine can read.
+        guard let user = try lookup.text(nil, "slugs-user") else { return Slugs(address: address) }
+        guard let password = try lookup.text(nil, "slugs-password") else {
+            throw ValidationError("slugs-user is given, and slugs-password is not")
+        }
+        return Slugs(
+            address: address,
+            credentials: .init(
+                user: user, password: password, sessionToken: try lookup.text(nil, "slugs-session-token")))
     }
 
     private static func networks(_ text: String) throws -> [AddressRange] {

@@ -39,15 +39,23 @@ struct ManifestTree: Equatable, Sendable {
     ) throws(SlugStoreError) -> (bytes: [UInt8], chunks: [SlugManifest.ChunkReference]) {
         var (chunks, level) = (self.roots, self.roots)
         for _ in 0..<self.levels {
-            let list = try Self.join(level, chunk)
-            do throws(ByteReader.Malformed) {
-                level = try Self.decode(list)
-            } catch {
-                throw .corrupted("A list of its chunks \(error.what) (at byte \(error.offset)).")
-            }
+            level = try Self.expand(level, chunk)
             chunks += level
         }
         return (try Self.join(level, chunk), chunks)
+    }
+
+    /// The chunks that a list names, which is in these chunks.
+    static func expand(
+        _ level: [SlugManifest.ChunkReference],
+        _ chunk: (SlugManifest.ChunkReference, inout [UInt8]) throws(SlugStoreError) -> Void
+    ) throws(SlugStoreError) -> [SlugManifest.ChunkReference] {
+        let list = try Self.join(level, chunk)
+        do throws(ByteReader.Malformed) {
+            return try Self.decode(list)
+        } catch {
+            throw .corrupted("The list of a manifest's chunks \(error.what) (at byte \(error.offset)).")
+        }
     }
 
     private static func cut(

@@ -1,0 +1,40 @@
+import AsyncHTTPClient
+import Logging
+import NIOCore
+import ServiceLifecycle
+import SlugStore
+import SlugStoreRemotes
+
+/// Slugs that several hosts share, with those of this machine before them.
+final class RemoteSlugs: Service {
+    let repository: TieredSlugRepository
+    private let client: HTTPClient
+
+    init(_ settings: ServeSettings.Slugs, local: LocalSlugRepository, logger: Logger) throws {
+        var configuration = HTTPClient.Configuration()
+        // Requests are signed for where they go.
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout.connect = .seconds(10)
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        self.client = client
+        do {
+            let store = try settings.address.objectStore(
+                credentials: settings.credentials, transport: RemoteTransport(client: client))
+            var configuration = TieredSlugRepository.Configuration()
+            configuration.mode = settings.address.mode
+            self.repository = TieredSlugRepository(
+                local: local, remote: store, configuration: configuration, logger: logger)
+        } catch {
+            client.shutdown { _ in }
+            throw error
+        }
+    }
+
+    // What is still being asked for then is asked for by nobody.
+    deinit { self.client.shutdown { _ in } }
+
+    /// Sends what waits to be sent, until the host stops; what is left then is sent after the next start.
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await self.repository.run() }
+    }
+}

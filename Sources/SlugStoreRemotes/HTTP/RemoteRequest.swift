@@ -1,0 +1,94 @@
+import NIOCore
+import SlugStore
+
+/// A request as it goes out.
+struct RemoteRequest: Sendable {
+    enum Body: Sendable {
+        case none
+        case bytes([UInt8])
+        case file(LocalFile, Range<Int64>)
+
+        var count: Int64 {
+            switch self {
+            case .none: 0
+            case .bytes(let bytes): Int64(bytes.count)
+            case .file(_, let range): Int64(range.count)
+            }
+        }
+    }
+
+    var method: String
+    var url: String
+    var headers: [(name: String, value: String)] = []
+    var body = Body.none
+    /// What of an object is wanted, when that is what the answer is. It is the caller's to ask for it in a header.
+    var range: Range<Int64>?
+
+    var movedBytes: Int64 { self.body.count + Int64(self.range?.count ?? 0) }
+}
+
+/// What a server said.
+struct RemoteAnswer: Sendable {
+    var status: Int
+    var headers: [(name: String, value: String)]
+    var body: [UInt8]
+
+    /// The first header field of this name.
+    func header(_ name: String) -> String? {
+        self.headers.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+
+    /// What the body says, for messages.
+    var excerpt: String {
+        let text = String(decoding: self.body.prefix(300), as: UTF8.self)
+        let line = text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0.value < 0x20 ? "?" : String($0) }
+            .joined()
+        return line.isEmpty ? "" : ": \(line)"
+    }
+}
+
+/// `bytes 0-99/1234`, where the total may be `*`.
+struct ContentRange: Equatable {
+    var first: Int64
+    var last: Int64
+    var total: Int64?
+
+    init?(_ text: String) {
+        guard text.hasPrefix("bytes ") else { return nil }
+        let parts = text.dropFirst(6).split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        let ends = parts[0].split(separator: "-", omittingEmptySubsequences: false)
+        guard ends.count == 2, let first = Int64(ends[0]), let last = Int64(ends[1]), first >= 0, last >= first else {
+            return nil
+        }
+        if parts[1] != "*" {
+            guard let total = Int64(parts[1]), total > last else { return nil }
+            self.total = total
+        }
+        self.first = first
+        self.last = last
+    }
+}
+
+/// A range of a file as a body, a piece at a time.
+struct FileBody: AsyncSequence, Sendable {
+    static let pieceBytes: Int64 = 1 << 20
+
+    let file: LocalFile
+    let range: Range<Int64>
+
+    struct Iterator: AsyncIteratorProtocol {
+        let file: LocalFile
+        var rest: Range<Int64>
+
+        mutating func next() async throws -> ByteBuffer? {
+            guard !self.rest.isEmpty else { return nil }
+            let end = Swift.min(self.rest.lowerBound + FileBody.pieceBytes, self.rest.upperBound)
+            let bytes = try await self.file.read(self.rest.lowerBound..<end)
+            self.rest = end..<self.rest.upperBound
+            return ByteBuffer(bytes: bytes)
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(file: self.file, rest: self.range) }
+}
