@@ -56,10 +56,11 @@ let blocks: [Target] = [
     // Built application <-> stored slug.
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
     .target(
         name: "SlugStore",
-        dependencies: ["CArchive", "CZstd", .crypto, .logging, .system],
+        dependencies: ["CArchive", "CZlib", "CZstd", .crypto, .logging, .system],
         swiftSettings: settings),
     // Slug + config -> running instances.
     .target(name: "CProcessLauncher"),
@@ -90,7 +91,6 @@ let blocks: [Target] = [
         swiftSettings: settings),
     // Git push and fetch over HTTP.
     .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(
         name: "GitReceiver",
         dependencies: ["CLibgit2", "CZlib", .logging, .system],
