@@ -116,7 +116,8 @@ struct ImageWriter {
         process.workingDirectory = home
         process.environment = self.environment(over: process.environment ?? [], home: home)
         process.labels = self.labels(over: process.labels ?? [:], type)
-        process.command = nil
+        // Those of the base are for its own program.
+        (process.command, process.stopSignal) = (nil, nil)
         process.entryPoint = type.flatMap { self.metadata.processTypes[$0] }.map { command in
             self.image.entryPoint.map { $0(command) }
                 ?? ImageEntryPoint.arguments(for: command, in: home, hasProfile: hasProfile)
