@@ -56,11 +56,12 @@ let blocks: [Target] = [
     // Built application <-> stored slug.
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"]), .brew(["libarchive"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
     .target(name: "CSlugStoreIO"),
     .target(
         name: "SlugStore",
-        dependencies: ["CArchive", "CSlugStoreIO", "CZstd", .crypto, .logging, .system],
+        dependencies: ["CArchive", "CSlugStoreIO", "CZlib", "CZstd", .crypto, .logging, .system],
         swiftSettings: settings),
     // … in a bucket or a registry that hosts share.
     .target(
@@ -96,7 +97,6 @@ let blocks: [Target] = [
         swiftSettings: settings),
     // Git push and fetch over HTTP.
     .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(
         name: "GitReceiver",
         dependencies: ["CLibgit2", "CZlib", .logging, .system],

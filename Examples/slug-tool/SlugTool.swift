@@ -12,6 +12,10 @@ struct SlugTool {
         usage: slug-tool REPOSITORY put DIRECTORY      store a tree and print its slug
                slug-tool REPOSITORY list               every slug: identifier, files, bytes, bytes that storing it took
                slug-tool REPOSITORY get SLUG LINK      make the slug's tree and a link to it
+               slug-tool REPOSITORY export SLUG FILE   write the slug's tree as .tar, .tar.gz or .tar.zst
+               slug-tool REPOSITORY import FILE        store the tree of a .tar, .tar.gz, .tar.zst or .zip
+               slug-tool REPOSITORY image SLUG DIRECTORY [BASE]
+                                                       make container images in an OCI layout, on those of another or on none
                slug-tool REPOSITORY verify [SLUG]      read and check everything that is stored
                slug-tool REPOSITORY remove SLUG
                slug-tool REPOSITORY gc                 free what no slug needs
@@ -65,6 +69,23 @@ struct SlugTool {
                 slug.path.isAbsolute ? slug.path : FilePath(FileManager.default.currentDirectoryPath).pushing(slug.path)
             try FileManager.default.createSymbolicLink(atPath: arguments[1], withDestinationPath: target.string)
             print(target)
+        case ("export", 2):
+            guard let compression = TreeArchiver.Compression(fileName: arguments[1]) else {
+                fail("slug-tool: \(arguments[1]) is not named .tar, .tar.gz or .tar.zst.", status: 64)
+            }
+            let slug = try await find(arguments[0], in: repository)
+            print(try await repository.export(slug, to: FilePath(arguments[1]), compression: compression), "bytes")
+        case ("import", 1):
+            let slug = try await repository.importArchive(
+                FilePath(arguments[0]), metadata: SlugMetadata(), workingIn: FilePath(NSTemporaryDirectory()))
+            print(slug.id, "\(slug.files) files, \(slug.bytes) bytes, \(slug.newBytesStored) new on disk")
+        case ("image", 2), ("image", 3):
+            let base = arguments.dropFirst(2).first.map { ImageBase(layout: FilePath($0)) }
+            let report = try await repository.exportImage(
+                try await find(arguments[0], in: repository), as: SlugImage(base: base),
+                into: ImageLayout(directory: FilePath(arguments[1])))
+            for (name, image) in report.images.sorted(by: { $0.key < $1.key }) { print(name, image.digest) }
+            print(report.layers.count, "layers,", report.newLayers, "new")
         case ("verify", 0):
             for slug in try await repository.list() { try await repository.verify(slug.id) }
         case ("verify", 1):

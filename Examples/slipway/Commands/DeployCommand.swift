@@ -8,8 +8,8 @@ struct DeployCommand: ApplicationCommand {
     static let configuration = CommandConfiguration(
         commandName: "deploy", abstract: "Deploy a directory or an archive, instead of a push.",
         discussion: """
-            A directory is packed as it is read, without its .git; a .tar, .tar.gz or \
-            .tar.zst file is sent as it is. Returns when the release is live, or says why it is not. Ctrl-C cancels the \
+            A directory is packed as it is read, without its .git; a .tar, .tar.gz, .tar.zst \
+            or .zip file is sent as it is. Returns when the release is live, or says why it is not. Ctrl-C cancels the \
             deployment.
             """)
     @Argument(help: "A directory or an archive.", completion: .file()) var path = "."

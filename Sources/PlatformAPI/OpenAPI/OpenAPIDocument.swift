@@ -111,7 +111,10 @@ enum OpenAPIDocument {
             let file: JSONValue = ["schema": ["type": "string", "format": "binary"]]
             value["requestBody"] = [
                 "required": true,
-                "content": ["application/x-tar": file, "application/gzip": file, "application/zstd": file],
+                "content": [
+                    "application/x-tar": file, "application/gzip": file, "application/zstd": file,
+                    "application/zip": file,
+                ],
             ]
         } else if let body = operation.body {
             value["requestBody"] = [

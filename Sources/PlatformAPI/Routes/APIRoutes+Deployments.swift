@@ -41,10 +41,12 @@ extension APIRoutes {
         case "application/x-tar": "tar"
         case "application/gzip", "application/x-gzip": "tar.gz"
         case "application/zstd": "tar.zst"
+        case "application/zip", "application/x-zip-compressed": "zip"
         default:
             throw PlatformError(
                 .invalid,
-                "The body is an archive: Content-Type is application/x-tar, application/gzip or application/zstd.")
+                "The body is an archive: Content-Type is application/x-tar, application/gzip, "
+                    + "application/zstd or application/zip.")
         }
     }
 }

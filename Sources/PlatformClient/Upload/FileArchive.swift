@@ -9,7 +9,7 @@ public struct FileArchive: ArchiveSource {
     /// The size of the file.
     public let length: Int64?
 
-    /// Looks at a file. Throws ``ClientError`` when it cannot be read, or is no tar file by its first bytes.
+    /// Looks at a file. Throws ``ClientError`` when it cannot be read, or is no archive by its first bytes.
     public init(path: FilePath) throws {
         self.path = path
         do {
@@ -22,7 +22,7 @@ public struct FileArchive: ArchiveSource {
                 // Archives from before 1988 have no magic number; there the name has to do.
                 let byName = path.extension == "tar" ? "application/x-tar" : nil
                 guard let type = Self.mediaType(of: head.prefix(count)) ?? byName else {
-                    throw ClientError(.invalid, "\(path) is not a .tar, .tar.gz or .tar.zst file, nor a directory.")
+                    throw ClientError(.invalid, "\(path) is not a .tar, .tar.gz, .tar.zst or .zip file, nor a directory.")
                 }
                 return (type, length)
             }
@@ -38,6 +38,8 @@ public struct FileArchive: ArchiveSource {
     static func mediaType(of head: some Collection<UInt8>) -> String? {
         if head.starts(with: [0x1f, 0x8b]) { return "application/gzip" }
         if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) { return "application/zstd" }
+        // With a file in it, or with none.
+        if head.starts(with: [0x50, 0x4b, 3, 4]) || head.starts(with: [0x50, 0x4b, 5, 6]) { return "application/zip" }
         if head.dropFirst(257).starts(with: Array("ustar".utf8)) { return "application/x-tar" }
         return nil
     }

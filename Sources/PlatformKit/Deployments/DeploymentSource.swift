@@ -36,7 +36,7 @@ public struct DeploymentSource: Sendable {
         }
     }
 
-    /// A `.tar`, `.tar.gz` or `.tar.zst` file. Nothing in it is trusted.
+    /// A `.tar`, `.tar.gz`, `.tar.zst` or `.zip` file. Nothing in it is trusted.
     public static func archive(_ path: FilePath, description: String) -> Self {
         Self(description: description, commit: nil) { target, _ in
             do {

@@ -12,6 +12,8 @@ import SystemPackage
 struct ArchiveExtraction {
     let extractor: ArchiveExtractor
     let source: ArchiveSource.Next
+    /// What the source reads, if that is a file.
+    let file: Descriptor?
     let cancellation: Cancellation
 
     private var limits: ArchiveExtractor.Limits { self.extractor.limits }
@@ -20,7 +22,7 @@ struct ArchiveExtraction {
     func run(into destination: FilePath) throws(SlugStoreError) -> ArchiveReport {
         let place = try Destination(destination)
         do throws(SlugStoreError) {
-            let (report, stripped) = try self.extract(into: place.directory)
+            let (report, stripped) = try self.extract(into: place)
             try place.publish(stripped)
             return report
         } catch {
@@ -30,10 +32,10 @@ struct ArchiveExtraction {
     }
 
     private func extract(
-        into root: Descriptor
+        into place: Destination
     ) throws(SlugStoreError) -> (report: ArchiveReport, stripped: TreePath?) {
-        let source = ArchiveSource(limit: self.limits.maxArchiveBytes, next: self.source)
-        let reader = try TarReader(source)
+        let root = place.directory
+        let reader = try self.reader(place)
         let directories = DirectoryCursor(root: root)
         var tree = ArchiveTree(limits: self.limits)
         var report = ArchiveReport()
@@ -64,14 +66,14 @@ struct ArchiveExtraction {
             case .file:
                 report.bytes = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
                     try self.write(
-                        entry, to: path, in: try directories.directory(of: path), through: buffer, reader, source,
+                        entry, to: path, in: try directories.directory(of: path), through: buffer, reader,
                         total: report.bytes)
                 }
                 report.files += 1
             }
         }
         try reader.finish()
-        report.archiveBytes = source.bytes
+        report.archiveBytes = reader.archiveBytes
         let stripped = self.extractor.stripsTopLevelDirectory ? tree.topLevelDirectory : nil
         try tree.checkLinks(root: stripped)
         for (path, target) in links {
@@ -81,8 +83,28 @@ struct ArchiveExtraction {
         return (report, stripped)
     }
 
+    private func reader(_ place: Destination) throws(SlugStoreError) -> any ArchiveReader {
+        let source = ArchiveSource(limit: self.limits.maxArchiveBytes, next: self.source)
+        let head = try source.peek(ArchiveFormat.headBytes)
+        guard !head.isEmpty else {
+            throw SlugStoreError(code: .invalidArchive, message: "The archive is empty: it has no byte.")
+        }
+        switch ArchiveFormat(head) {
+        case .tar(let compression):
+            return try TarReader(try TarSource(source, compression, limits: self.limits))
+        case .zip:
+            let archive: Descriptor
+            if let file, try file.isRegularFile {
+                archive = file
+            } else {
+                archive = try place.keep(source, self.cancellation)
+            }
+            return try ZipReader(try ZipFile(archive, limit: self.limits.maxArchiveBytes), limits: self.limits)
+        }
+    }
+
     private func admit(
-        _ entry: TarReader.Entry, to tree: inout ArchiveTree
+        _ entry: ArchiveEntry, to tree: inout ArchiveTree
     ) throws(SlugStoreError) -> ArchiveTree.Admission? {
         let shown = printable(entry.path)
         switch entry.kind {
@@ -107,8 +129,8 @@ struct ArchiveExtraction {
     }
 
     private func write(
-        _ entry: TarReader.Entry, to path: TreePath, in directory: Descriptor,
-        through buffer: UnsafeMutableRawBufferPointer, _ reader: TarReader, _ source: ArchiveSource, total before: Int64
+        _ entry: ArchiveEntry, to path: TreePath, in directory: Descriptor,
+        through buffer: UnsafeMutableRawBufferPointer, _ reader: any ArchiveReader, total before: Int64
     ) throws(SlugStoreError) -> Int64 {
         // Before anything is written: a sparse file can claim any size at no cost.
         guard entry.bytes <= self.limits.maxBytes - before else { throw self.tooLarge(path) }
@@ -124,12 +146,7 @@ struct ArchiveExtraction {
                 UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: UInt64(total - before),
                 "Writing the file \(path)")
             total += Int64(count)
-            if total > self.limits.ratioGraceBytes, total / max(source.bytes, 1) > Int64(self.limits.maxRatio) {
-                throw SlugStoreError(
-                    code: .limitExceeded,
-                    message: "The archive is a bomb: \(source.bytes) bytes of it have become \(total) at \(path); the "
-                        + "limit is \(self.limits.maxRatio) for one.")
-            }
+            try self.limits.checkRatio(total, of: reader.archiveBytes, at: path.description)
         }
         try file.setMode(mode, "Setting the mode of \(path)")
         if let modified = entry.modified { try file.setTime(modified, "Setting the time of \(path)") }

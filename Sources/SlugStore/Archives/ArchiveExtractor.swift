@@ -1,9 +1,9 @@
 public import SystemPackage
 
-/// Extracts tar archives (plain, gzip or zstd) that strangers sent.
+/// Extracts archives that strangers sent: tar (plain, gzip or zstd) and zip, known by their first bytes.
 ///
 /// Nothing in an archive is trusted: a path or link that leaves the tree, a device, a set-user-ID bit, a name twice or in
-/// two spellings, a bomb, damage: each is refused with what and where. The tree is made under another name beside its
+/// two spellings, a bomb, damage, an archive that can be read in two ways: each is refused with what and where. The tree is made under another name beside its
 /// destination and renamed when it is complete and checked, so a refused archive leaves nothing behind.
 ///
 /// Of permissions only the executable bit is taken, of owners nothing; modification times are kept for build tools.
@@ -20,6 +20,12 @@ public struct ArchiveExtractor: Sendable {
         public var maxPathLength = 4095
         /// The size of the archive as it comes in bytes. Default: 4 GiB.
         public var maxArchiveBytes: Int64 = 4 << 30
+        /// The length of one name, a directory's or a file's, in bytes. Default: 255.
+        public var maxNameLength = 255
+        /// What may come before the content of one entry of a tar archive in bytes. Default: 1 MiB.
+        public var maxHeaderBytes = 1 << 20
+        /// The window of a zstd stream, which has to be held in memory while it is read, in bytes: a power of 2. Default: 32 MiB.
+        public var maxWindowBytes = 32 << 20
         /// How many bytes one byte of the archive may become, once more than ``ratioGraceBytes`` have. Default: 200.
         public var maxRatio = 200
         /// What may be extracted before the ratio counts, in bytes. Default: 64 MiB.
@@ -40,8 +46,9 @@ public struct ArchiveExtractor: Sendable {
         self.stripsTopLevelDirectory = stripsTopLevelDirectory
     }
 
-    /// Extracts an archive while it arrives, for example from a request's body. At most about 1 MiB is held in memory;
-    /// a source that is faster than the disk is made to wait.
+    /// Extracts an archive while it arrives, for example from a request's body. At most about 1 MiB is held in memory, and the
+    /// window of a zstd stream; a source that is faster than the disk is made to wait. What a zip archive holds is said at its
+    /// end, so it is first kept in a nameless file beside the destination.
     /// - Parameters:
     ///   - archive: The bytes, in pieces of any size. They are read to the end.
     ///   - directory: Where the tree goes: a path that does not exist, in a directory that does, or an empty directory.
@@ -57,7 +64,9 @@ public struct ArchiveExtractor: Sendable {
                 let result: Result<ArchiveReport, SlugStoreError>
                 do throws(SlugStoreError) {
                     result = .success(
-                        try await self.extract(into: directory) { () throws(SlugStoreError) in try channel.receive() })
+                        try await self.extract(into: directory, file: nil) { () throws(SlugStoreError) in
+                            try channel.receive()
+                        })
                 } catch {
                     result = .failure(error)
                 }
@@ -81,7 +90,7 @@ public struct ArchiveExtractor: Sendable {
         archiveAt path: FilePath, into directory: FilePath
     ) async throws(SlugStoreError) -> ArchiveReport {
         let file = try Descriptor.file(at: path)
-        return try await self.extract(into: directory) { () throws(SlugStoreError) in
+        return try await self.extract(into: directory, file: file) { () throws(SlugStoreError) in
             var bytes = [UInt8](repeating: 0, count: 256 << 10)
             let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
                 try file.read(into: buffer, "Reading the archive \(path)")
@@ -91,10 +100,11 @@ public struct ArchiveExtractor: Sendable {
     }
 
     private func extract(
-        into directory: FilePath, from source: @escaping ArchiveSource.Next
+        into directory: FilePath, file: Descriptor?, from source: @escaping ArchiveSource.Next
     ) async throws(SlugStoreError) -> ArchiveReport {
         try await BlockingWork.run { cancellation throws(SlugStoreError) in
-            try ArchiveExtraction(extractor: self, source: source, cancellation: cancellation).run(into: directory)
+            try ArchiveExtraction(extractor: self, source: source, file: file, cancellation: cancellation)
+                .run(into: directory)
         }
     }
 

@@ -1,22 +1,11 @@
-import CZstd
 import Synchronization
 
 /// Makes an archive piece by piece, each on the thread that asks for it.
 final class ArchiveProducer: Sendable {
     private static let pieceBytes = 256 << 10
 
-    private struct State: ~Copyable {
-        var tar: TarStream
-        var compressor: ZstdCompressor
-        var input = [UInt8](repeating: 0, count: 256 << 10)
-        var consumed = 0
-        var filled = 0
-        var tarHasEnded = false
-        var hasEnded = false
-    }
-
     private let archive: TreeArchive
-    private let state = Mutex<State?>(nil)
+    private let state = Mutex<CompressedTar?>(nil)
 
     init(_ archive: TreeArchive) { self.archive = archive }
 
@@ -24,48 +13,74 @@ final class ArchiveProducer: Sendable {
     func next(_ cancellation: Cancellation) throws(SlugStoreError) -> [UInt8]? {
         try self.state.withLock { optional in
             Result { () throws(SlugStoreError) -> [UInt8]? in
-                var state: State
+                var state: CompressedTar
                 if let existing = optional.take() {
                     state = existing
                 } else {
-                    state = State(
-                        tar: try TarStream(self.archive, cancellation),
-                        compressor: try ZstdCompressor(level: self.archive.archiver.compressionLevel))
+                    state = try self.start(cancellation)
                 }
-                let piece = try Self.piece(&state, cancellation)
+                var output = [UInt8](repeating: 0, count: Self.pieceBytes)
+                let count = try state.read(into: &output, cancellation)
                 optional = consume state
-                return piece
+                return count == 0 ? nil : Array(output[..<count])
             }
         }.get()
     }
 
-    private static func piece(
-        _ state: inout State, _ cancellation: Cancellation
-    ) throws(SlugStoreError) -> [UInt8]? {
-        guard !state.hasEnded else { return nil }
-        var output = [UInt8](repeating: 0, count: self.pieceBytes)
+    private func start(_ cancellation: Cancellation) throws(SlugStoreError) -> CompressedTar {
+        let root = try Descriptor.directory(at: self.archive.tree)
+        let excludes = self.archive.excludes.map { excludes -> TreeScanner.Exclusion in
+            { path, isDirectory in excludes(String(decoding: path.bytes, as: UTF8.self), isDirectory) }
+        }
+        let limits = self.archive.archiver.limits
+        let entries = try TreeScanner.scan(root, limits: limits, excluding: excludes, cancellation: cancellation)
+        return CompressedTar(
+            TarStream(root, entries, maxBytes: limits.maxTreeBytes),
+            try self.archive.archiver.compression.compressor())
+    }
+}
+
+/// A tar stream on its way through a compressor.
+struct CompressedTar: ~Copyable {
+    private var tar: TarStream
+    private let compressor: any StreamCompressor
+    private var input = [UInt8](repeating: 0, count: 256 << 10)
+    private var consumed = 0
+    private var filled = 0
+    private var tarHasEnded = false
+    private var hasEnded = false
+
+    init(_ tar: TarStream, _ compressor: any StreamCompressor) {
+        self.tar = tar
+        self.compressor = compressor
+    }
+
+    /// Fills `output` as far as there is something; 0 is the end.
+    /// - Parameter watch: Sees what goes into the compressor.
+    mutating func read(
+        into output: inout [UInt8], _ cancellation: Cancellation, watch: (UnsafeRawBufferPointer) -> Void = { _ in }
+    ) throws(SlugStoreError) -> Int {
         var produced = 0
-        while produced < output.count, !state.hasEnded {
+        while produced < output.count, !self.hasEnded {
             try cancellation.check()
-            if state.consumed == state.filled, !state.tarHasEnded {
-                state.consumed = 0
-                state.filled = try state.tar.read(into: &state.input)
-                state.tarHasEnded = state.filled == 0
+            if self.consumed == self.filled, !self.tarHasEnded {
+                self.consumed = 0
+                self.filled = try self.tar.read(into: &self.input)
+                self.tarHasEnded = self.filled == 0
+                self.input.withUnsafeBytes { watch(UnsafeRawBufferPointer(rebasing: $0[..<self.filled])) }
             }
-            let (start, end, isLast) = (state.consumed, state.filled, state.tarHasEnded)
-            let result = try state.input.withBytes { input throws(SlugStoreError) in
+            let (start, end, isLast, compressor) = (self.consumed, self.filled, self.tarHasEnded, self.compressor)
+            let step = try self.input.withBytes { input throws(SlugStoreError) in
                 try output.withMutableBytes { output throws(SlugStoreError) in
-                    var source = ZSTD_inBuffer(
-                        src: input.baseAddress.map { $0 + start }, size: end - start, pos: 0)
-                    var target = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: produced)
-                    let isFlushed = try state.compressor.stream(&source, into: &target, end: isLast)
-                    return (consumed: source.pos, produced: target.pos, isFlushed: isFlushed)
+                    try compressor.compress(
+                        UnsafeRawBufferPointer(rebasing: input[start..<end]),
+                        into: UnsafeMutableRawBufferPointer(rebasing: output[produced...]), isLast: isLast)
                 }
             }
-            state.consumed += result.consumed
-            produced = result.produced
-            state.hasEnded = isLast && result.isFlushed
+            self.consumed += step.consumed
+            produced += step.produced
+            self.hasEnded = isLast && step.isFlushed
         }
-        return Array(output[..<produced])
+        return produced
     }
 }

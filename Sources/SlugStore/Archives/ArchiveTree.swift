@@ -84,7 +84,8 @@ struct ArchiveTree {
                 message: "The archive has more than \(self.limits.maxEntries) entries, which is the limit, at \(path).")
         }
         // String's equality takes composed and decomposed letters for the same, as some file systems do.
-        let spelling = String(decoding: path.bytes, as: UTF8.self).lowercased()
+        // Up and then down, since some letters have no lower case of their own, such as ß.
+        let spelling = String(decoding: path.bytes, as: UTF8.self).uppercased().lowercased()
         if let other = self.spellings[spelling] {
             throw Self.invalid(
                 "The archive has \(other) and \(path), which are one name where case does not count. Rename one of them."
@@ -108,10 +109,18 @@ struct ArchiveTree {
         guard raw.first != TreePath.slash else {
             throw Self.refused("The archive has the absolute path \(printable(raw)).")
         }
+        try Self.checkBackslashes(raw)
         var components: [ArraySlice<UInt8>] = []
         for component in raw.split(separator: TreePath.slash) where !component.elementsEqual([0x2e]) {
             guard !component.elementsEqual([0x2e, 0x2e]) else {
                 throw Self.refused("The archive has the path \(printable(raw)), which leaves the tree.")
+            }
+            guard component.count <= self.limits.maxNameLength else {
+                throw SlugStoreError(
+                    code: .limitExceeded,
+                    message:
+                        "The archive has a name of \(component.count) bytes; the limit is \(self.limits.maxNameLength): "
+                        + "\(printable(component.prefix(80)))…")
             }
             components.append(component)
         }
@@ -122,6 +131,20 @@ struct ArchiveTree {
                     "The archive nests \(printable(raw.prefix(80))) deeper than \(self.limits.maxDepth) directories.")
         }
         return components.isEmpty ? nil : TreePath(unchecked: Array(components.joined(separator: [TreePath.slash])))
+    }
+
+    /// A backslash is a character of a name like others. But a path that would leave the tree where it separates names was made
+    /// to leave one.
+    private static func checkBackslashes(_ raw: [UInt8]) throws(SlugStoreError) {
+        let backslash = UInt8(ascii: "\\")
+        guard raw.contains(backslash) else { return }
+        let components = raw.split(separator: backslash, omittingEmptySubsequences: false)
+            .flatMap { $0.split(separator: TreePath.slash) }
+        let hasDrive = raw.count > 2 && raw[1] == UInt8(ascii: ":") && raw[2] == backslash
+        guard raw.first != backslash, !hasDrive, !components.contains(where: { $0.elementsEqual([0x2e, 0x2e]) }) else {
+            throw Self.refused(
+                "The archive has the path \(printable(raw)), which leaves the tree where \\ separates names.")
+        }
     }
 
     private func check(_ target: [UInt8], of path: TreePath) throws(SlugStoreError) {

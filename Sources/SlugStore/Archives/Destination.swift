@@ -60,6 +60,21 @@ struct Destination {
         return status.st_mode & 0o777
     }
 
+    /// Keeps an archive that has to be read in any order, in a file that has no name and so never stays behind.
+    func keep(_ source: ArchiveSource, _ cancellation: Cancellation) throws(SlugStoreError) -> Descriptor {
+        let what = "Keeping the archive beside \(self.path)"
+        let name = "\(self.temporaryName).archive".utf8
+        let file = try self.parent.open(name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600, what)
+        try self.parent.unlink(name, what)
+        var offset: UInt64 = 0
+        while let bytes = try source.take() {
+            try cancellation.check()
+            try bytes.withBytes { bytes throws(SlugStoreError) in try file.write(bytes, at: offset, what) }
+            offset += UInt64(bytes.count)
+        }
+        return file
+    }
+
     /// Brings the tree, or the part of it below `root`, to its destination.
     func publish(_ root: TreePath?) throws(SlugStoreError) {
         let what = "Moving the tree to \(self.path)"

@@ -61,6 +61,14 @@ final class Descriptor: Sendable {
         return status
     }
 
+    var isRegularFile: Bool {
+        get throws(SlugStoreError) { try self.status("Looking at a file").st_mode & S_IFMT == S_IFREG }
+    }
+
+    var size: Int64 {
+        get throws(SlugStoreError) { Int64(try self.status("Looking at a file").st_size) }
+    }
+
     /// The status of an entry itself, not of what it links to; `nil` if there is none.
     func status(
         of name: some Collection<UInt8>, _ what: @autoclosure () -> String

@@ -25,17 +25,6 @@ struct ZstdCompressor: ~Copyable {
         return result
     }
 
-    /// Feeds a stream: consumes from `input`, produces into `output`. Returns whether nothing is held back any more.
-    func stream(
-        _ input: inout ZSTD_inBuffer, into output: inout ZSTD_outBuffer, end: Bool
-    ) throws(SlugStoreError) -> Bool {
-        let result = ZSTD_compressStream2(self.context, &output, &input, end ? ZSTD_e_end : ZSTD_e_continue)
-        guard ZSTD_isError(result) == 0 else {
-            throw .zstd("Compressing a stream", String(cString: ZSTD_getErrorName(result)))
-        }
-        return result == 0
-    }
-
     /// The most that a frame of `count` bytes can take.
     static func bound(_ count: Int) -> Int { ZSTD_compressBound(count) }
 }

@@ -89,9 +89,10 @@ struct WorkspaceTests {
     }
 
     @Test(arguments: [
-        ([0x1f, 0x8b, 8], "application/gzip"), ([0x28, 0xb5, 0x2f, 0xfd], "application/zstd"),
+        ([0x1f, 0x8b, 8], "application/gzip"), ([0x50, 0x4b, 3, 4], "application/zip"),
+        ([0x28, 0xb5, 0x2f, 0xfd], "application/zstd"),
         ([UInt8](repeating: 0, count: 257) + Array("ustar\0".utf8), "application/x-tar"), ([], nil),
-        ([0x50, 0x4b, 3, 4], nil),
+        (Array("Rar!".utf8), nil),
     ])
     func `knows archives by their first bytes`(head: [UInt8], type: String?) {
         #expect(FileArchive.mediaType(of: head) == type)

@@ -1,6 +1,7 @@
 /// The uncompressed bytes of a tree's archive.
 struct TarStream {
-    private let tree: TreeArchive
+    private let maxBytes: Int64
+    private let prefix: [UInt8]
     private let directories: DirectoryCursor
     private var entries: ArraySlice<TreeScanner.Entry>
     /// Headers, padding and the end, ready to be handed out.
@@ -9,15 +10,17 @@ struct TarStream {
     private var total: Int64 = 0
     private var hasEnded = false
 
-    init(_ tree: TreeArchive, _ cancellation: Cancellation) throws(SlugStoreError) {
-        self.tree = tree
-        let root = try Descriptor.directory(at: tree.tree)
-        let excludes = tree.excludes.map { excludes -> TreeScanner.Exclusion in
-            { path, isDirectory in excludes(String(decoding: path.bytes, as: UTF8.self), isDirectory) }
-        }
+    /// - Parameters:
+    ///   - root: The root of the tree.
+    ///   - entries: What of it goes into the archive, each after its directory.
+    ///   - prefix: The directory that the tree is in, in the archive; none if empty.
+    ///   - maxBytes: What all files together may have.
+    init(_ root: Descriptor, _ entries: [TreeScanner.Entry], prefix: [UInt8] = [], maxBytes: Int64) {
+        self.maxBytes = maxBytes
         self.directories = DirectoryCursor(root: root)
-        self.entries = try TreeScanner.scan(
-            root, limits: tree.archiver.limits, excluding: excludes, cancellation: cancellation)[...]
+        self.entries = entries[...]
+        self.prefix = prefix.isEmpty ? [] : prefix + [TreePath.slash]
+        if !prefix.isEmpty { self.pending = TarHeader.encode(prefix, .directory)[...] }
     }
 
     /// Fills `buffer` as far as there is something; 0 is the end.
@@ -59,28 +62,29 @@ struct TarStream {
                 code: .unsupportedEntry,
                 message: "The name \(entry.path) is not UTF-8, which archives cannot carry. Rename it.")
         }
+        let path = self.prefix + entry.path.bytes
         switch entry.kind {
         case .directory:
-            self.pending = TarHeader.encode(entry.path.bytes, .directory)[...]
+            self.pending = TarHeader.encode(path, .directory)[...]
         case .symbolicLink(let target):
             guard String(validating: target, as: UTF8.self) != nil else {
                 throw SlugStoreError(
                     code: .unsupportedEntry,
                     message: "The link \(entry.path) leads to a name that is not UTF-8, which archives cannot carry.")
             }
-            self.pending = TarHeader.encode(entry.path.bytes, .symbolicLink(target: target))[...]
+            self.pending = TarHeader.encode(path, .symbolicLink(target: target))[...]
         case .file:
             let source = try TreeFile(entry.path, in: try self.directories.directory(of: entry.path))
             self.total += source.bytes
-            guard self.total <= self.tree.archiver.limits.maxTreeBytes else {
+            guard self.total <= self.maxBytes else {
                 throw SlugStoreError(
                     code: .limitExceeded,
                     message:
-                        "The tree has more than \(self.tree.archiver.limits.maxTreeBytes) bytes, which is the limit, "
+                        "The tree has more than \(self.maxBytes) bytes, which is the limit, "
                         + "at \(entry.path).")
             }
             self.pending =
-                TarHeader.encode(entry.path.bytes, .file(executable: source.isExecutable, bytes: source.bytes))[...]
+                TarHeader.encode(path, .file(executable: source.isExecutable, bytes: source.bytes))[...]
             self.file = (source, 0)
         }
     }

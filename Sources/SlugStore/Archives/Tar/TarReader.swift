@@ -8,32 +8,19 @@ import CArchive
     import Darwin
 #endif
 
-/// libarchive, reading tar and nothing else, through no filter but gzip and zstd.
+/// libarchive, reading tar and nothing else, through no filter: what is compressed, ``TarSource`` decompresses.
 ///
 /// Create, use and release it on one thread: it sets that thread's locale.
-final class TarReader {
-    struct Entry {
-        enum Kind {
-            case file
-            case directory
-            case symbolicLink(target: [UInt8])
-            case hardLink(target: [UInt8])
-            case other(String)
-        }
-
-        var path: [UInt8]
-        var kind: Kind
-        var bytes: Int64
-        var permissions: mode_t
-        var modified: timespec?
-    }
-
+final class TarReader: ArchiveReader {
     private let archive: OpaquePointer
-    private let source: ArchiveSource
+    private let source: TarSource
     private let locale: locale_t?
     private let previousLocale: locale_t?
+    private var entries = 0
 
-    init(_ source: ArchiveSource) throws(SlugStoreError) {
+    var archiveBytes: Int64 { self.source.archiveBytes }
+
+    init(_ source: TarSource) throws(SlugStoreError) {
         guard let archive = archive_read_new() else {
             throw SlugStoreError(code: .inputOutput, message: "Opening the archive: out of memory.")
         }
@@ -45,20 +32,18 @@ final class TarReader {
         self.locale = utf8
         self.previousLocale = utf8.map { uselocale($0) } ?? nil
         archive_read_support_format_tar(archive)
-        archive_read_support_filter_gzip(archive)
-        archive_read_support_filter_zstd(archive)
         // The source outlives the archive, which only `deinit` frees.
         let status = archive_read_open(
             archive, Unmanaged.passUnretained(source).toOpaque(), nil,
             { _, context, place in
                 guard let context, let place else { return la_ssize_t(ARCHIVE_FATAL) }
-                guard let bytes = Unmanaged<ArchiveSource>.fromOpaque(context).takeUnretainedValue().read() else {
+                guard let bytes = Unmanaged<TarSource>.fromOpaque(context).takeUnretainedValue().read() else {
                     return la_ssize_t(ARCHIVE_FATAL)
                 }
                 place.pointee = bytes.baseAddress
                 return la_ssize_t(bytes.count)
             }, nil)
-        guard status == ARCHIVE_OK else { throw self.failure("") }
+        guard status == ARCHIVE_OK else { throw self.failure("at its start") }
     }
 
     deinit {
@@ -66,32 +51,45 @@ final class TarReader {
         if let locale { uselocale(self.previousLocale); freelocale(locale) }
     }
 
-    /// The next entry; `nil` at the end. `last` is the path of the one before, for messages.
-    func next(after last: TreePath?) throws(SlugStoreError) -> Entry? {
+    /// How much of the tar bytes was consumed.
+    private var position: Int64 { archive_filter_bytes(self.archive, 0) }
+
+    func next(after last: TreePath?) throws(SlugStoreError) -> ArchiveEntry? {
         var pointer: OpaquePointer?
+        self.source.beginHeader(at: self.position)
         let status = archive_read_next_header(self.archive, &pointer)
-        let place = last.map { "after \($0)" } ?? "at its start"
+        let start = archive_read_header_position(self.archive)
+        let header = self.source.endHeader(from: start, to: self.position)
         if status == ARCHIVE_EOF { return nil }
+        self.entries += 1
+        let place = last.map { "in entry \(self.entries), after \($0) (byte \(start))" } ?? "at its start"
         guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let pointer else { throw self.failure(place) }
+        guard let header else {
+            throw SlugStoreError(code: .invalidArchive, message: "The archive has an unreadable header \(place).")
+        }
+        try TarHeaderCheck(header, place: place).run()
         guard let path = Self.bytes(archive_entry_pathname(pointer)) else {
             throw SlugStoreError(
-                code: .invalidArchive, message: "The archive has an entry \(place) whose name is not UTF-8.")
+                code: .invalidArchive, message: "The archive has a name that is not UTF-8 \(place).")
         }
         if status == ARCHIVE_WARN, let warning = archive_error_string(self.archive), strstr(warning, "converted") != nil
         {
             throw SlugStoreError(
                 code: .invalidArchive,
-                message: "The archive has an entry \(place) whose name or link is not UTF-8: \(printable(path)).")
+                message: "The archive has a name or link that is not UTF-8 \(place): \(printable(path)).")
         }
-        return Entry(
+        return ArchiveEntry(
             path: path, kind: Self.kind(pointer),
             bytes: archive_entry_size_is_set(pointer) != 0 ? archive_entry_size(pointer) : 0,
             permissions: archive_entry_perm(pointer),
             modified: archive_entry_mtime_is_set(pointer) != 0
-                ? timespec(tv_sec: archive_entry_mtime(pointer), tv_nsec: archive_entry_mtime_nsec(pointer)) : nil)
+                ? timespec(
+                    // What no file system can keep is not worth an error.
+                    tv_sec: min(max(archive_entry_mtime(pointer), 0), 253_402_300_799),
+                    tv_nsec: min(max(archive_entry_mtime_nsec(pointer), 0), 999_999_999)) : nil)
     }
 
-    private static func kind(_ entry: OpaquePointer) -> Entry.Kind {
+    private static func kind(_ entry: OpaquePointer) -> ArchiveEntry.Kind {
         if let target = self.bytes(archive_entry_hardlink(entry)) { return .hardLink(target: target) }
         switch archive_entry_filetype(entry) {
         case S_IFREG: return .file
@@ -108,21 +106,21 @@ final class TarReader {
         string.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     }
 
-    /// The next bytes of the current entry; 0 at its end.
     func read(into buffer: UnsafeMutableRawBufferPointer, of path: TreePath) throws(SlugStoreError) -> Int {
         let count = archive_read_data(self.archive, buffer.baseAddress, buffer.count)
         guard count >= 0 else { throw self.failure("in \(path)") }
         return count
     }
 
-    /// Reads the source to its end.
     func finish() throws(SlugStoreError) {
-        try self.source.drain()
-        // A compressed archive that is cut off does not get here. A plain one that is cut off between two entries looks
-        // complete, except that every writer ends an archive with at least two blocks of zeros.
-        guard archive_filter_count(self.archive) > 1 || self.source.trailingZeros >= 512 else {
-            throw SlugStoreError(code: .invalidArchive, message: "The archive is cut off: its end mark is missing.")
+        // An archive that is cut off between two entries looks complete, but for a block of zeros that every writer ends it
+        // with, mostly two.
+        let end = self.position
+        guard end - archive_read_header_position(self.archive) >= Int64(TarHeader.blockBytes) else {
+            throw SlugStoreError(
+                code: .invalidArchive, message: "The archive is cut off at byte \(end): its end mark is missing.")
         }
+        try self.source.drain(from: end)
     }
 
     private func failure(_ place: String) -> SlugStoreError {
@@ -130,6 +128,6 @@ final class TarReader {
         let reason = archive_error_string(self.archive).map { String(cString: $0) } ?? "it cannot be read"
         return SlugStoreError(
             code: .invalidArchive,
-            message: "The archive is damaged or cut off \(place): \(reason). Expected: tar, tar.gz or tar.zst.")
+            message: "The archive is damaged or cut off \(place): \(reason). Expected: tar, tar.gz, tar.zst or zip.")
     }
 }

@@ -44,11 +44,23 @@ struct HandmadeTar {
 
     /// A pax record for the entry that follows.
     mutating func addPax(_ key: String, _ value: [UInt8]) {
+        self.addRecords(Self.record(key, value))
+    }
+
+    /// A header of records as they are, well-formed or not.
+    mutating func addRecords(_ records: [UInt8], type: Character = "x") {
+        self.add(Array("pax".utf8), type: type, content: records)
+    }
+
+    /// A record of a pax header.
+    static func record(_ key: String, _ value: [UInt8]) -> [UInt8] {
         let rest = Array(" \(key)=".utf8) + value + [0x0a]
         var length = rest.count
         while length != rest.count + String(length).count { length = rest.count + String(length).count }
-        self.add(Array("pax".utf8), type: "x", content: Array(String(length).utf8) + rest)
+        return Array(String(length).utf8) + rest
     }
+
+    static func record(_ key: String, _ value: String) -> [UInt8] { self.record(key, Array(value.utf8)) }
 
     /// Spoils the checksum of the last header.
     mutating func corrupt() { self.bytes[self.bytes.count - 512] ^= 1 }

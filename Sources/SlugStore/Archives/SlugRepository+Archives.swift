@@ -1,0 +1,49 @@
+public import SystemPackage
+
+extension SlugRepository {
+    /// Writes a slug's tree into an archive that any program can read. Equal trees give equal bytes. The slug's metadata is not
+    /// in it.
+    /// - Parameter file: The archive, in place of what is there.
+    /// - Returns: The size of the archive in bytes.
+    /// - Throws: As ``materialise(_:)``; ``SlugStoreError/Code/unsupportedEntry`` for names that are not UTF-8.
+    public func export(
+        _ id: SlugID, to file: FilePath, compression: TreeArchiver.Compression = .zstd()
+    ) async throws(SlugStoreError) -> Int64 {
+        let tree = try await self.materialise(id)
+        // The slug's own limits have let it in.
+        var limits = TreeLimits()
+        (limits.maxTreeBytes, limits.maxEntries, limits.maxDepth) = (.max, .max, .max)
+        return try await TreeArchiver(compression: compression, limits: limits).write(tree.path, to: file)
+    }
+
+    /// Stores the tree of an archive. Nothing in it is trusted.
+    /// - Parameters:
+    ///   - archive: A tar or zip archive, compressed or not.
+    ///   - metadata: What the slug says about itself.
+    ///   - extractor: What the archive may be at most.
+    ///   - directory: Where the tree is unpacked to be stored; a new directory in it is made and removed.
+    /// - Throws: As ``ArchiveExtractor/extract(archiveAt:into:)`` and ``put(_:metadata:progress:)``.
+    public func importArchive(
+        _ archive: FilePath, metadata: SlugMetadata, extractor: ArchiveExtractor = ArchiveExtractor(),
+        workingIn directory: FilePath
+    ) async throws(SlugStoreError) -> SlugSummary {
+        let tree = directory.appending("import-\(UInt64.random(in: 0...(.max)))")
+        _ = try await extractor.extract(archiveAt: archive, into: tree)
+        let result: Result<SlugSummary, SlugStoreError>
+        do throws(SlugStoreError) {
+            result = .success(try await self.put(tree, metadata: metadata))
+        } catch {
+            result = .failure(error)
+        }
+        // Also when the task is cancelled, for which no thread gives up.
+        await Self.remove(tree)
+        return try result.get()
+    }
+
+    private static func remove(_ tree: FilePath) async {
+        guard let name = tree.lastComponent?.string else { return }
+        _ = try? await BlockingWork.run { (_) throws(SlugStoreError) in
+            try TreeRemover.remove(name.utf8, in: try Descriptor.directory(at: tree.removingLastComponent()))
+        }
+    }
+}

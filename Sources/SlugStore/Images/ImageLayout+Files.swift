@@ -1,0 +1,153 @@
+import Crypto
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What a layout does to its files. All of it blocks.
+extension ImageLayout {
+    private static let version = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
+
+    var blobs: FilePath { self.directory.appending("blobs/sha256") }
+
+    static func has(_ path: FilePath) throws(SlugStoreError) -> Bool {
+        do throws(SlugStoreError) {
+            return try Descriptor.file(at: path).isRegularFile
+        } catch {
+            guard error.cause as? Errno == .noSuchFileOrDirectory else { throw error }
+            return false
+        }
+    }
+
+    /// Makes the directories that are missing.
+    func prepare() throws(SlugStoreError) {
+        for path in [self.directory, self.directory.appending("blobs"), self.blobs] {
+            guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
+                throw .systemCall("Making the directory \(path)")
+            }
+        }
+        let version = self.directory.appending("oci-layout")
+        if try !Self.has(version) { try Self.write(Self.version, to: version) }
+    }
+
+    static func write(_ bytes: [UInt8], to path: FilePath) throws(SlugStoreError) {
+        let file = try NewFile(at: path)
+        try file.append(bytes)
+        try file.publish()
+    }
+
+    /// Stores a document and says what it is.
+    func store(_ document: some Encodable, _ mediaType: String) throws(SlugStoreError) -> ImageDescriptor {
+        let bytes = try ImageDocument.encode(document)
+        let content = ImageDescriptor(
+            mediaType: mediaType, digest: "sha256:\(ChunkID(of: bytes))", size: Int64(bytes.count))
+        let path = try self.path(of: content)
+        if try !Self.has(path) { try Self.write(bytes, to: path) }
+        return content
+    }
+
+    /// Reads a small document and checks that it is what its descriptor says.
+    func readDocument(_ content: ImageDescriptor) throws(SlugStoreError) -> [UInt8] {
+        guard (0...ImageDocument.maxBytes).contains(content.size) else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message:
+                    "\(content.digest) of an image has \(content.size) bytes; the limit is \(ImageDocument.maxBytes).")
+        }
+        let bytes = try Self.read(try self.path(of: content))
+        guard Int64(bytes.count) == content.size, "sha256:\(ChunkID(of: bytes))" == content.digest else {
+            throw .corrupted("\(content.digest) in \(self.directory) is damaged.")
+        }
+        return bytes
+    }
+
+    private static func read(_ path: FilePath) throws(SlugStoreError) -> [UInt8] {
+        let file = try Descriptor.file(at: path)
+        let size = try file.size
+        guard size <= ImageDocument.maxBytes else {
+            throw SlugStoreError(
+                code: .limitExceeded, message: "\(path) has \(size) bytes; the limit is \(ImageDocument.maxBytes).")
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
+            try file.read(into: buffer, "Reading \(path)")
+        }
+        return Array(bytes[..<count])
+    }
+
+    /// Copies content, which must be what its descriptor says.
+    func copy(_ content: ImageDescriptor, from source: FilePath, _ cancellation: Cancellation) throws(SlugStoreError) {
+        let path = try self.path(of: content)
+        guard try !Self.has(path) else { return }
+        let (input, output) = (try Descriptor.file(at: source), try NewFile(at: path))
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            try cancellation.check()
+            let count = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
+                try input.read(into: buffer, "Reading \(source)")
+            }
+            if count == 0 { break }
+            hash.update(data: buffer[..<count])
+            try output.append(Array(buffer[..<count]))
+            guard output.bytes <= content.size else { break }
+        }
+        guard output.bytes == content.size, "sha256:\(hexadecimal(hash.finalize()))" == content.digest else {
+            throw .corrupted("\(source) is not what its digest says, \(content.digest).")
+        }
+        try output.publish()
+    }
+
+    func readIndex() throws(SlugStoreError) -> ImageIndex {
+        let path = self.directory.appending("index.json")
+        let bytes: [UInt8]
+        do throws(SlugStoreError) {
+            bytes = try Self.read(path)
+        } catch {
+            guard error.cause as? Errno == .noSuchFileOrDirectory else { throw error }
+            throw SlugStoreError(
+                code: .notFound, message: "\(self.directory) is not a layout of images: it has no index.json.")
+        }
+        return try ImageDocument.decode(ImageIndex.self, bytes, path.string)
+    }
+
+    /// Names images; all of them appear at once.
+    func name(_ images: [(manifest: ImageDescriptor, name: String)]) throws(SlugStoreError) {
+        for (_, name) in images { try Self.check(name) }
+        var index = ImageIndex()
+        do throws(SlugStoreError) {
+            index = try self.readIndex()
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        index.manifests.removeAll { existing in
+            images.contains { $0.name == existing.annotations?[ImageAnnotation.name] }
+        }
+        for (manifest, name) in images {
+            var entry = manifest
+            entry.annotations = (entry.annotations ?? [:]).merging([ImageAnnotation.name: name]) { $1 }
+            index.manifests.append(entry)
+        }
+        try Self.write(try ImageDocument.encode(index), to: self.directory.appending("index.json"))
+    }
+
+    /// What the specification lets be a name.
+    private static func check(_ name: String) throws(SlugStoreError) {
+        let isAllowed = name.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                || "-._:@/+".utf8.contains(byte)
+        }
+        guard isAllowed, !name.isEmpty, name.utf8.count <= 128 else {
+            throw SlugStoreError(
+                code: .unsupportedEntry,
+                message:
+                    "\(printable(name.utf8.prefix(140))) cannot be the name of an image: use up to 128 letters, digits and -._:@/+."
+            )
+        }
+    }
+}

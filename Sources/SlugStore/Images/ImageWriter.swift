@@ -1,0 +1,163 @@
+import Crypto
+import SystemPackage
+
+/// Writes the images of one tree.
+struct ImageWriter {
+    let image: SlugImage
+    let metadata: SlugMetadata
+    let id: SlugID?
+    let layout: ImageLayout
+    let cancellation: Cancellation
+
+    /// Where the application is in the image.
+    private static let directory = "app"
+    private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    private struct Layer {
+        var descriptor: ImageDescriptor
+        /// The digest of the layer without its compression.
+        var contentDigest: String
+        var comment: String
+    }
+
+    /// Blocks.
+    func write(_ tree: FilePath) throws(SlugStoreError) -> SlugImage.Report {
+        let base = try self.image.base.map { (base) throws(SlugStoreError) in try base.read(for: self.image.platform) }
+        let root = try Descriptor.directory(at: tree)
+        let entries = try TreeScanner.scan(root, limits: self.image.limits, cancellation: self.cancellation)
+        try self.layout.prepare()
+        var report = SlugImage.Report()
+        for layer in base?.layers ?? [] {
+            if try !ImageLayout.has(try self.layout.path(of: layer)) { report.newLayers += 1 }
+            let source = try ImageLayout(directory: self.image.base?.layout ?? "").path(of: layer)
+            try self.layout.copy(layer, from: source, self.cancellation)
+        }
+        var layers: [Layer] = []
+        for part in LayerPlan(try self.sizes(of: entries, in: root), limit: self.image.maxDependencyLayers).layers {
+            let (layer, isNew) = try self.writeLayer(part, of: entries, in: root)
+            layers.append(layer)
+            if isNew { report.newLayers += 1 }
+        }
+        report.layers = (base?.layers ?? []) + layers.map(\.descriptor)
+        let top = entries.filter { $0.path.parent == nil }.map { String(decoding: $0.path.bytes, as: UTF8.self) }
+        let hasProfile = top.contains(".profile.d") || top.contains(".profile")
+
+        var images: [(manifest: ImageDescriptor, name: String)] = []
+        let types = self.metadata.processTypes.keys.sorted()
+        let main = types.contains("web") ? "web" : types.first
+        for type in types.isEmpty ? [nil] : types.map(Optional.some) {
+            let configuration = try self.layout.store(
+                self.configuration(of: type, base, layers, hasProfile: hasProfile), ImageMediaType.config)
+            var manifest = try self.layout.store(
+                ImageManifest(config: configuration, layers: report.layers, annotations: nil), ImageMediaType.manifest)
+            manifest.platform = self.image.platform
+            if type == main { images.insert((manifest, "latest"), at: 0) }
+            if let type { images.append((manifest, type)) }
+        }
+        try self.layout.name(images)
+        report.images = Dictionary(images.map { ($0.name, $0.manifest) }) { first, _ in first }
+        return report
+    }
+
+    private func sizes(
+        of entries: [TreeScanner.Entry], in root: Descriptor
+    ) throws(SlugStoreError) -> [LayerPlan.Entry] {
+        let directories = DirectoryCursor(root: root)
+        var sizes: [LayerPlan.Entry] = []
+        sizes.reserveCapacity(entries.count)
+        for entry in entries {
+            var size = LayerPlan.Entry(path: entry.path, isDirectory: false, bytes: 0)
+            switch entry.kind {
+            case .directory: size.isDirectory = true
+            case .symbolicLink: break
+            case .file:
+                size.bytes = try TreeFile(entry.path, in: try directories.directory(of: entry.path)).bytes
+            }
+            sizes.append(size)
+        }
+        return sizes
+    }
+
+    private func writeLayer(
+        _ layer: LayerPlan.Layer, of entries: [TreeScanner.Entry], in root: Descriptor
+    ) throws(SlugStoreError) -> (Layer, isNew: Bool) {
+        let tar = TarStream(
+            root, layer.entries.map { entries[$0] }, prefix: Array(Self.directory.utf8),
+            maxBytes: self.image.limits.maxTreeBytes)
+        var stream = CompressedTar(tar, try GzipCompressor(level: self.image.compressionLevel))
+        let file = try NewFile(at: self.layout.blobs.appending("layer"))
+        var (content, compressed) = (SHA256(), SHA256())
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let count = try stream.read(into: &buffer, self.cancellation) { content.update(bufferPointer: $0) }
+            if count == 0 { break }
+            compressed.update(data: buffer[..<count])
+            try file.append(Array(buffer[..<count]))
+        }
+        let hex = hexadecimal(compressed.finalize())
+        let isNew = try !ImageLayout.has(self.layout.blobs.appending(hex))
+        if isNew { try file.publish(as: hex) }
+        let name = layer.directory.map { "\(Self.directory)/\($0)" } ?? "the application"
+        return (
+            Layer(
+                descriptor: ImageDescriptor(
+                    mediaType: ImageMediaType.layer, digest: "sha256:\(hex)", size: file.bytes),
+                contentDigest: "sha256:\(hexadecimal(content.finalize()))", comment: name), isNew
+        )
+    }
+
+    private func configuration(
+        of type: String?, _ base: ImageBase.Parts?, _ layers: [Layer], hasProfile: Bool
+    ) -> ImageConfiguration {
+        let below = base?.configuration
+        var process = below?.config ?? ImageConfiguration.Process()
+        let home = "/\(Self.directory)"
+        process.user = self.image.user
+        process.workingDirectory = home
+        process.environment = self.environment(over: process.environment ?? [], home: home)
+        process.labels = self.labels(over: process.labels ?? [:], type)
+        // Those of the base are for its own program.
+        (process.command, process.stopSignal) = (nil, nil)
+        process.entryPoint = type.flatMap { self.metadata.processTypes[$0] }.map { command in
+            self.image.entryPoint.map { $0(command) }
+                ?? ImageEntryPoint.arguments(for: command, in: home, hasProfile: hasProfile)
+        }
+        if type == "web" {
+            process.exposedPorts = (process.exposedPorts ?? [:]).merging(["\(self.image.port)/tcp": [:]]) { $1 }
+        }
+        let steps = layers.map {
+            ImageConfiguration.Step(created: ImageConfiguration.time, createdBy: "slipway", comment: $0.comment)
+        }
+        return ImageConfiguration(
+            created: ImageConfiguration.time, architecture: self.image.platform.architecture,
+            os: self.image.platform.os, variant: below?.variant ?? self.image.platform.variant, config: process,
+            rootfs: ImageConfiguration.RootFileSystem(
+                layers: (below?.rootfs.layers ?? []) + layers.map(\.contentDigest)),
+            // A base without a history would leave its layers without steps, which is not allowed for some of the layers.
+            history: below != nil && below?.history == nil ? nil : (below?.history ?? []) + steps)
+    }
+
+    private func environment(over base: [String], home: String) -> [String] {
+        var own = self.image.environment.merging(["HOME": home]) { $1 }
+        own["PORT"] = own["PORT"] ?? "\(self.image.port)"
+        let names = base.map { String($0.prefix { $0 != "=" }) }
+        if own["PATH"] == nil, !names.contains("PATH") { own["PATH"] = Self.defaultPath }
+        let kept = zip(names, base).filter { own[$0.0] == nil }.map(\.1)
+        return kept + own.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.key)=\($0.value)" }
+    }
+
+    private func labels(over base: [String: String], _ type: String?) -> [String: String] {
+        var labels = base
+        for (key, value) in self.metadata.labels
+        where key.hasPrefix("org.opencontainers.image.") || key.hasPrefix("io.buildpacks.") {
+            labels[key] = value
+        }
+        if let commit = self.metadata.labels["commit"] { labels["org.opencontainers.image.revision"] = commit }
+        if let id { labels["io.slipway.slug"] = "\(id)" }
+        if let type { labels["io.slipway.process-type"] = type }
+        if !self.metadata.buildpacks.isEmpty {
+            labels["io.slipway.buildpacks"] = self.metadata.buildpacks.joined(separator: ",")
+        }
+        return labels.merging(self.image.labels) { $1 }
+    }
+}
