@@ -165,6 +165,11 @@ let examples: [Target] = [
         path: "Benchmarks/Programs/route-changes",
         swiftSettings: settings),
     .executableTarget(
+        name: "git-intake",
+        dependencies: ["GitReceiver", .logging, .system],
+        path: "Benchmarks/Programs/git-intake",
+        swiftSettings: settings),
+    .executableTarget(
         name: "supervise",
         dependencies: ["ProcessSupervisor", .logging, .system],
         path: "Benchmarks/Programs/supervise",

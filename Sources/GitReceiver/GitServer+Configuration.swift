@@ -1,5 +1,11 @@
 public import SystemPackage
 
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 extension GitServer {
     /// How a server behaves. Every default is safe for the public internet on a small machine.
     public struct Configuration: Sendable {
@@ -22,11 +28,37 @@ extension GitServer {
         public var agent = "slipway"
         /// The threads for blocking work: pushes, fetches and exports that compute at the same time. Default: 4.
         public var threads = 4
+        /// When and how repositories are tidied up.
+        public var maintenance = Maintenance()
         /// The clock of deadlines, waits and keep-alives.
         public var clock: any Clock<Duration> = ContinuousClock()
+        /// The time of day, which says how old unreachable objects are.
+        public var now: @Sendable () -> Date = { Date() }
 
         /// A configuration with the defaults.
         public init(root: FilePath) { self.root = root }
+
+        /// When and how repositories are tidied up: see ``GitServer/maintain(_:)``.
+        public struct Maintenance: Sendable, Hashable {
+            /// The packs, of which every push brings one, that make a repository due for maintenance in the background
+            /// (``GitServer/runMaintenance()``). Default: 40.
+            public var packs = 40
+            /// How long objects that no reference reaches any more are kept, from when maintenance first finds them. Zero
+            /// removes them at once. Default: 14 days.
+            public var grace: Duration = .seconds(14 * 86_400)
+            /// The time one maintenance may take for reading and writing. Default: 30 minutes.
+            public var time: Duration = .seconds(1800)
+            /// How long it waits until nobody reads the packs that were replaced. Default: 1 minute.
+            public var patience: Duration = .seconds(60)
+            /// The objects of a repository that is maintained; each costs about 150 bytes of memory meanwhile. Default:
+            /// 5 million.
+            public var objects = 5_000_000
+            /// The repositories that wait for maintenance in the background. Default: 10,000.
+            public var waiting = 10_000
+
+            /// The defaults.
+            public init() {}
+        }
 
         /// What a client may make the server do. A push that hits a limit is refused in words.
         public struct Limits: Sendable, Hashable {

@@ -129,14 +129,8 @@ public final class GitServer: Sendable {
     private func exclusively(
         _ name: RepositoryName, _ work: @escaping @Sendable (RepositoryStore) throws(GitReceiverError) -> Void
     ) async throws(GitReceiverError) {
-        do {
-            try await self.core.queue.withTurn(name) {
-                try await self.core.pool.run { _ throws(GitReceiverError) in try work(self.core.repositories) }
-            }
-        } catch let error as GitReceiverError {
-            throw error
-        } catch {
-            throw GitReceiverError(.cancelled, "The operation was cancelled.", cause: error)
+        try await self.core.inTurn(name) { () throws(GitReceiverError) in
+            try await self.core.pool.run { _ throws(GitReceiverError) in try work(self.core.repositories) }
         }
     }
 }

@@ -17,6 +17,7 @@ final class ServerCore: Sendable {
     let pool: BlockingPool
     let queue: PushQueue
     let repositories: RepositoryStore
+    let maintenance: MaintenanceQueue
 
     init(
         configuration: GitServer.Configuration, library: Libgit2Library, handler: any PushHandler, logger: Logger
@@ -28,6 +29,7 @@ final class ServerCore: Sendable {
         self.pool = BlockingPool(width: configuration.threads, queueLimit: configuration.limits.queuedCalls)
         self.queue = PushQueue(
             limit: configuration.limits.waitingPushes, patience: configuration.pushWait, clock: configuration.clock)
+        self.maintenance = MaintenanceQueue(limit: configuration.maintenance.waiting)
         self.repositories = RepositoryStore(
             root: configuration.root, defaultBranch: configuration.defaultBranch, logger: logger)
     }

@@ -80,6 +80,9 @@ extension PushSession {
             }
             try transaction.commit()
             self.updateHead(repository)
+            if PackDirectory(repository: path).count > self.core.configuration.maintenance.packs {
+                self.core.maintenance.ask(for: self.name)
+            }
             return refusals
         }
     }

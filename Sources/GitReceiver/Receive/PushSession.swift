@@ -99,12 +99,19 @@ final class PushSession: Sendable {
 
     private func judgeInTurn(_ pack: FilePath?, _ channel: SideBandChannel) async throws -> ReceiveReport {
         let checked: Checked
+        // What the check finds in the repository has to be there until the references change; this process's own
+        // maintenance waits for its turn, another's for this lock.
+        let reader: HeldLock?
         do throws(GitReceiverError) {
+            reader = try await self.core.pool.run { [core, name] _ throws(GitReceiverError) in
+                try HeldLock(core.repositories.path(of: name).appending(Repository.readersLock), shared: true)
+            }
             checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(pack, flag) }
         } catch {
             if error.code == .cancelled { throw error }
             return self.unpackFailed(error)
         }
+        defer { withExtendedLifetime(reader) {} }
         var refusals = self.request.isAtomic ? RefRules.atomically(checked.refusals) : checked.refusals
         let updates = zip(checked.updates, refusals).filter { $0.1 == nil }.map(\.0)
         guard !updates.isEmpty else { return self.report(refusals) }

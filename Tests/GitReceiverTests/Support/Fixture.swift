@@ -67,6 +67,12 @@ struct Fixture: Sendable {
         return names.filter { $0.hasPrefix("tmp_") }
     }
 
+    /// What a real git says about the repository: empty if nothing.
+    func faults() async throws -> String {
+        let output = try await self.git.run(["fsck", "--full", "--strict", "--no-dangling"], in: self.repository)
+        return output.status == 0 && output.stderr.isEmpty ? "" : "\(output.status): \(output.stdout)\(output.stderr)"
+    }
+
     var packs: [String] {
         let path = self.repository.appending("objects").appending("pack").string
         return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasSuffix(".pack") }
