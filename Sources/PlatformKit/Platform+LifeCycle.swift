@@ -106,6 +106,7 @@ extension Platform {
                 let events = self.runtime.events()
                 group.addTask { await self.follow(events) }
                 group.addTask { await self.followOrders() }
+                group.addTask { await self.gitServer.runMaintenance() }
                 group.addTask {
                     do {
                         try await self.boot()

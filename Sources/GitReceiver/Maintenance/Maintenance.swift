@@ -129,7 +129,7 @@ struct Maintenance {
         pruned.subtract(unreachable)
         plan.report.keptObjects = unreachable.count
         plan.report.prunedObjects = pruned.count
-        return unreachable.sorted { $0.description < $1.description }
+        return unreachable.sorted()
     }
 
     /// Makes the new packs part of the repository and packs the references. False if references have changed since

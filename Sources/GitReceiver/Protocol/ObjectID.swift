@@ -1,5 +1,5 @@
 /// The SHA-1 name of an object, packed into three integers so that sets of millions stay small.
-struct ObjectID: Hashable, Sendable, CustomStringConvertible {
+struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     private var high: UInt64
     private var middle: UInt64
     private var low: UInt32
@@ -38,6 +38,11 @@ struct ObjectID: Hashable, Sendable, CustomStringConvertible {
     init?(_ text: String) { self.init(hex: text.utf8) }
 
     var isZero: Bool { self == .zero }
+
+    static func < (one: ObjectID, other: ObjectID) -> Bool {
+        if one.high != other.high { return one.high < other.high }
+        return one.middle != other.middle ? one.middle < other.middle : one.low < other.low
+    }
 
     func byte(at index: Int) -> UInt8 {
         switch index {

@@ -43,8 +43,8 @@ struct UploadPack: Sendable {
         let request = try FetchRequest(version0: packets)
         if request.wants.isEmpty { return Self.result([]) }
         let outcome = try await self.negotiate(request) {
-            (has, suffices) throws(GitReceiverError) in
-            try Negotiation.version0(request, has: has, suffices: suffices)
+            (boundary, has, suffices) throws(GitReceiverError) in
+            try Negotiation.version0(request, boundary: boundary, has: has, suffices: suffices)
         }
         return self.respond(request, outcome)
     }
@@ -63,8 +63,8 @@ struct UploadPack: Sendable {
         case "fetch":
             let fetch = try FetchRequest(arguments: request.arguments)
             let outcome = try await self.negotiate(fetch) {
-                (has, suffices) throws(GitReceiverError) in
-                try Negotiation.version2(fetch, has: has, suffices: suffices)
+                (boundary, has, suffices) throws(GitReceiverError) in
+                try Negotiation.version2(fetch, boundary: boundary, has: has, suffices: suffices)
             }
             return self.respond(fetch, outcome)
         default:
@@ -73,28 +73,37 @@ struct UploadPack: Sendable {
         }
     }
 
+    private struct Decision: Sendable {
+        var outcome: Negotiation.Outcome
+        var boundary: ShallowBoundary
+    }
+
     private typealias Has = (ObjectID) throws(GitReceiverError) -> Bool
     private typealias Suffices = ([ObjectID]) throws(GitReceiverError) -> Bool
 
     /// Checks the wants and runs the negotiation on a blocking thread.
     private func negotiate(
         _ request: FetchRequest,
-        _ decide: @escaping @Sendable (Has, Suffices) throws(GitReceiverError) -> Negotiation.Outcome
-    ) async throws(GitReceiverError) -> Negotiation.Outcome {
+        _ decide: @escaping @Sendable (ShallowBoundary, Has, Suffices) throws(GitReceiverError) -> Negotiation.Outcome
+    ) async throws(GitReceiverError) -> Decision {
         let (core, name) = (self.core, self.name)
         return try await core.pool.run { flag throws(GitReceiverError) in
             let repository = try Repository(bareAt: try core.repositories.path(of: name))
-            let selection = try FetchSelection(repository, wants: request.wants)
-            return try decide(
+            let selection = try FetchSelection(repository, wants: request.wants, flag: flag)
+            let boundary = try selection.boundary(request.shallow)
+            let outcome = try decide(
+                boundary,
                 { oid throws(GitReceiverError) in
                     try flag.check()
                     return selection.has(oid)
                 }, { common throws(GitReceiverError) in try selection.suffices(common) })
+            return Decision(outcome: outcome, boundary: boundary)
         }
     }
 
     /// Sends the negotiation's packets, then the pack if it is time for it.
-    private func respond(_ request: FetchRequest, _ outcome: Negotiation.Outcome) -> GitResponse {
+    private func respond(_ request: FetchRequest, _ decision: Decision) -> GitResponse {
+        let outcome = decision.outcome
         guard outcome.sendsPack else { return Self.result(outcome.reply) }
         let (core, name) = (self.core, self.name)
         return .git(
@@ -111,11 +120,11 @@ struct UploadPack: Sendable {
                     do throws(GitReceiverError) {
                         spool = try await core.pool.run { flag throws(GitReceiverError) in
                             let path = try core.repositories.path(of: name)
-                            let selection = try FetchSelection(Repository(bareAt: path), wants: request.wants)
+                            let selection = try FetchSelection(
+                                Repository(bareAt: path), wants: request.wants, flag: flag)
                             return try selection.spool(
-                                common: outcome.common, includingTags: request.includesTags,
-                                directory: path.appending("objects"), limit: configuration.limits.fetchBytes, flag: flag
-                            )
+                                request, common: outcome.common, boundary: decision.boundary,
+                                directory: path.appending("objects"), limits: configuration.limits)
                         }
                     } catch {
                         // The header is sent, so the band for errors is the only place left to say it.
