@@ -91,9 +91,10 @@ let blocks: [Target] = [
     // Git push and fetch over HTTP.
     .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CPackChecksum"),
     .target(
         name: "GitReceiver",
-        dependencies: ["CLibgit2", "CZlib", .logging, .system],
+        dependencies: ["CLibgit2", "CPackChecksum", "CZlib", .logging, .system],
         swiftSettings: settings),
 ]
 

@@ -70,8 +70,12 @@ extension GitServer {
             public var totalObjectBytes = 16 << 30
             /// The objects in one pack. Default: 2 million.
             public var objects = 2_000_000
+            /// How many deltas one object may take to be made: git makes 50, and 4,095 at most. Default: 4,095.
+            public var deltaDepth = 4095
             /// How deep directories may nest. Default: 128.
             public var treeDepth = 128
+            /// The entries of one directory. Default: 200,000.
+            public var treeEntries = 200_000
             /// The computing time for a pack's deltas and index. Default: 2 minutes.
             public var indexingTime: Duration = .seconds(120)
             /// The computing time for the check of a pack's objects. Default: 2 minutes.

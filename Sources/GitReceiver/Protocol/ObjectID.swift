@@ -19,6 +19,13 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
         for (index, byte) in raw.enumerated() { self.set(byte, at: index) }
     }
 
+    /// The 20 bytes at a place that has them.
+    init(raw bytes: UnsafeRawBufferPointer, at offset: Int) {
+        self.high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        self.middle = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+        self.low = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt32.self))
+    }
+
     /// Exactly 40 lower-case hexadecimal digits.
     init?(hex: some Collection<UInt8>) {
         guard hex.count == 40 else { return nil }

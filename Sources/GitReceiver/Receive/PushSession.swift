@@ -13,6 +13,13 @@ final class PushSession: Sendable {
         case failed(GitReceiverError)
     }
 
+    /// A pack that was stored and judged by itself.
+    struct Received: Sendable {
+        var path: FilePath
+        /// What its objects say of others, some of which only the repository has.
+        var table: ObjectTable
+    }
+
     let core: ServerCore
     let name: RepositoryName
     let request: ReceiveRequest
@@ -70,22 +77,24 @@ final class PushSession: Sendable {
     }
 
     private func judge(_ channel: SideBandChannel) async throws -> ReceiveReport {
-        var pack: FilePath?
+        var received: Received?
         switch self.intake {
         case .nothing: break
         case .failed(let error): return self.unpackFailed(error)
         case .received(let intake):
             do throws(GitReceiverError) {
-                let hasObjects = try await self.core.pool.run { flag throws(GitReceiverError) in
+                let table = try await self.core.pool.run { flag throws(GitReceiverError) in
                     try intake.finish(flag: flag)
                 }
-                pack = hasObjects ? self.quarantine?.path : nil
+                if let table, let quarantine = self.quarantine {
+                    received = Received(path: quarantine.path, table: table)
+                }
             } catch {
                 if error.code == .cancelled { throw error }
                 return self.unpackFailed(error)
             }
         }
-        let objects = pack
+        let objects = received
         do {
             return try await self.core.queue.withTurn(self.name) {
                 try await channel.send(Array("Waiting for another push to finish.\n".utf8), on: .progress)
@@ -97,7 +106,7 @@ final class PushSession: Sendable {
         }
     }
 
-    private func judgeInTurn(_ pack: FilePath?, _ channel: SideBandChannel) async throws -> ReceiveReport {
+    private func judgeInTurn(_ received: Received?, _ channel: SideBandChannel) async throws -> ReceiveReport {
         let checked: Checked
         // What the check finds in the repository has to be there until the references change; this process's own
         // maintenance waits for its turn, another's for this lock.
@@ -106,7 +115,7 @@ final class PushSession: Sendable {
             reader = try await self.core.pool.run { [core, name] _ throws(GitReceiverError) in
                 try HeldLock(core.repositories.path(of: name).appending(Repository.readersLock), shared: true)
             }
-            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(pack, flag) }
+            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(received, flag) }
         } catch {
             if error.code == .cancelled { throw error }
             return self.unpackFailed(error)
@@ -117,7 +126,7 @@ final class PushSession: Sendable {
         guard !updates.isEmpty else { return self.report(refusals) }
         try Task.checkCancellation()
 
-        let verdict = try await self.verdict(on: updates, pack, channel)
+        let verdict = try await self.verdict(on: updates, received?.path, channel)
         for (index, update) in checked.updates.enumerated() where refusals[index] == nil {
             switch verdict {
             case .accept: break
@@ -132,7 +141,9 @@ final class PushSession: Sendable {
         // From here on nothing is cancelled: the handler has accepted, and may have put the commit to work.
         let decided = refusals
         do throws(GitReceiverError) {
-            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in try self.apply(decided, pack) }
+            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in
+                try self.apply(decided, received?.path)
+            }
         } catch {
             self.logger.info("an accepted push was not stored", metadata: ["error": "\(error.cause ?? error)"])
             refusals = decided.map { $0 ?? error.message }

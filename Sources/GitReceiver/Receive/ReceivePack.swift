@@ -76,7 +76,7 @@ struct ReceivePack: Sendable {
         let intake = PackIntake(
             into: quarantine, library: core.library, limits: core.configuration.limits, clock: core.configuration.clock
         ) { () throws(GitReceiverError) in
-            try Repository(bareAt: try core.repositories.path(of: name)).objects()
+            try Repository(bareAt: try core.repositories.path(of: name))
         }
         do {
             var piece: [UInt8]? = first
