@@ -100,6 +100,23 @@ extension GitServer {
             public var checkoutEntries = 300_000
             /// The pushes that wait for one repository. Default: 8.
             public var waitingPushes = 8
+            /// The fetches that are answered at the same time, from the request to the last byte. Each may have a pack on
+            /// disk. Default: 64.
+            public var fetches = 64
+            /// The fetches that wait for a place; who comes after them is sent away. Default: 1,000.
+            public var waitingFetches = 1000
+            /// The packs of pushes that are received at the same time. Each takes memory for ``deltaCacheBytes`` and a few
+            /// objects. Default: 16.
+            public var pushes = 16
+            /// The pushes that wait for a place before their pack is read. Default: 64.
+            public var waitingPacks = 64
+            /// How long fetches and pushes wait for a place. Default: 2 minutes.
+            public var placeWait: Duration = .seconds(120)
+            /// How long a client may not take what is sent to it before its place is given to another. Default: 2
+            /// minutes.
+            public var stallTime: Duration = .seconds(120)
+            /// The memory for objects on which deltas of a pack probably build. Default: 32 MiB.
+            public var deltaCacheBytes = 32 << 20
             /// The blocking calls that wait for a thread. Default: 4096.
             public var queuedCalls = 4096
 

@@ -8,8 +8,9 @@ import SystemPackage
 @main
 struct GitIntake {
     static let usage = """
-        usage: git-intake ROOT receive NAME BODY      takes the body of a push, as git sends it, into the repository NAME
-               git-intake ROOT fetch NAME BODY        answers the body of a fetch, to nowhere
+        usage: git-intake ROOT receive NAME BODY [COUNT]  takes the body of a push, as git sends it, into the repository
+                                                          NAME, or into COUNT of them at the same time
+               git-intake ROOT fetch NAME BODY [COUNT]    answers the body of a fetch, to nowhere, COUNT at the same time
                git-intake ROOT export NAME COMMIT DIRECTORY
                git-intake ROOT maintain NAME
         """
@@ -21,11 +22,25 @@ struct GitIntake {
             configuration: .init(root: FilePath(arguments[0])), handler: Acceptance(),
             logger: Logger(label: "git-intake", factory: { StreamLogHandler.standardError(label: $0) }))
         let name = arguments[2]
+        let count = arguments.count == 5 ? Int(arguments[4]) ?? 1 : 1
         switch (arguments[1], arguments.count) {
-        case ("receive", 4):
-            if !server.repositoryExists(name) { try await server.createRepository(name) }
-            try await self.post("git-receive-pack", to: name, arguments[3], server)
-        case ("fetch", 4): try await self.post("git-upload-pack", to: name, arguments[3], server)
+        case ("receive", 4...5):
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 1...count {
+                    let target = count == 1 ? name : "\(name)-\(number)"
+                    if !server.repositoryExists(target) { try await server.createRepository(target) }
+                    group.addTask { try await self.post("git-receive-pack", to: target, arguments[3], server) }
+                }
+                try await group.waitForAll()
+            }
+        case ("fetch", 4...5):
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 1...count {
+                    group.addTask { try await self.post("git-upload-pack", to: name, arguments[3], server) }
+                }
+                try await group.waitForAll()
+            }
+        case ("maintain", 3): print(try await server.maintain(name))
         case ("export", 5):
             let report = try await server.export(name, commit: arguments[3], to: FilePath(arguments[4]))
             print("\(report.files) files, \(report.bytes) bytes")

@@ -39,12 +39,12 @@ final class PackReceiver {
     private var partial: [UInt8] = []
     var entries: [Entry] = []
     var judge: ObjectJudge
-    private var cache = ObjectCache(limit: 64 << 20)
+    private var cache: ObjectCache
     /// Deltas whose base is not known yet or not in memory, by its place or its name.
     var waitingForPlace: [Int32: [Int32]] = [:]
     var waitingForName: [ObjectID: [Int32]] = [:]
     /// The waiting deltas themselves, as far as there is room.
-    private var deltas = ObjectCache(limit: 16 << 20)
+    private var deltas: ObjectCache
     /// The first byte that is not part of an entry.
     private var end = PackHeader.size
 
@@ -58,6 +58,8 @@ final class PackReceiver {
         self.file = try PackFile(creating: directory.appending("incoming"))
         self.inflater = try Inflater()
         self.judge = ObjectJudge(limits: limits)
+        self.cache = ObjectCache(limit: limits.deltaCacheBytes / 4 * 3)
+        self.deltas = ObjectCache(limit: limits.deltaCacheBytes / 4)
         // The claim of an untrusted header reserves nothing.
         self.entries.reserveCapacity(min(count, 1 << 16))
     }

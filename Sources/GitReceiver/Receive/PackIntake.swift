@@ -13,10 +13,12 @@ final class PackIntake: Sendable {
         var computed = Duration.zero
         var expected: Int?
         var receiver: PackReceiver?
+        /// Given back with the memory that the receiver takes.
+        var place: Gate.Place?
     }
 
     let quarantine: Quarantine
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     /// What else the pack may build on: the repository that it is for.
     private let open: @Sendable () throws(GitReceiverError) -> Repository
     private let limits: GitServer.Configuration.Limits
@@ -25,10 +27,11 @@ final class PackIntake: Sendable {
     private let library: Libgit2Library
 
     init(
-        into quarantine: Quarantine, library: Libgit2Library, limits: GitServer.Configuration.Limits,
+        into quarantine: Quarantine, place: Gate.Place, library: Libgit2Library, limits: GitServer.Configuration.Limits,
         clock: any Clock<Duration>, open: @escaping @Sendable () throws(GitReceiverError) -> Repository
     ) {
         self.quarantine = quarantine
+        self.state = Mutex(State(place: place))
         self.library = library
         self.limits = limits
         self.clock = clock
@@ -82,12 +85,18 @@ final class PackIntake: Sendable {
                     objects: { () throws(GitReceiverError) in try repository.objects() }, isOver: isOver)
             }
             state.receiver = nil
+            state.place = nil
             return receiver.judge.table
         }
     }
 
     /// Gives up; the quarantine can be removed afterwards. Blocks.
-    func abandon() { self.state.withLock { $0.receiver = nil } }
+    func abandon() {
+        self.state.withLock { state in
+            state.receiver = nil
+            state.place = nil
+        }
+    }
 
     private func compute(
         _ state: inout State, _ flag: CancellationFlag,

@@ -49,7 +49,9 @@ final class PushSession: Sendable {
     /// Judges the push and streams progress and report.
     func run(_ writer: any GitBodyWriter) async throws {
         let configuration = self.core.configuration
-        let channel = SideBandChannel(writer, usesBands: self.request.usesSideBand, clock: configuration.clock)
+        let channel = SideBandChannel(
+            writer, usesBands: self.request.usesSideBand, clock: configuration.clock,
+            patience: configuration.limits.stallTime)
         do {
             try await channel.withKeepAlives(
                 every: configuration.keepAliveInterval, on: .progress, clock: configuration.clock
