@@ -97,9 +97,10 @@ let blocks: [Target] = [
         swiftSettings: settings),
     // Git push and fetch over HTTP.
     .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
+    .target(name: "CPackChecksum"),
     .target(
         name: "GitReceiver",
-        dependencies: ["CLibgit2", "CZlib", .logging, .system],
+        dependencies: ["CLibgit2", "CPackChecksum", "CZlib", .logging, .system],
         swiftSettings: settings),
 ]
 
@@ -169,6 +170,11 @@ let examples: [Target] = [
         name: "route-changes",
         dependencies: ["RouterCore", .logging],
         path: "Benchmarks/Programs/route-changes",
+        swiftSettings: settings),
+    .executableTarget(
+        name: "git-intake",
+        dependencies: ["GitReceiver", .logging, .system],
+        path: "Benchmarks/Programs/git-intake",
         swiftSettings: settings),
     .executableTarget(
         name: "supervise",

@@ -17,3 +17,8 @@ static inline int slipway_deflate_init_gzip(z_stream *stream, int level) {
 static inline int slipway_inflate_init_gzip(z_stream *stream) {
     return inflateInit2(stream, 16 + MAX_WBITS);
 }
+
+// inflateInit is one as well.
+static inline int slipway_inflate_init(z_stream *stream) {
+    return inflateInit(stream);
+}

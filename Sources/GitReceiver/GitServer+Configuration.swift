@@ -1,5 +1,11 @@
 public import SystemPackage
 
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 extension GitServer {
     /// How a server behaves. Every default is safe for the public internet on a small machine.
     public struct Configuration: Sendable {
@@ -22,11 +28,37 @@ extension GitServer {
         public var agent = "slipway"
         /// The threads for blocking work: pushes, fetches and exports that compute at the same time. Default: 4.
         public var threads = 4
+        /// When and how repositories are tidied up.
+        public var maintenance = Maintenance()
         /// The clock of deadlines, waits and keep-alives.
         public var clock: any Clock<Duration> = ContinuousClock()
+        /// The time of day, which says how old unreachable objects are.
+        public var now: @Sendable () -> Date = { Date() }
 
         /// A configuration with the defaults.
         public init(root: FilePath) { self.root = root }
+
+        /// When and how repositories are tidied up: see ``GitServer/maintain(_:)``.
+        public struct Maintenance: Sendable, Hashable {
+            /// The packs, of which every push brings one, that make a repository due for maintenance in the background
+            /// (``GitServer/runMaintenance()``). Default: 40.
+            public var packs = 40
+            /// How long objects that no reference reaches any more are kept, from when maintenance first finds them. Zero
+            /// removes them at once. Default: 14 days.
+            public var grace: Duration = .seconds(14 * 86_400)
+            /// The time one maintenance may take for reading and writing. Default: 30 minutes.
+            public var time: Duration = .seconds(1800)
+            /// How long it waits until nobody reads the packs that were replaced. Default: 1 minute.
+            public var patience: Duration = .seconds(60)
+            /// The objects of a repository that is maintained; each costs about 150 bytes of memory meanwhile. Default:
+            /// 5 million.
+            public var objects = 5_000_000
+            /// The repositories that wait for maintenance in the background. Default: 10,000.
+            public var waiting = 10_000
+
+            /// The defaults.
+            public init() {}
+        }
 
         /// What a client may make the server do. A push that hits a limit is refused in words.
         public struct Limits: Sendable, Hashable {
@@ -38,8 +70,12 @@ extension GitServer {
             public var totalObjectBytes = 16 << 30
             /// The objects in one pack. Default: 2 million.
             public var objects = 2_000_000
+            /// How many deltas one object may take to be made: git makes 50, and 4,095 at most. Default: 4,095.
+            public var deltaDepth = 4095
             /// How deep directories may nest. Default: 128.
             public var treeDepth = 128
+            /// The entries of one directory. Default: 200,000.
+            public var treeEntries = 200_000
             /// The computing time for a pack's deltas and index. Default: 2 minutes.
             public var indexingTime: Duration = .seconds(120)
             /// The computing time for the check of a pack's objects. Default: 2 minutes.
@@ -64,6 +100,23 @@ extension GitServer {
             public var checkoutEntries = 300_000
             /// The pushes that wait for one repository. Default: 8.
             public var waitingPushes = 8
+            /// The fetches that are answered at the same time, from the request to the last byte. Each may have a pack on
+            /// disk. Default: 64.
+            public var fetches = 64
+            /// The fetches that wait for a place; who comes after them is sent away. Default: 1,000.
+            public var waitingFetches = 1000
+            /// The packs of pushes that are received at the same time. Each takes memory for ``deltaCacheBytes`` and a few
+            /// objects. Default: 16.
+            public var pushes = 16
+            /// The pushes that wait for a place before their pack is read. Default: 64.
+            public var waitingPacks = 64
+            /// How long fetches and pushes wait for a place. Default: 2 minutes.
+            public var placeWait: Duration = .seconds(120)
+            /// How long a client may not take what is sent to it before its place is given to another. Default: 2
+            /// minutes.
+            public var stallTime: Duration = .seconds(120)
+            /// The memory for objects on which deltas of a pack probably build. Default: 32 MiB.
+            public var deltaCacheBytes = 32 << 20
             /// The blocking calls that wait for a thread. Default: 4096.
             public var queuedCalls = 4096
 

@@ -62,12 +62,24 @@ public final class GitServer: Sendable {
         let upload = UploadPack(core: self.core, name: route.name)
         let version2 = GitRoute.wantsVersion2(request)
         switch route.action {
-        case .advertise(.receivePack): return try await receive.advertisement()
-        case .advertise(.uploadPack): return try await upload.advertisement(version2: version2)
+        // Here git shows the text of a refusal; it would only show the status of a later one.
+        case .advertise(.receivePack):
+            try self.core.packs.requireRoom()
+            return try await receive.advertisement()
+        case .advertise(.uploadPack):
+            try self.core.fetches.requireRoom()
+            return try await upload.advertisement(version2: version2)
         case .serve(.receivePack): return try await receive.receive(request, &body)
         case .serve(.uploadPack):
+            // Before the body is read, so that those who wait hold nothing.
+            let place: Gate.Place
+            do throws(GitReceiverError) { place = try await self.core.fetches.enter() } catch {
+                guard error.code == .busy else { throw error }
+                try await body.discard(limit: self.core.configuration.limits.requestBytes)
+                return UploadPack.refusal(error)
+            }
             let bytes = try await body.collect(limit: self.core.configuration.limits.requestBytes)
-            return try await upload.serve(bytes, version2: version2)
+            return try await upload.serve(bytes, version2: version2, in: place)
         }
     }
 
@@ -129,14 +141,8 @@ public final class GitServer: Sendable {
     private func exclusively(
         _ name: RepositoryName, _ work: @escaping @Sendable (RepositoryStore) throws(GitReceiverError) -> Void
     ) async throws(GitReceiverError) {
-        do {
-            try await self.core.queue.withTurn(name) {
-                try await self.core.pool.run { _ throws(GitReceiverError) in try work(self.core.repositories) }
-            }
-        } catch let error as GitReceiverError {
-            throw error
-        } catch {
-            throw GitReceiverError(.cancelled, "The operation was cancelled.", cause: error)
+        try await self.core.inTurn(name) { () throws(GitReceiverError) in
+            try await self.core.pool.run { _ throws(GitReceiverError) in try work(self.core.repositories) }
         }
     }
 }

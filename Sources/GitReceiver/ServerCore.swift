@@ -16,7 +16,11 @@ final class ServerCore: Sendable {
     let logger: Logger
     let pool: BlockingPool
     let queue: PushQueue
+    /// Places for fetches, and for packs that are received.
+    let fetches: Gate
+    let packs: Gate
     let repositories: RepositoryStore
+    let maintenance: MaintenanceQueue
 
     init(
         configuration: GitServer.Configuration, library: Libgit2Library, handler: any PushHandler, logger: Logger
@@ -28,6 +32,14 @@ final class ServerCore: Sendable {
         self.pool = BlockingPool(width: configuration.threads, queueLimit: configuration.limits.queuedCalls)
         self.queue = PushQueue(
             limit: configuration.limits.waitingPushes, patience: configuration.pushWait, clock: configuration.clock)
+        let limits = configuration.limits
+        self.fetches = Gate(
+            limits.fetches, waiting: limits.waitingFetches, patience: limits.placeWait, clock: configuration.clock,
+            what: "fetches")
+        self.packs = Gate(
+            limits.pushes, waiting: limits.waitingPacks, patience: limits.placeWait, clock: configuration.clock,
+            what: "pushes")
+        self.maintenance = MaintenanceQueue(limit: configuration.maintenance.waiting)
         self.repositories = RepositoryStore(
             root: configuration.root, defaultBranch: configuration.defaultBranch, logger: logger)
     }

@@ -107,6 +107,7 @@ extension Platform {
                 group.addTask { await self.follow(events) }
                 group.addTask { await self.followOrders() }
                 group.addTask { await self.checkSlugs() }
+                group.addTask { await self.gitServer.runMaintenance() }
                 group.addTask {
                     do {
                         try await self.boot()

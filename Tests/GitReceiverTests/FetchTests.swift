@@ -57,21 +57,6 @@ struct `A fetch` {
     }
 
     @Test(arguments: ["0", "2"])
-    func `with a depth is refused in words`(version: String) async throws {
-        try await withFixture { fixture in
-            let work = try await fixture.workTree()
-            try await fixture.commit([:], "second", in: work)
-            #expect(try await fixture.push("slipway", "main", in: work).status == 0)
-            let clone = fixture.directory.appending("clone")
-            let output = try await fixture.git.run(
-                ["-c", "protocol.version=\(version)", "clone", "--depth=1", fixture.url, clone.string],
-                in: fixture.directory)
-            #expect(output.status != 0)
-            #expect(output.stderr.contains("shallow"))
-        }
-    }
-
-    @Test(arguments: ["0", "2"])
     func `with a diverged history of many commits negotiates`(version: String) async throws {
         try await withFixture { fixture in
             let work = try await fixture.workTree()

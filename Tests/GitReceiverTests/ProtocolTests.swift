@@ -244,7 +244,7 @@ private func oid(_ digit: Character) -> ObjectID { ObjectID(String(repeating: di
         #expect(outcome.sendsPack == pack)
     }
 
-    @Test(arguments: ["shallow x", "deepen 1", "filter blob:none", "nonsense", "want 123", "have zz"])
+    @Test(arguments: ["shallow x", "deepen x", "filter tree:0", "nonsense", "want 123", "have zz"])
     func `refuses what it does not know`(line: String) {
         #expect(throws: GitReceiverError.self) { try FetchRequest(arguments: [line]) }
     }

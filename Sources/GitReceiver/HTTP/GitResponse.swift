@@ -42,7 +42,9 @@ public struct GitResponse: Sendable {
             case .busy, .deadlineExceeded, .cancelled: 503
             default: 500
             }
-        return .refusal(status, error.message)
+        var response = GitResponse.refusal(status, error.message)
+        if status == 503 { response.headers.append(("Retry-After", "60")) }
+        return response
     }
 
     static func git(_ type: String, _ body: Body) -> GitResponse {

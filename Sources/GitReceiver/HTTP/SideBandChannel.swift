@@ -9,17 +9,22 @@ final class SideBandChannel: Sendable {
         var waiters: [CheckedContinuation<Void, Never>] = []
         var isGone = false
         var lastWrite: Duration
+        /// When the write that is under way began.
+        var writingSince: Duration?
     }
 
     private let writer: any GitBodyWriter
     /// False for a client that did not ask for side bands: it gets the data bare, and no progress.
     private let usesBands: Bool
     private let stopwatch: Stopwatch
+    /// How long one write may take.
+    private let patience: Duration
     private let state: Mutex<State>
 
-    init(_ writer: any GitBodyWriter, usesBands: Bool, clock: any Clock<Duration>) {
+    init(_ writer: any GitBodyWriter, usesBands: Bool, clock: any Clock<Duration>, patience: Duration) {
         self.writer = writer
         self.usesBands = usesBands
+        self.patience = patience
         self.stopwatch = Stopwatch(clock)
         self.state = Mutex(State(lastWrite: .zero))
     }
@@ -45,9 +50,20 @@ final class SideBandChannel: Sendable {
     /// Sends packets as they are.
     func sendRaw(_ bytes: [UInt8]) async throws(GitReceiverError) { try await self.write(bytes) }
 
-    /// Sends an empty packet if nothing was sent for `interval`; returns how long to wait until the next look.
+    /// Sends an empty packet if nothing was sent for `interval`; returns how long to wait until the next look. Throws if
+    /// the client does not take what is being sent.
     func keepAlive(every interval: Duration, on band: Band) async throws(GitReceiverError) -> Duration {
-        let silence = self.state.withLock { self.stopwatch.elapsed() - $0.lastWrite }
+        let (silence, writing) = self.state.withLock { state in
+            let now = self.stopwatch.elapsed()
+            return (now - state.lastWrite, state.writingSince.map { now - $0 })
+        }
+        if let writing {
+            guard writing < self.patience else {
+                throw GitReceiverError(
+                    .clientGone, "The client has taken nothing for \(self.patience.components.seconds) seconds.")
+            }
+            return interval
+        }
         guard silence >= interval else { return interval - silence }
         if self.usesBands { try await self.write(PktLine.length(5) + [band.rawValue]) }
         return interval
@@ -58,6 +74,8 @@ final class SideBandChannel: Sendable {
         await self.take()
         defer { self.give() }
         guard !self.state.withLock({ $0.isGone }) else { throw Self.gone(nil) }
+        self.state.withLock { $0.writingSince = self.stopwatch.elapsed() }
+        defer { self.state.withLock { $0.writingSince = nil } }
         do {
             try await self.writer.write(bytes)
         } catch {

@@ -39,7 +39,7 @@ func check(
 
 extension ObjectID {
     init(_ oid: git_oid) {
-        self = withUnsafeBytes(of: oid) { ObjectID(raw: $0.prefix(20)) } ?? .zero
+        self = withUnsafeBytes(of: oid) { ObjectID(raw: $0, at: 0) }
     }
 
     var git: git_oid {

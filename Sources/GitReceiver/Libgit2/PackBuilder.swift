@@ -1,4 +1,5 @@
 import CLibgit2
+import SystemPackage
 
 /// Collects what a client lacks and writes it as a pack. For use within one blocking call.
 final class PackBuilder {
@@ -20,10 +21,51 @@ final class PackBuilder {
         try check(git_packbuilder_insert_walk(self.pointer, walk.pointer), "The history could not be read.")
     }
 
-    /// Adds one object by itself.
-    func insert(_ oid: ObjectID) throws(GitReceiverError) {
+    /// The objects added so far.
+    var count: Int { git_packbuilder_object_count(self.pointer) }
+
+    /// Adds one object by itself; objects of one name are tried as each other's deltas.
+    func insert(_ oid: ObjectID, name: String? = nil) throws(GitReceiverError) {
         var raw = oid.git
-        try check(git_packbuilder_insert(self.pointer, &raw, nil), "An object could not be read.")
+        try check(git_packbuilder_insert(self.pointer, &raw, name), "An object could not be read.")
+    }
+
+    /// Writes the pack and its index into a directory; returns their name without suffix, or nil if `isOver` has
+    /// stopped it.
+    func write(into directory: FilePath, isOver: @escaping () -> Bool) throws(GitReceiverError) -> String? {
+        let watch = Watch(isOver)
+        let payload = Unmanaged.passUnretained(watch).toOpaque()
+        return try withExtendedLifetime(watch) { () throws(GitReceiverError) in
+            git_packbuilder_set_callbacks(
+                self.pointer,
+                { _, _, _, payload in
+                    payload.map { Unmanaged<Watch>.fromOpaque($0).takeUnretainedValue().ask() } ?? 0
+                }, payload)
+            let code = git_packbuilder_write(
+                self.pointer, directory.string, 0,
+                { _, payload in
+                    payload.map { Unmanaged<Watch>.fromOpaque($0).takeUnretainedValue().ask() } ?? 0
+                }, payload)
+            if code < 0, watch.fired { return nil }
+            try check(code, "The pack could not be written.")
+            guard let name = git_packbuilder_name(self.pointer) else {
+                throw GitReceiverError(.storage, "The pack could not be written.")
+            }
+            return "pack-" + String(cString: name)
+        }
+    }
+
+    /// What the C callbacks ask.
+    private final class Watch {
+        private let isOver: () -> Bool
+        private(set) var fired = false
+
+        init(_ isOver: @escaping () -> Bool) { self.isOver = isOver }
+
+        func ask() -> Int32 {
+            if !self.fired { self.fired = self.isOver() }
+            return self.fired ? -1 : 0
+        }
     }
 
     /// Adds a tree or blob and all below it.

@@ -2,11 +2,17 @@ import CLibgit2
 import SystemPackage
 
 /// An open bare repository. Not Sendable on purpose: it is opened, used and closed within one blocking call.
+///
+/// Whoever reads holds a shared lock, so that maintenance knows when nobody needs a pack that was replaced.
 final class Repository {
+    static let readersLock = "readers.lock"
+
     let pointer: OpaquePointer
+    private let lock: HeldLock?
 
     /// Opens a repository; with `quarantine`, one that also sees the objects in that directory, which nobody else does.
     init(bareAt path: FilePath, quarantine: FilePath? = nil) throws(GitReceiverError) {
+        self.lock = try HeldLock(path.appending(Self.readersLock), shared: true)
         var pointer: OpaquePointer?
         try check(git_repository_open_bare(&pointer, path.string), "The repository could not be opened.")
         guard let pointer else { throw GitReceiverError(.storage, "The repository could not be opened.") }

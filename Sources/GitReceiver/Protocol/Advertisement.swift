@@ -34,7 +34,8 @@ enum Advertisement {
     static func uploadPack(_ snapshot: RefSnapshot, agent: String) -> [UInt8] {
         var capabilities =
             "multi_ack multi_ack_detailed no-done side-band-64k ofs-delta no-progress include-tag "
-            + "object-format=sha1 agent=\(agent)"
+            + "shallow deepen-since deepen-not deepen-relative filter allow-tip-sha1-in-want "
+            + "allow-reachable-sha1-in-want object-format=sha1 agent=\(agent)"
         var lines: [String] = []
         if let head = snapshot.head {
             lines.append("\(head) HEAD")
@@ -55,7 +56,7 @@ enum Advertisement {
     /// Version 2 advertises commands; the references come from `ls-refs`.
     static func version2(agent: String) -> [UInt8] {
         var bytes = PktLine.encode("# service=git-upload-pack\n") + PktLine.flush
-        for line in ["version 2", "agent=\(agent)", "ls-refs=unborn", "fetch", "object-format=sha1"] {
+        for line in ["version 2", "agent=\(agent)", "ls-refs=unborn", "fetch=shallow filter", "object-format=sha1"] {
             bytes += PktLine.encode(line + "\n")
         }
         return bytes + PktLine.flush

@@ -7,12 +7,12 @@ struct FetchRequest: Hashable, Sendable {
     /// The client wants its pack now.
     var done = false
     var capabilities = Capabilities()
+    var shallow = ShallowRequest()
+    /// The client wants no files but those that it names; it asks for others when it needs them.
+    var omitsBlobs = false
 
     var includesTags: Bool { self.capabilities.has("include-tag") }
     var usesSideBand: Bool { self.capabilities.has("side-band-64k") }
-
-    static let shallowUnsupported = GitReceiverError(
-        .unsupported, "This server does not serve shallow or partial clones; clone without --depth and --filter.")
 
     /// Reads version 0: wants, a flush, rounds of haves that end with a flush, perhaps `done`.
     init(version0 packets: [Packet]) throws(GitReceiverError) {
@@ -20,18 +20,20 @@ struct FetchRequest: Hashable, Sendable {
         for packet in packets {
             switch packet {
             case .flush:
+                if self.done { continue }
                 if seenFlush { self.haves.append(nil) } else { seenFlush = true }
             case .data(let data):
                 let line = Packet.text(data)
+                if self.done { continue }
                 if line == "done" {
                     self.done = true
-                    return
                 } else if line.hasPrefix("want "), !seenFlush {
                     if self.wants.isEmpty {
                         self.capabilities = Capabilities(line.dropFirst(5 + 40))
                         try self.capabilities.requireSHA1()
                     }
                     self.wants.append(try Self.oid(line.dropFirst(5).prefix { $0 != " " }))
+                } else if !seenFlush, try self.consume(line) {
                 } else if line.hasPrefix("have "), seenFlush {
                     self.haves.append(try Self.oid(line.dropFirst(5)))
                 } else {
@@ -40,6 +42,20 @@ struct FetchRequest: Hashable, Sendable {
             default: throw GitReceiverError(.malformed, "The fetch is malformed: an unexpected packet.")
             }
         }
+        self.shallow.isRelative = self.capabilities.has("deepen-relative")
+        try self.shallow.validate()
+    }
+
+    /// A line that means the same in both versions.
+    private mutating func consume(_ line: String) throws(GitReceiverError) -> Bool {
+        if try self.shallow.consume(line) { return true }
+        guard line.hasPrefix("filter ") else { return false }
+        guard line == "filter blob:none" else {
+            throw GitReceiverError(
+                .unsupported, "This server knows the filter blob:none and no other; use --filter=blob:none, or none.")
+        }
+        self.omitsBlobs = true
+        return true
     }
 
     /// Reads the arguments of version 2's `fetch`.
@@ -54,11 +70,12 @@ struct FetchRequest: Hashable, Sendable {
                 self.done = true
             } else if ["thin-pack", "no-progress", "include-tag", "ofs-delta"].contains(line) {
                 flags.append(line)
-            } else {
+            } else if try !self.consume(line) {
                 throw Self.unexpected(line)
             }
         }
         self.capabilities = Capabilities(flags.joined(separator: " "))
+        try self.shallow.validate()
     }
 
     private static func oid(_ text: Substring) throws(GitReceiverError) -> ObjectID {
@@ -70,11 +87,9 @@ struct FetchRequest: Hashable, Sendable {
     }
 
     private static func unexpected(_ line: String) -> GitReceiverError {
-        let word = line.prefix { $0 != " " }
-        if ["shallow", "deepen", "deepen-since", "deepen-not", "deepen-relative", "filter"].contains(word) {
-            return Self.shallowUnsupported
-        }
-        return GitReceiverError(.malformed, "The fetch is malformed: an unknown argument.")
+        GitReceiverError(
+            .malformed,
+            "The fetch is malformed: '\(ReceiveReport.line(String(line.prefix(40))))' is no argument of it.")
     }
 }
 

@@ -16,14 +16,16 @@ struct Negotiation: Sendable {
     ///   - has: whether the repository has an object.
     ///   - suffices: whether every want has an ancestor among these.
     static func version0(
-        _ request: FetchRequest, has: (ObjectID) throws(GitReceiverError) -> Bool,
-        suffices: ([ObjectID]) throws(GitReceiverError) -> Bool
+        _ request: FetchRequest, boundary: ShallowBoundary = ShallowBoundary(),
+        has: (ObjectID) throws(GitReceiverError) -> Bool, suffices: ([ObjectID]) throws(GitReceiverError) -> Bool
     ) throws(GitReceiverError) -> Outcome {
         enum Style { case single, continues, detailed }
         let capabilities = request.capabilities
         let style: Style =
             capabilities.has("multi_ack_detailed") ? .detailed : capabilities.has("multi_ack") ? .continues : .single
         var outcome = Outcome()
+        // A client that asks for another depth reads where its history ends before anything else, in every round.
+        if request.shallow.isDeepening { outcome.reply = boundary.encoded + PktLine.flush }
         var ready = false
         for have in request.haves {
             if let have {
@@ -60,8 +62,8 @@ struct Negotiation: Sendable {
 
     /// Version 2: an acknowledgments section unless the client is done, then perhaps the packfile section.
     static func version2(
-        _ request: FetchRequest, has: (ObjectID) throws(GitReceiverError) -> Bool,
-        suffices: ([ObjectID]) throws(GitReceiverError) -> Bool
+        _ request: FetchRequest, boundary: ShallowBoundary = ShallowBoundary(),
+        has: (ObjectID) throws(GitReceiverError) -> Bool, suffices: ([ObjectID]) throws(GitReceiverError) -> Bool
     ) throws(GitReceiverError) -> Outcome {
         var outcome = Outcome()
         for case let have? in request.haves where try has(have) { outcome.common.append(have) }
@@ -77,7 +79,11 @@ struct Negotiation: Sendable {
                 outcome.reply += PktLine.flush
             }
         }
-        if outcome.sendsPack { outcome.reply += PktLine.encode("packfile\n") }
+        guard outcome.sendsPack else { return outcome }
+        if !request.shallow.isEmpty {
+            outcome.reply += PktLine.encode("shallow-info\n") + boundary.encoded + PktLine.delimiter
+        }
+        outcome.reply += PktLine.encode("packfile\n")
         return outcome
     }
 }

@@ -1,5 +1,5 @@
 /// The SHA-1 name of an object, packed into three integers so that sets of millions stay small.
-struct ObjectID: Hashable, Sendable, CustomStringConvertible {
+struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     private var high: UInt64
     private var middle: UInt64
     private var low: UInt32
@@ -17,6 +17,13 @@ struct ObjectID: Hashable, Sendable, CustomStringConvertible {
         guard raw.count == 20 else { return nil }
         self = .zero
         for (index, byte) in raw.enumerated() { self.set(byte, at: index) }
+    }
+
+    /// The 20 bytes at a place that has them.
+    init(raw bytes: UnsafeRawBufferPointer, at offset: Int) {
+        self.high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        self.middle = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+        self.low = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt32.self))
     }
 
     /// Exactly 40 lower-case hexadecimal digits.
@@ -38,6 +45,11 @@ struct ObjectID: Hashable, Sendable, CustomStringConvertible {
     init?(_ text: String) { self.init(hex: text.utf8) }
 
     var isZero: Bool { self == .zero }
+
+    static func < (one: ObjectID, other: ObjectID) -> Bool {
+        if one.high != other.high { return one.high < other.high }
+        return one.middle != other.middle ? one.middle < other.middle : one.low < other.low
+    }
 
     func byte(at index: Int) -> UInt8 {
         switch index {

@@ -3,31 +3,35 @@ import SystemPackage
 
 /// Takes the pack of a push from the body, piece by piece, into a quarantine.
 ///
-/// Memory stays bounded: a piece goes to the indexer before the next is read, which is also the back-pressure. The
+/// Memory stays bounded: a piece is stored and unpacked before the next is read, which is also the back-pressure. The
 /// state is behind a lock because consecutive pieces are handled by different threads; the lock is never contended.
 final class PackIntake: Sendable {
     private struct State {
         var header: [UInt8] = []
         var received = 0
-        /// The time that libgit2 has computed for this pack; waiting for the network does not count.
+        /// The time that was spent on this pack; waiting for the network does not count.
         var computed = Duration.zero
         var expected: Int?
-        var indexer: PackIndexer?
+        var receiver: PackReceiver?
+        /// Given back with the memory that the receiver takes.
+        var place: Gate.Place?
     }
 
     let quarantine: Quarantine
-    private let state = Mutex(State())
-    private let open: @Sendable () throws(GitReceiverError) -> ObjectDatabase
+    private let state: Mutex<State>
+    /// What else the pack may build on: the repository that it is for.
+    private let open: @Sendable () throws(GitReceiverError) -> Repository
     private let limits: GitServer.Configuration.Limits
     private let clock: any Clock<Duration>
-    /// libgit2 has to stay started as long as the indexer lives.
+    /// libgit2 has to stay started as long as objects are hashed.
     private let library: Libgit2Library
 
     init(
-        into quarantine: Quarantine, library: Libgit2Library, limits: GitServer.Configuration.Limits,
-        clock: any Clock<Duration>, open: @escaping @Sendable () throws(GitReceiverError) -> ObjectDatabase
+        into quarantine: Quarantine, place: Gate.Place, library: Libgit2Library, limits: GitServer.Configuration.Limits,
+        clock: any Clock<Duration>, open: @escaping @Sendable () throws(GitReceiverError) -> Repository
     ) {
         self.quarantine = quarantine
+        self.state = Mutex(State(place: place))
         self.library = library
         self.limits = limits
         self.clock = clock
@@ -57,41 +61,51 @@ final class PackIntake: Sendable {
             }
             // A pack of nothing says that the server has all objects already; there is nothing to store.
             guard state.expected != 0 else { return }
-            if state.indexer == nil {
-                state.indexer = try PackIndexer(into: self.quarantine.path.appending("pack"), objects: try self.open())
+            if state.receiver == nil {
+                state.receiver = try PackReceiver(
+                    into: self.quarantine.path.appending("pack"), count: state.expected ?? 0, limits: self.limits)
             }
-            try self.compute(&state, flag) { indexer, isOver throws(GitReceiverError) in
-                try indexer.append(piece, isOver: isOver)
+            try self.compute(&state, flag) { receiver, isOver throws(GitReceiverError) in
+                try receiver.append(piece, isOver: isOver)
             }
         }
     }
 
-    /// Ends the pack and indexes it. False for a pack without objects. Blocks.
-    func finish(flag: CancellationFlag) throws(GitReceiverError) -> Bool {
-        try self.state.withLock { state throws(GitReceiverError) -> Bool in
+    /// Ends the pack and indexes it; returns what its objects need, or nil for a pack without objects. Blocks.
+    func finish(flag: CancellationFlag) throws(GitReceiverError) -> ObjectTable? {
+        try self.state.withLock { state throws(GitReceiverError) -> ObjectTable? in
             guard let expected = state.expected else {
                 throw GitReceiverError(.corrupt, state.received == 0 ? "the pack is missing" : "the pack is cut off")
             }
-            guard expected > 0 else { return false }
-            try self.compute(&state, flag) { indexer, isOver throws(GitReceiverError) in
-                try indexer.commit(isOver: isOver)
+            guard expected > 0, let receiver = state.receiver else { return nil }
+            try self.compute(&state, flag) { receiver, isOver throws(GitReceiverError) in
+                let repository = try self.open()
+                defer { withExtendedLifetime(repository) {} }
+                return try receiver.finish(
+                    objects: { () throws(GitReceiverError) in try repository.objects() }, isOver: isOver)
             }
-            state.indexer = nil
-            return true
+            state.receiver = nil
+            state.place = nil
+            return receiver.judge.table
         }
     }
 
     /// Gives up; the quarantine can be removed afterwards. Blocks.
-    func abandon() { self.state.withLock { $0.indexer = nil } }
+    func abandon() {
+        self.state.withLock { state in
+            state.receiver = nil
+            state.place = nil
+        }
+    }
 
     private func compute(
         _ state: inout State, _ flag: CancellationFlag,
-        _ work: (PackIndexer, () -> Bool) throws(GitReceiverError) -> Bool
+        _ work: (PackReceiver, () -> Bool) throws(GitReceiverError) -> Bool
     ) throws(GitReceiverError) {
         let stopwatch = Stopwatch(self.clock)
         let left = self.limits.indexingTime - state.computed
-        guard let indexer = state.indexer else { return }
-        let finished = try work(indexer, { flag.isSet || stopwatch.elapsed() > left })
+        guard let receiver = state.receiver else { return }
+        let finished = try work(receiver, { flag.isSet || stopwatch.elapsed() > left })
         state.computed += stopwatch.elapsed()
         try flag.check()
         guard finished, state.computed <= self.limits.indexingTime else {

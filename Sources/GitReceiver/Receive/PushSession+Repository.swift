@@ -9,19 +9,20 @@ extension PushSession {
         var refusals: [String?]
     }
 
-    /// Checks the pack's objects, then each command.
-    func check(_ pack: FilePath?, _ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
+    /// Checks that what the pack's objects need is there, then each command.
+    func check(_ received: Received?, _ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
         let configuration = self.core.configuration
         let path = try self.core.repositories.path(of: self.name)
-        let view = try Repository(bareAt: path, quarantine: pack)
+        let view = try Repository(bareAt: path, quarantine: received?.path)
         let objects = try view.objects()
-        if let pack {
-            let names = try ObjectDatabase(at: pack).allObjects(limit: configuration.limits.objects)
+        if let received {
             let deadline = Deadline(
                 configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
-            var check = ObjectCheck(
-                view: objects, limits: configuration.limits, shallow: self.request.shallow, deadline: deadline)
-            try check.check(names)
+            try deadline.check()
+            try received.table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
+                try deadline.check()
+                return try objects.header(of: oid)?.kind
+            }
         }
         let snapshot = try view.snapshot(peeling: false, limit: configuration.limits.references)
         var refusals = RefRules.refusals(
@@ -80,6 +81,9 @@ extension PushSession {
             }
             try transaction.commit()
             self.updateHead(repository)
+            if PackDirectory(repository: path).count > self.core.configuration.maintenance.packs {
+                self.core.maintenance.ask(for: self.name)
+            }
             return refusals
         }
     }

@@ -13,6 +13,13 @@ final class PushSession: Sendable {
         case failed(GitReceiverError)
     }
 
+    /// A pack that was stored and judged by itself.
+    struct Received: Sendable {
+        var path: FilePath
+        /// What its objects say of others, some of which only the repository has.
+        var table: ObjectTable
+    }
+
     let core: ServerCore
     let name: RepositoryName
     let request: ReceiveRequest
@@ -42,7 +49,9 @@ final class PushSession: Sendable {
     /// Judges the push and streams progress and report.
     func run(_ writer: any GitBodyWriter) async throws {
         let configuration = self.core.configuration
-        let channel = SideBandChannel(writer, usesBands: self.request.usesSideBand, clock: configuration.clock)
+        let channel = SideBandChannel(
+            writer, usesBands: self.request.usesSideBand, clock: configuration.clock,
+            patience: configuration.limits.stallTime)
         do {
             try await channel.withKeepAlives(
                 every: configuration.keepAliveInterval, on: .progress, clock: configuration.clock
@@ -70,22 +79,24 @@ final class PushSession: Sendable {
     }
 
     private func judge(_ channel: SideBandChannel) async throws -> ReceiveReport {
-        var pack: FilePath?
+        var received: Received?
         switch self.intake {
         case .nothing: break
         case .failed(let error): return self.unpackFailed(error)
         case .received(let intake):
             do throws(GitReceiverError) {
-                let hasObjects = try await self.core.pool.run { flag throws(GitReceiverError) in
+                let table = try await self.core.pool.run { flag throws(GitReceiverError) in
                     try intake.finish(flag: flag)
                 }
-                pack = hasObjects ? self.quarantine?.path : nil
+                if let table, let quarantine = self.quarantine {
+                    received = Received(path: quarantine.path, table: table)
+                }
             } catch {
                 if error.code == .cancelled { throw error }
                 return self.unpackFailed(error)
             }
         }
-        let objects = pack
+        let objects = received
         do {
             return try await self.core.queue.withTurn(self.name) {
                 try await channel.send(Array("Waiting for another push to finish.\n".utf8), on: .progress)
@@ -97,20 +108,27 @@ final class PushSession: Sendable {
         }
     }
 
-    private func judgeInTurn(_ pack: FilePath?, _ channel: SideBandChannel) async throws -> ReceiveReport {
+    private func judgeInTurn(_ received: Received?, _ channel: SideBandChannel) async throws -> ReceiveReport {
         let checked: Checked
+        // What the check finds in the repository has to be there until the references change; this process's own
+        // maintenance waits for its turn, another's for this lock.
+        let reader: HeldLock?
         do throws(GitReceiverError) {
-            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(pack, flag) }
+            reader = try await self.core.pool.run { [core, name] _ throws(GitReceiverError) in
+                try HeldLock(core.repositories.path(of: name).appending(Repository.readersLock), shared: true)
+            }
+            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(received, flag) }
         } catch {
             if error.code == .cancelled { throw error }
             return self.unpackFailed(error)
         }
+        defer { withExtendedLifetime(reader) {} }
         var refusals = self.request.isAtomic ? RefRules.atomically(checked.refusals) : checked.refusals
         let updates = zip(checked.updates, refusals).filter { $0.1 == nil }.map(\.0)
         guard !updates.isEmpty else { return self.report(refusals) }
         try Task.checkCancellation()
 
-        let verdict = try await self.verdict(on: updates, pack, channel)
+        let verdict = try await self.verdict(on: updates, received?.path, channel)
         for (index, update) in checked.updates.enumerated() where refusals[index] == nil {
             switch verdict {
             case .accept: break
@@ -125,7 +143,9 @@ final class PushSession: Sendable {
         // From here on nothing is cancelled: the handler has accepted, and may have put the commit to work.
         let decided = refusals
         do throws(GitReceiverError) {
-            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in try self.apply(decided, pack) }
+            refusals = try await self.core.pool.run { _ throws(GitReceiverError) in
+                try self.apply(decided, received?.path)
+            }
         } catch {
             self.logger.info("an accepted push was not stored", metadata: ["error": "\(error.cause ?? error)"])
             refusals = decided.map { $0 ?? error.message }

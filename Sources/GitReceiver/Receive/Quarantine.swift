@@ -13,6 +13,7 @@ final class Quarantine: Sendable {
     let path: FilePath
     private let repository: FilePath
     private let lock: Mutex<FileLock?>
+    private let names = Mutex<[String]>([])
 
     /// Makes the directory. Blocks.
     init(in repository: FilePath) throws(GitReceiverError) {
@@ -31,11 +32,22 @@ final class Quarantine: Sendable {
 
     deinit { try? Files.remove(self.path) }
 
+    /// The packs that the quarantine holds or held, without their suffixes.
+    var installed: [String] { self.names.withLock { $0 } }
+
     /// Makes the objects part of the repository: the pack first, its index, which makes it visible, last. Blocks.
+    ///
+    /// A pack is named by its objects. If one of that name is there already it stays, for its bytes may be others, and
+    /// somebody may be reading them.
     func install() throws(GitReceiverError) {
         let source = self.path.appending("pack")
         let target = self.repository.appending("objects").appending("pack")
-        let names = Files.list(source).filter { $0.hasPrefix("pack-") }
+        let all = Files.list(source).filter { $0.hasPrefix("pack-") }
+        self.names.withLock { $0 = all.filter { $0.hasSuffix(".idx") }.map { String($0.dropLast(4)) } }
+        let names = all.filter { name in
+            let stem = name.prefix { $0 != "." }
+            return !Files.exists(target.appending("\(stem).idx"))
+        }
         for suffix in [".pack", ".idx"] {
             for name in names where name.hasSuffix(suffix) {
                 try Files.rename(source.appending(name), to: target.appending(name))

@@ -24,8 +24,10 @@ struct ReceivePack: Sendable {
         var parser = ReceiveRequestParser(
             limits: .init(
                 commands: limits.commands, options: limits.pushOptions, optionBytes: limits.pushOptionBytes))
+        var place: Gate.Place?
         do {
             try await self.readCommands(&reader, &parser, &body)
+            if parser.request.needsPack { place = try await self.core.packs.enter() }
         } catch let error as GitReceiverError where error.code != .cancelled && parser.request.usesSideBand {
             // Git shows this band; it would not show the text of an HTTP error.
             try await body.discard(limit: limits.discardBytes)
@@ -43,7 +45,9 @@ struct ReceivePack: Sendable {
                     try Quarantine(in: try core.repositories.path(of: name))
                 }
             } catch { intake = .failed(error) }
-            if let quarantine { intake = try await self.takePack(reader.takeRest(), &body, into: quarantine) }
+            if let quarantine, let place {
+                intake = try await self.takePack(reader.takeRest(), &body, into: quarantine, place)
+            }
         }
         if case .failed = intake { try await body.discard(limit: limits.discardBytes) }
         let session = PushSession(
@@ -70,13 +74,14 @@ struct ReceivePack: Sendable {
 
     /// Feeds the pack to the indexer as it comes.
     private func takePack<Source: AsyncIteratorProtocol>(
-        _ first: [UInt8], _ body: inout BodyReader<Source>, into quarantine: Quarantine
+        _ first: [UInt8], _ body: inout BodyReader<Source>, into quarantine: Quarantine, _ place: Gate.Place
     ) async throws -> PushSession.Intake {
         let (core, name) = (self.core, self.name)
         let intake = PackIntake(
-            into: quarantine, library: core.library, limits: core.configuration.limits, clock: core.configuration.clock
+            into: quarantine, place: place, library: core.library, limits: core.configuration.limits,
+            clock: core.configuration.clock
         ) { () throws(GitReceiverError) in
-            try Repository(bareAt: try core.repositories.path(of: name)).objects()
+            try Repository(bareAt: try core.repositories.path(of: name))
         }
         do {
             var piece: [UInt8]? = first

@@ -39,6 +39,12 @@ enum Files {
         return FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
+    /// The size of a file, or nil.
+    static func size(_ path: FilePath) -> Int? {
+        var info = stat()
+        return lstat(path.string, &info) == 0 ? Int(info.st_size) : nil
+    }
+
     static func list(_ path: FilePath) -> [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path.string)) ?? []
     }
@@ -77,11 +83,13 @@ enum Files {
 struct FileLock: ~Copyable {
     private let descriptor: Int32
 
-    /// Takes the lock, waiting for it unless told otherwise; nil if another holder has it.
-    init?(_ path: FilePath, waits: Bool) throws(GitReceiverError) {
+    /// Takes the lock, waiting for it unless told otherwise; nil if another holder has it. A shared one can be held by
+    /// many, but not beside one that is not.
+    init?(_ path: FilePath, waits: Bool, shared: Bool = false) throws(GitReceiverError) {
         let descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Files.failure("A lock file could not be opened") }
-        while flock(descriptor, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+        let kind = shared ? LOCK_SH : LOCK_EX
+        while flock(descriptor, waits ? kind : kind | LOCK_NB) != 0 {
             let number = errno
             if number == EINTR { continue }
             close(descriptor)
@@ -100,5 +108,16 @@ struct FileLock: ~Copyable {
             _ = consume lock
             return true
         } catch { return false }
+    }
+}
+
+/// A lock that is held until its last user lets go of it.
+final class HeldLock: Sendable {
+    private let lock: FileLock
+
+    /// Nil if another holder has it; a shared lock is waited for.
+    init?(_ path: FilePath, shared: Bool = false) throws(GitReceiverError) {
+        guard let lock = try FileLock(path, waits: shared, shared: shared) else { return nil }
+        self.lock = lock
     }
 }

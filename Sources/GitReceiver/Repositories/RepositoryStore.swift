@@ -32,7 +32,7 @@ final class RepositoryStore: Sendable {
         let path = name.path(in: self.root)
         // The others wait for the sweep, or it could take what they begin for a leftover.
         try self.swept.withLock { swept throws(GitReceiverError) in
-            if swept.insert(name.text).inserted { try self.sweep(path, name: name) }
+            if swept.insert(name.text).inserted { _ = try self.sweep(path, name: name) }
         }
         return path
     }
@@ -112,33 +112,45 @@ final class RepositoryStore: Sendable {
         return result
     }
 
-    /// Removes what a killed process left: quarantines that nobody holds, and lock files of references.
-    private func sweep(_ path: FilePath, name: RepositoryName) throws(GitReceiverError) {
+    /// Removes what killed processes left: quarantines that nobody holds, files without a name to be, and lock files of
+    /// references. Returns how many that were. Blocks.
+    @discardableResult
+    func sweep(_ path: FilePath, name: RepositoryName) throws(GitReceiverError) -> Int {
+        var count = 0
         let objects = path.appending("objects")
         for entry in Files.list(objects) where entry.hasPrefix(Self.quarantinePrefix) {
             let quarantine = objects.appending(entry)
             // A quarantine in use is locked by its process, which may be another one than this.
             guard FileLock.isFree(quarantine.appending(Quarantine.lockFile)) else { continue }
             try? Files.remove(quarantine)
+            count += 1
             self.logger.info(
                 "removed the quarantine of a push that was cut off", metadata: ["git.repository": "\(name.text)"])
         }
         try self.withReferencesLocked(of: path) { () throws(GitReceiverError) in
-            for entry in ["HEAD.lock", "packed-refs.lock", "config.lock"] { try? Files.remove(path.appending(entry)) }
-            Self.removeLocks(below: path.appending("refs"), depth: 0)
+            for entry in ["HEAD.lock", "packed-refs.lock", "config.lock"] {
+                guard Files.exists(path.appending(entry)) else { continue }
+                try? Files.remove(path.appending(entry))
+                count += 1
+            }
+            count += Self.removeLocks(below: path.appending("refs"), depth: 0)
         }
+        return count
     }
 
-    private static func removeLocks(below directory: FilePath, depth: Int) {
-        guard depth < 64 else { return }
+    private static func removeLocks(below directory: FilePath, depth: Int) -> Int {
+        guard depth < 64 else { return 0 }
+        var count = 0
         for entry in Files.list(directory) {
             let path = directory.appending(entry)
             if entry.hasSuffix(".lock") {
                 try? Files.remove(path)
+                count += 1
             } else {
-                Self.removeLocks(below: path, depth: depth + 1)
+                count += Self.removeLocks(below: path, depth: depth + 1)
             }
         }
+        return count
     }
 
     /// Removes repositories that were being made or removed when the process died; once for each server.

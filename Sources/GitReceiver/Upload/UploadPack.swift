@@ -18,7 +18,7 @@ struct UploadPack: Sendable {
     }
 
     /// Answers one request. What the client did wrong is told in an `ERR` packet, which git shows.
-    func serve(_ body: [UInt8], version2: Bool) async throws -> GitResponse {
+    func serve(_ body: [UInt8], version2: Bool, in place: Gate.Place) async throws -> GitResponse {
         do throws(GitReceiverError) {
             var reader = PktLineReader()
             reader.append(body)
@@ -27,29 +27,34 @@ struct UploadPack: Sendable {
             guard reader.pendingCount == 0 else {
                 throw GitReceiverError(.malformed, "The request is malformed: it ends too early.")
             }
-            return version2 ? try await self.command(packets) : try await self.version0(packets)
+            return version2 ? try await self.command(packets, place) : try await self.version0(packets, place)
         } catch {
             if error.code == .cancelled { throw error }
             self.core.logger.info(
                 "fetch refused",
                 metadata: ["git.repository": "\(self.name.text)", "error": "\(error.cause ?? error)"])
-            return Self.result(PktLine.encode("ERR \(ReceiveReport.line(error.message))\n"))
+            return Self.refusal(error)
         }
+    }
+
+    /// What the client's git shows as a remote error.
+    static func refusal(_ error: GitReceiverError) -> GitResponse {
+        Self.result(PktLine.encode("ERR \(ReceiveReport.line(error.message))\n"))
     }
 
     private static func result(_ bytes: [UInt8]) -> GitResponse { .git("git-upload-pack-result", .bytes(bytes)) }
 
-    private func version0(_ packets: [Packet]) async throws(GitReceiverError) -> GitResponse {
+    private func version0(_ packets: [Packet], _ place: Gate.Place) async throws(GitReceiverError) -> GitResponse {
         let request = try FetchRequest(version0: packets)
         if request.wants.isEmpty { return Self.result([]) }
         let outcome = try await self.negotiate(request) {
-            (has, suffices) throws(GitReceiverError) in
-            try Negotiation.version0(request, has: has, suffices: suffices)
+            (boundary, has, suffices) throws(GitReceiverError) in
+            try Negotiation.version0(request, boundary: boundary, has: has, suffices: suffices)
         }
-        return self.respond(request, outcome)
+        return self.respond(request, outcome, place)
     }
 
-    private func command(_ packets: [Packet]) async throws(GitReceiverError) -> GitResponse {
+    private func command(_ packets: [Packet], _ place: Gate.Place) async throws(GitReceiverError) -> GitResponse {
         guard let request = try CommandRequest(packets) else { return Self.result([]) }
         switch request.command {
         case "ls-refs":
@@ -63,14 +68,19 @@ struct UploadPack: Sendable {
         case "fetch":
             let fetch = try FetchRequest(arguments: request.arguments)
             let outcome = try await self.negotiate(fetch) {
-                (has, suffices) throws(GitReceiverError) in
-                try Negotiation.version2(fetch, has: has, suffices: suffices)
+                (boundary, has, suffices) throws(GitReceiverError) in
+                try Negotiation.version2(fetch, boundary: boundary, has: has, suffices: suffices)
             }
-            return self.respond(fetch, outcome)
+            return self.respond(fetch, outcome, place)
         default:
             throw GitReceiverError(
                 .unsupported, "This server does not know the command '\(request.command.prefix(40))'.")
         }
+    }
+
+    private struct Decision: Sendable {
+        var outcome: Negotiation.Outcome
+        var boundary: ShallowBoundary
     }
 
     private typealias Has = (ObjectID) throws(GitReceiverError) -> Bool
@@ -79,29 +89,36 @@ struct UploadPack: Sendable {
     /// Checks the wants and runs the negotiation on a blocking thread.
     private func negotiate(
         _ request: FetchRequest,
-        _ decide: @escaping @Sendable (Has, Suffices) throws(GitReceiverError) -> Negotiation.Outcome
-    ) async throws(GitReceiverError) -> Negotiation.Outcome {
+        _ decide: @escaping @Sendable (ShallowBoundary, Has, Suffices) throws(GitReceiverError) -> Negotiation.Outcome
+    ) async throws(GitReceiverError) -> Decision {
         let (core, name) = (self.core, self.name)
         return try await core.pool.run { flag throws(GitReceiverError) in
             let repository = try Repository(bareAt: try core.repositories.path(of: name))
-            let selection = try FetchSelection(repository, wants: request.wants)
-            return try decide(
+            let selection = try FetchSelection(repository, wants: request.wants, flag: flag)
+            let boundary = try selection.boundary(request.shallow)
+            let outcome = try decide(
+                boundary,
                 { oid throws(GitReceiverError) in
                     try flag.check()
                     return selection.has(oid)
                 }, { common throws(GitReceiverError) in try selection.suffices(common) })
+            return Decision(outcome: outcome, boundary: boundary)
         }
     }
 
     /// Sends the negotiation's packets, then the pack if it is time for it.
-    private func respond(_ request: FetchRequest, _ outcome: Negotiation.Outcome) -> GitResponse {
+    private func respond(_ request: FetchRequest, _ decision: Decision, _ place: Gate.Place) -> GitResponse {
+        let outcome = decision.outcome
         guard outcome.sendsPack else { return Self.result(outcome.reply) }
         let (core, name) = (self.core, self.name)
         return .git(
             "git-upload-pack-result",
             .stream { writer in
+                defer { withExtendedLifetime(place) {} }
                 let configuration = core.configuration
-                let channel = SideBandChannel(writer, usesBands: request.usesSideBand, clock: configuration.clock)
+                let channel = SideBandChannel(
+                    writer, usesBands: request.usesSideBand, clock: configuration.clock,
+                    patience: configuration.limits.stallTime)
                 try await channel.sendRaw(outcome.reply)
                 // Band 1, as git does: an empty piece of the pack.
                 try await channel.withKeepAlives(
@@ -111,11 +128,11 @@ struct UploadPack: Sendable {
                     do throws(GitReceiverError) {
                         spool = try await core.pool.run { flag throws(GitReceiverError) in
                             let path = try core.repositories.path(of: name)
-                            let selection = try FetchSelection(Repository(bareAt: path), wants: request.wants)
+                            let selection = try FetchSelection(
+                                Repository(bareAt: path), wants: request.wants, flag: flag)
                             return try selection.spool(
-                                common: outcome.common, includingTags: request.includesTags,
-                                directory: path.appending("objects"), limit: configuration.limits.fetchBytes, flag: flag
-                            )
+                                request, common: outcome.common, boundary: decision.boundary,
+                                directory: path.appending("objects"), limits: configuration.limits)
                         }
                     } catch {
                         // The header is sent, so the band for errors is the only place left to say it.

@@ -45,7 +45,12 @@ struct Fixture: Sendable {
         return path
     }
 
-    func commit(_ files: [String: String], _ message: String, in path: FilePath) async throws {
+    /// A second of a time line of its own, in which commits can be an hour apart.
+    static func time(_ number: Int) -> Int { 1_900_000_000 + number * 3600 }
+
+    func commit(
+        _ files: [String: String], _ message: String, at number: Int? = nil, in path: FilePath
+    ) async throws {
         for (name, contents) in files {
             let file = URL(fileURLWithPath: path.appending(name).string)
             try FileManager.default.createDirectory(
@@ -53,7 +58,10 @@ struct Fixture: Sendable {
             try Data(contents.utf8).write(to: file)
         }
         try await self.git("add", "-A", in: path)
-        try await self.git("commit", "-q", "--allow-empty", "-m", message, in: path)
+        let environment = number.map { ["GIT_COMMITTER_DATE": "\(Self.time($0)) +0000"] } ?? [:]
+        let output = try await self.git.run(
+            ["commit", "-q", "--allow-empty", "-m", message], in: path, environment: environment)
+        guard output.status == 0 else { throw GitClient.Failure(description: output.stderr) }
     }
 
     func push(_ arguments: String..., in path: FilePath) async throws -> GitClient.Output {
@@ -65,6 +73,12 @@ struct Fixture: Sendable {
         let names =
             (try? FileManager.default.contentsOfDirectory(atPath: self.repository.appending("objects").string)) ?? []
         return names.filter { $0.hasPrefix("tmp_") }
+    }
+
+    /// What a real git says about the repository: empty if nothing.
+    func faults() async throws -> String {
+        let output = try await self.git.run(["fsck", "--full", "--strict", "--no-dangling"], in: self.repository)
+        return output.status == 0 && output.stderr.isEmpty ? "" : "\(output.status): \(output.stdout)\(output.stderr)"
     }
 
     var packs: [String] {

@@ -18,6 +18,7 @@ struct PackWriter {
 
     private var entries: [UInt8] = []
     private var count = 0
+    private var starts: [Int] = []
 
     /// Adds an object; `declared` replaces its size. Returns its name.
     @discardableResult
@@ -31,6 +32,12 @@ struct PackWriter {
     mutating func addDelta(base: [UInt8], _ delta: [UInt8]) {
         self.header(.refDelta, delta.count)
         self.entries += base + Self.deflate(delta)
+    }
+
+    /// Puts the entries in the opposite order, each of which has to be added by one call.
+    mutating func reverse() {
+        let starts = self.starts + [self.entries.count]
+        self.entries = zip(starts, starts.dropFirst()).reversed().flatMap { Array(self.entries[$0..<$1]) }
     }
 
     /// Adds a commit of a tree.
@@ -57,6 +64,7 @@ struct PackWriter {
 
     private mutating func header(_ kind: Kind, _ size: Int) {
         self.count += 1
+        self.starts.append(self.entries.count)
         var rest = size >> 4
         var byte = kind.rawValue << 4 | UInt8(size & 15)
         while rest > 0 {

@@ -1,0 +1,16 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// SHA-1 over a stream: the checksum at the end of packs and indexes. libgit2 hashes whole objects only, and its hash looks
+// for collision attacks, which cost three times as much and mean nothing here: objects are named by libgit2.
+
+typedef struct {
+    uint32_t state[5];
+    uint64_t length;
+    uint8_t block[64];
+} slipway_sha1;
+
+void slipway_sha1_start(slipway_sha1 *hash);
+void slipway_sha1_update(slipway_sha1 *hash, const void *data, size_t count);
+void slipway_sha1_finish(slipway_sha1 *hash, uint8_t digest[20]);

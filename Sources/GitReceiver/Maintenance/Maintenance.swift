@@ -1,0 +1,203 @@
+import CLibgit2
+import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Makes one pack of many, puts aside what no reference reaches and removes it when its time is over.
+///
+/// The work has three parts, so that pushes and fetches go on during the long first one:
+///
+/// 1. ``prepare()`` reads and writes new packs into a quarantine. Nothing changes.
+/// 2. ``install(_:)`` makes them part of the repository, beside the old ones. Every object is there twice at most.
+/// 3. ``removeOld(_:)`` removes the old packs once nobody reads them: whoever does holds a shared lock.
+///
+/// No push may be judged between the first look at the references and the end of the third part, or it could come to
+/// rely on an object that is about to go. Parts two and three therefore hold the turn of a push, and part two looks whether the
+/// references are still those of part one. A process that is killed anywhere leaves a complete repository: at
+/// most a quarantine, packs that are there twice, or a pack without its index, all of which the next run removes.
+struct Maintenance {
+    /// Where a test can let the process die.
+    enum Step: Sendable, CaseIterable { case packed, listed, installed, referencesPacked, oldRemoved, saved }
+
+    /// What the first part made.
+    struct Plan: Sendable {
+        var report = MaintenanceReport()
+        var quarantine: Quarantine?
+        var references: RefSnapshot
+        var oldPacks: [String] = []
+        var looseFiles: [FilePath] = []
+        var keptPack: String?
+        var newPacks = 0
+    }
+
+    let core: ServerCore
+    let name: RepositoryName
+    let path: FilePath
+    let flag: CancellationFlag
+    var at: @Sendable (Step) throws(GitReceiverError) -> Void = { (_) throws(GitReceiverError) in }
+
+    private var directory: PackDirectory { PackDirectory(repository: self.path) }
+    private var options: GitServer.Configuration.Maintenance { self.core.configuration.maintenance }
+
+    /// Decides what has to go together, and writes it. Blocks, for as long as the configuration allows.
+    func prepare() throws(GitReceiverError) -> Plan {
+        let deadline = Deadline(
+            self.core.configuration.clock, limit: self.options.time, what: "the maintenance", flag: self.flag)
+        let repository = try Repository(bareAt: self.path)
+        let objects = try repository.objects()
+        var plan = Plan(references: try repository.snapshot(peeling: false, limit: .max))
+        let packs = self.directory.packs()
+        let loose = self.directory.looseObjects()
+        plan.report.packsBefore = packs.count
+        plan.report.bytesBefore = packs.reduce(0) { $0 + $1.bytes }
+
+        let builder = try PackBuilder(repository)
+        var walk = ObjectWalk(objects, limit: self.options.objects, flag: self.flag)
+        for ref in plan.references.refs {
+            try walk.visit(ref.oid) { oid, _, name throws(GitReceiverError) in
+                try deadline.check()
+                try builder.insert(oid, name: name)
+            }
+        }
+        plan.report.reachableObjects = walk.seen.count
+        let unreachable = try self.unreachable(packs, loose, reachable: walk.seen, &plan)
+        let isOnePack = plan.oldPacks.count == 1 && loose.isEmpty && plan.report.prunedObjects == 0
+        guard !(isOnePack || plan.oldPacks.isEmpty && loose.isEmpty) || !unreachable.isEmpty else {
+            plan.oldPacks = []
+            return plan
+        }
+
+        let quarantine = try Quarantine(in: self.path)
+        let target = quarantine.path.appending("pack")
+        if !walk.seen.isEmpty { try self.write(builder, into: target, deadline) }
+        if !unreachable.isEmpty {
+            let kept = try PackBuilder(repository)
+            for oid in unreachable { try kept.insert(oid) }
+            plan.keptPack = try self.write(kept, into: target, deadline)
+        }
+        plan.newPacks = (walk.seen.isEmpty ? 0 : 1) + (unreachable.isEmpty ? 0 : 1)
+        plan.looseFiles = loose.map(\.file)
+        plan.quarantine = quarantine
+        try self.at(.packed)
+        return plan
+    }
+
+    @discardableResult
+    private func write(
+        _ builder: PackBuilder, into target: FilePath, _ deadline: Deadline
+    ) throws(GitReceiverError) -> String {
+        let expected = builder.count
+        guard let name = try builder.write(into: target, isOver: { deadline.isOver }) else {
+            try self.flag.check()
+            throw deadline.error
+        }
+        // Whatever libgit2 may have done wrong, the old packs are still there.
+        let written = PackDirectory(objects: target.removingLastComponent())
+        guard try written.names(in: name, limit: .max).count == expected else {
+            throw GitReceiverError(.storage, "The new pack is not complete; the old ones stay.")
+        }
+        return name
+    }
+
+    /// Sorts the packs into those that stay and those that are replaced; returns what has to be put aside.
+    private func unreachable(
+        _ packs: [PackDirectory.Pack], _ loose: [(oid: ObjectID, file: FilePath)], reachable: Set<ObjectID>,
+        _ plan: inout Plan
+    ) throws(GitReceiverError) -> [ObjectID] {
+        let kept = KeptPacks(repository: self.path)
+        let oldest = self.core.configuration.now().addingTimeInterval(-Double(self.options.grace.components.seconds))
+        var unreachable: Set<ObjectID> = []
+        var pruned: Set<ObjectID> = []
+        for pack in packs where !pack.isKept {
+            let since = kept.since[pack.name]
+            if let since, since > oldest { continue }
+            plan.oldPacks.append(pack.name)
+            for oid in try self.directory.names(in: pack.name, limit: self.options.objects)
+            where !reachable.contains(oid) {
+                if since == nil { unreachable.insert(oid) } else { pruned.insert(oid) }
+            }
+        }
+        for (oid, _) in loose where !reachable.contains(oid) { unreachable.insert(oid) }
+        if self.options.grace <= .zero {
+            pruned.formUnion(unreachable)
+            unreachable = []
+        }
+        pruned.subtract(unreachable)
+        plan.report.keptObjects = unreachable.count
+        plan.report.prunedObjects = pruned.count
+        return unreachable.sorted()
+    }
+
+    /// Makes the new packs part of the repository and packs the references. False if references have changed since
+    /// ``prepare()``, which then has to be done again. The caller holds the turn. Blocks.
+    func install(_ plan: inout Plan) throws(GitReceiverError) -> Bool {
+        var report = plan.report
+        let done = try self.core.repositories.withReferencesLocked(of: self.path) { () throws(GitReceiverError) in
+            report.leftovers += try self.directory.removeLeftovers()
+            let repository = try Repository(bareAt: self.path)
+            if report.prunedObjects > 0 {
+                guard try repository.snapshot(peeling: false, limit: .max) == plan.references else { return false }
+            }
+            if let pack = plan.keptPack {
+                // Before the pack: one that is there without being listed would be put aside once more.
+                var kept = KeptPacks(repository: self.path)
+                kept.add(pack, at: self.core.configuration.now())
+                try kept.save()
+            }
+            try self.at(.listed)
+            try plan.quarantine?.install()
+            try self.at(.installed)
+            try repository.packReferences()
+            try self.at(.referencesPacked)
+            return true
+        }
+        plan.report = report
+        return done
+    }
+
+    /// Removes what the new packs replace, if nobody reads the repository at this moment. The caller holds the
+    /// turn. Blocks.
+    func removeOld(_ plan: inout Plan) throws(GitReceiverError) -> Bool {
+        guard let alone = try FileLock(self.path.appending(Repository.readersLock), waits: false) else { return false }
+        let installed = Set(plan.quarantine?.installed ?? [])
+        for (index, pack) in plan.oldPacks.enumerated() where !installed.contains(pack) {
+            try self.directory.remove(pack)
+            if index == 0 { try self.at(.oldRemoved) }
+        }
+        for file in plan.looseFiles { try Files.remove(file) }
+        try Files.sync(self.directory.path)
+        _ = consume alone
+        return true
+    }
+
+    /// Counts what is there now, and forgets packs that are not.
+    func finish(_ plan: Plan) throws(GitReceiverError) -> MaintenanceReport {
+        let packs = self.directory.packs()
+        var kept = KeptPacks(repository: self.path)
+        kept.keepOnly(Set(packs.map(\.name)))
+        try kept.save()
+        try self.at(.saved)
+        var report = plan.report
+        report.packsAfter = packs.count
+        report.bytesAfter = packs.reduce(0) { $0 + $1.bytes }
+        return report
+    }
+}
+
+extension PackDirectory {
+    init(objects: FilePath) { self.objects = objects }
+}
+
+extension Repository {
+    /// Moves all references into one file.
+    func packReferences() throws(GitReceiverError) {
+        var database: OpaquePointer?
+        try check(git_repository_refdb(&database, self.pointer), "The references could not be packed.")
+        defer { git_refdb_free(database) }
+        try check(git_refdb_compress(database), "The references could not be packed.")
+    }
+}

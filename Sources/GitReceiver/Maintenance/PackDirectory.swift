@@ -1,0 +1,88 @@
+import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What lies in a repository's object directory: packs, and the loose objects that a git program may have left.
+struct PackDirectory {
+    struct Pack: Sendable {
+        /// `pack-…`, without a suffix.
+        var name: String
+        /// The bytes of pack and index.
+        var bytes: Int
+        /// A git program was told to keep it as it is.
+        var isKept: Bool
+    }
+
+    let objects: FilePath
+    var path: FilePath { self.objects.appending("pack") }
+
+    init(repository: FilePath) { self.objects = repository.appending("objects") }
+
+    /// How many packs there are.
+    var count: Int { Files.list(self.path).count { $0.hasSuffix(".idx") } }
+
+    /// The packs that are complete: those with an index.
+    func packs() -> [Pack] {
+        let names = Set(Files.list(self.path))
+        return names.filter { $0.hasSuffix(".idx") && $0.hasPrefix("pack-") }.sorted().compactMap { index in
+            let name = String(index.dropLast(4))
+            guard names.contains(name + ".pack"), let bytes = Files.size(self.path.appending(name + ".pack"))
+            else { return nil }
+            let index = Files.size(self.path.appending(index)) ?? 0
+            return Pack(name: name, bytes: bytes + index, isKept: names.contains(name + ".keep"))
+        }
+    }
+
+    /// The objects of a pack, from its index: a table of 256 counts, then the sorted names.
+    func names(in pack: String, limit: Int) throws(GitReceiverError) -> [ObjectID] {
+        let damaged = GitReceiverError(.corrupt, "The index of \(pack) is damaged.")
+        let data: Data
+        do { data = try Data(contentsOf: URL(fileURLWithPath: self.path.appending(pack + ".idx").string)) } catch {
+            throw GitReceiverError(.storage, "The index of \(pack) cannot be read.", cause: error)
+        }
+        guard data.count >= 8 + 1024, data.starts(with: [0xFF, 0x74, 0x4F, 0x63, 0, 0, 0, 2]) else { throw damaged }
+        let count = data[data.startIndex + 8 + 1020..<data.startIndex + 8 + 1024].reduce(0) { $0 << 8 | Int($1) }
+        guard count <= limit else {
+            throw GitReceiverError(.limitExceeded, "The repository has more than \(limit) objects.")
+        }
+        let start = data.startIndex + 8 + 1024
+        guard data.count >= 8 + 1024 + 20 * count else { throw damaged }
+        return (0..<count).compactMap { ObjectID(raw: data[start + 20 * $0..<start + 20 * $0 + 20]) }
+    }
+
+    /// The loose objects, each with its file.
+    func looseObjects() -> [(oid: ObjectID, file: FilePath)] {
+        var found: [(oid: ObjectID, file: FilePath)] = []
+        for prefix in Files.list(self.objects) where prefix.utf8.count == 2 {
+            for rest in Files.list(self.objects.appending(prefix)) {
+                guard let oid = ObjectID(prefix + rest) else { continue }
+                found.append((oid, self.objects.appending(prefix).appending(rest)))
+            }
+        }
+        return found
+    }
+
+    /// Removes a pack: its index first, without which nobody sees the rest.
+    func remove(_ pack: String) throws(GitReceiverError) {
+        for suffix in [".idx", ".pack", ".rev", ".bitmap", ".mtimes"] {
+            try Files.remove(self.path.appending(pack + suffix))
+        }
+    }
+
+    /// Removes what a dead process left half done, and returns how many files that were. Nobody may be installing
+    /// a pack meanwhile, or its first half would be taken for one.
+    func removeLeftovers() throws(GitReceiverError) -> Int {
+        let names = Set(Files.list(self.path))
+        let leftovers = names.filter { name in
+            if name.hasPrefix("tmp_") || name.hasPrefix(".tmp-") || name.hasPrefix("pack_git2_") { return true }
+            return name.hasPrefix("pack-") && name.hasSuffix(".pack")
+                && !names.contains(name.dropLast(5) + ".idx") && !names.contains(name.dropLast(5) + ".keep")
+        }
+        for name in leftovers { try Files.remove(self.path.appending(name)) }
+        return leftovers.count
+    }
+}

@@ -1,0 +1,65 @@
+/// The bytes of one object, shared by all that need them for a while. Not Sendable: for one thread at a time.
+final class ObjectBuffer {
+    let pointer: UnsafeMutableRawPointer
+    let count: Int
+
+    /// One byte more than asked for is there, so that a stream which is too long is noticed.
+    init(count: Int) {
+        self.pointer = .allocate(byteCount: count + 1, alignment: 16)
+        self.count = count
+    }
+
+    deinit { self.pointer.deallocate() }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: self.pointer, count: self.count) }
+}
+
+/// The objects that deltas will probably ask for next, within a number of bytes; the oldest go first.
+struct ObjectCache {
+    private var buffers: [Int32: ObjectBuffer] = [:]
+    private var order: [Int32] = []
+    private var head = 0
+    private var bytes = 0
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    subscript(index: Int32) -> ObjectBuffer? { self.buffers[index] }
+
+    mutating func insert(_ buffer: ObjectBuffer, at index: Int32) {
+        // An object that would push out most others is not worth it: it is read again if need be.
+        guard buffer.count <= self.limit / 4, self.buffers[index] == nil else { return }
+        self.buffers[index] = buffer
+        self.order.append(index)
+        // What a small object costs besides its bytes counts as well.
+        self.bytes += buffer.count + 128
+        while self.bytes > self.limit, self.head < self.order.count {
+            if let old = self.buffers.removeValue(forKey: self.order[self.head]) { self.bytes -= old.count + 128 }
+            self.head += 1
+        }
+        if self.head > 4096, self.head * 2 > self.order.count {
+            self.order.removeFirst(self.head)
+            self.head = 0
+        }
+    }
+}
+
+extension [UInt8] {
+    /// `withUnsafeBytes` that keeps the type of what is thrown.
+    func withRaw<R>(
+        _ body: (UnsafeRawBufferPointer) throws(GitReceiverError) -> R
+    ) throws(GitReceiverError) -> R {
+        try self.withUnsafeBytes { bytes in
+            Result { () throws(GitReceiverError) in try body(bytes) }
+        }.get()
+    }
+
+    /// `withUnsafeMutableBytes` that keeps the type of what is thrown.
+    mutating func withMutableRaw<R>(
+        _ body: (UnsafeMutableRawBufferPointer) throws(GitReceiverError) -> R
+    ) throws(GitReceiverError) -> R {
+        try self.withUnsafeMutableBytes { bytes in
+            Result { () throws(GitReceiverError) in try body(bytes) }
+        }.get()
+    }
+}

@@ -1,0 +1,128 @@
+/// All objects that a pack has or mentions, each with a small number, so that millions stay small.
+struct ObjectTable {
+    /// What is known of an object.
+    struct Row {
+        var oid: ObjectID
+        /// What it is, if the pack has it.
+        var kind: ObjectKind?
+        /// What another object says it is.
+        var wanted: ObjectKind?
+        /// The object that said so first.
+        var owner: Int32 = -1
+    }
+
+    private var numbers: [ObjectID: Int32] = [:]
+    private(set) var rows: [Row] = []
+    /// Trees of the pack and the trees in them.
+    private(set) var nesting: [(parent: Int32, child: Int32)] = []
+
+    mutating func number(of oid: ObjectID) -> Int32 {
+        let next = Int32(self.rows.count)
+        let number = self.numbers[oid, default: next]
+        if number == next {
+            self.numbers[oid] = next
+            self.rows.append(Row(oid: oid))
+        }
+        return number
+    }
+
+    func find(_ oid: ObjectID) -> Int32? { self.numbers[oid] }
+
+    /// Adds an object of the pack.
+    mutating func add(_ oid: ObjectID, _ kind: ObjectKind) throws(GitReceiverError) -> Int32 {
+        let number = self.number(of: oid)
+        guard self.rows[Int(number)].kind == nil else {
+            throw GitReceiverError(.corrupt, "the pack has the object \(oid) twice")
+        }
+        self.rows[Int(number)].kind = kind
+        return number
+    }
+
+    /// Notes that an object names another as one of a kind.
+    @discardableResult
+    mutating func want(_ oid: ObjectID, _ kind: ObjectKind, by owner: Int32) throws(GitReceiverError) -> Int32 {
+        let number = self.number(of: oid)
+        if let wanted = self.rows[Int(number)].wanted {
+            guard wanted == kind else { throw self.mixedUp(number, owner: owner, is: wanted, as: kind) }
+        } else {
+            self.rows[Int(number)].wanted = kind
+            self.rows[Int(number)].owner = owner
+        }
+        return number
+    }
+
+    mutating func nest(_ child: Int32, in parent: Int32) { self.nesting.append((parent, child)) }
+
+    private func mixedUp(
+        _ number: Int32, owner: Int32, is kind: ObjectKind, as wanted: ObjectKind
+    ) -> GitReceiverError {
+        GitReceiverError(
+            .corrupt,
+            "\(self.name(owner)) names \(self.rows[Int(number)].oid) as a \(wanted.name), but it is a \(kind.name)")
+    }
+
+    private func name(_ owner: Int32) -> String {
+        let row = self.rows[Int(owner)]
+        return "\(row.kind?.name ?? "object") \(row.oid)"
+    }
+
+    /// Checks that each object is what others say it is; `elsewhere` knows those that the pack does not have.
+    ///
+    /// All objects count, not only those that the pushed references reach: whatever is in the pack becomes part of the
+    /// repository. As this holds for every pack that was ever accepted, what the repository has is complete, and the
+    /// check costs what the pack holds and nothing more.
+    func check(
+        shallow: Set<ObjectID>, elsewhere: (ObjectID) throws(GitReceiverError) -> ObjectKind?
+    ) throws(GitReceiverError) {
+        for (index, row) in self.rows.enumerated() {
+            guard let wanted = row.wanted else { continue }
+            let kind: ObjectKind?
+            if let own = row.kind { kind = own } else { kind = try elsewhere(row.oid) }
+            guard let kind else {
+                if wanted == .commit, !shallow.isEmpty, self.rows[Int(row.owner)].kind == .commit {
+                    throw GitReceiverError(.incomplete, "shallow update not allowed; run: git fetch --unshallow")
+                }
+                throw GitReceiverError(
+                    .incomplete, "\(self.name(row.owner)) needs the \(wanted.name) \(row.oid), which was not sent")
+            }
+            guard kind == wanted else { throw self.mixedUp(Int32(index), owner: row.owner, is: kind, as: wanted) }
+        }
+    }
+
+    /// Limits how deep the pack's own trees nest. Older trees below them are not followed: an export, which has a
+    /// limit of its own, is where their depth would matter.
+    func checkDepth(limit: Int, _ check: () throws(GitReceiverError) -> Void) throws(GitReceiverError) {
+        // Trees without a tree of the pack above them are depth 1; each round goes one level down.
+        var parents = [Int32](repeating: 0, count: self.rows.count)
+        var starts = [Int32](repeating: 0, count: self.rows.count + 1)
+        for (parent, child) in self.nesting where self.rows[Int(child)].kind == .tree {
+            parents[Int(child)] += 1
+            starts[Int(parent) + 1] += 1
+        }
+        for index in 0..<self.rows.count { starts[index + 1] += starts[index] }
+        var (children, filled) = ([Int32](repeating: 0, count: Int(starts[self.rows.count])), starts)
+        for (parent, child) in self.nesting where self.rows[Int(child)].kind == .tree {
+            children[Int(filled[Int(parent)])] = child
+            filled[Int(parent)] += 1
+        }
+        var level = self.rows.indices.filter { self.rows[$0].kind == .tree && parents[$0] == 0 }
+        var depth = 0
+        while !level.isEmpty {
+            depth += 1
+            guard depth <= limit else {
+                throw GitReceiverError(
+                    .limitExceeded, "directories nest deeper than \(limit), the limit of this server")
+            }
+            try check()
+            var next: [Int] = []
+            for tree in level {
+                for child in children[Int(starts[tree])..<Int(starts[tree + 1])] {
+                    // The last parent decides: its level is the deepest.
+                    parents[Int(child)] -= 1
+                    if parents[Int(child)] == 0 { next.append(Int(child)) }
+                }
+            }
+            level = next
+        }
+    }
+}
