@@ -51,6 +51,7 @@ struct ServeSettings {
     /// Nil: the strongest that works.
     var isolation: Isolation.Level?
     var ociRuntime: String
+    var network: SandboxPolicy.Network
     var sandboxShows: [FilePath]
     var leaveRunning: Bool
     var logLevel: Logger.Level
@@ -94,6 +95,8 @@ struct ServeSettings {
         self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "host")
         self.ociRuntime = try lookup.text(options.ociRuntime, "oci-runtime") ?? "runc"
+        self.network = try Self.network(
+            lookup.text(options.network, "network") ?? "shared", lookup.text(options.networkRange, "network-range"))
         let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
         self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
@@ -124,6 +127,20 @@ struct ServeSettings {
             throw ValidationError("--isolation takes sandbox, oci, host or strongest; not \(text)")
         }
         return level
+    }
+
+    private static func network(_ text: String, _ range: String?) throws -> SandboxPolicy.Network {
+        var network = InstanceNetwork(forwards: text == "forwarded")
+        if let range { network.range = range }
+        guard network.hostAddress != nil else {
+            throw ValidationError(
+                "--network-range takes a range such as 10.213.0.0/16, of 8 to 29 bits; not \(network.range)")
+        }
+        switch text {
+        case "shared": return .shared
+        case "own", "forwarded": return .own(network)
+        default: throw ValidationError("--network takes shared, own or forwarded; not \(text)")
+        }
     }
 
     private static func networks(_ text: String) throws -> [AddressRange] {

@@ -50,6 +50,9 @@ public struct OCILauncher: Launcher {
     /// Becomes a subreaper, if asked to.
     public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
 
+    /// As the policy says.
+    public var givesAddresses: Bool { self.launcher.givesAddresses }
+
     /// The same as on the host.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }
 

@@ -76,6 +76,11 @@ struct OCIBundle: Sendable {
         }
     }
 
+    /// The container is made in a network that there is, by the path of its namespace.
+    mutating func goIntoNetwork(_ path: String) {
+        self.specification.linux.namespaces.append(.init(type: "network", path: path))
+    }
+
     /// Writes it into a directory, which is made.
     func write(to directory: FilePath) throws(SupervisorError) {
         let root = directory.appending("rootfs")

@@ -1,0 +1,178 @@
+import ProcessSupervisorTesting
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import ProcessSupervisor
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Instances in real networks of their own.
+@Suite(
+    .serialized, .timeLimit(.minutes(2)),
+    .enabled("it takes root, and sandboxes") {
+        guard getuid() == 0 else { return false }
+        return await TestSandbox.isUsable
+    })
+struct NetworkTests {
+    private static let policy = SandboxPolicy(treeIsWritable: true, network: .own(InstanceNetwork()))
+
+    @Test(arguments: LauncherConformance.Check.all)
+    func `the sandbox launcher keeps its promises with networks`(check: LauncherConformance.Check) async throws {
+        try await withTemporaryDirectory { directory in
+            try await check.run(LauncherConformance(workspace: directory) { try SandboxLauncher(policy: Self.policy) })
+        }
+    }
+
+    /// Answers every connection with its name, as HTTP.
+    private static func server(_ id: InstanceID, in directory: FilePath) -> InstanceSpec {
+        let script = """
+            exec python3 -c "import os, socket
+            listener = socket.create_server(('', int(os.environ['PORT'])))
+            while True:
+                connection = listener.accept()[0]
+                connection.recv(4096)
+                connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n' + b'\(id.rawValue)')
+                connection.close()"
+            """
+        return .shell(
+            id, script, in: directory, port: .allocate, readiness: .http(path: "/", bodyContains: id.rawValue))
+    }
+
+    private static func link(_ status: InstanceStatus?) throws -> String {
+        HeldNetwork.linkName(try #require(status?.host.flatMap { IPv4Address($0) }).number)
+    }
+
+    /// The kernel has its own time for it.
+    private static func waitUntilGone(_ link: String) async { while if_nametoindex(link) != 0 { await Task.yield() } }
+
+    @Test(arguments: [false, true])
+    func `instances listen on the same port, are found by their probes, and leave no link`(inContainers: Bool)
+        async throws
+    {
+        if inContainers, await !TestContainers.areUsable { return }
+        try await withTemporaryDirectory { directory in
+            let runtime = OCIRuntime(directory: directory.appending("containers"))
+            let launcher: any Launcher =
+                inContainers
+                ? try OCILauncher(runtime: runtime, policy: Self.policy) : try SandboxLauncher(policy: Self.policy)
+            let links = try await withSupervisor(in: directory, launcher: launcher) { supervisor in
+                for id in ["a1", "a2"] as [InstanceID] {
+                    _ = try await supervisor.start(Self.server(id, in: directory))
+                    try await supervisor.waitUntilReady(id)
+                }
+                let statuses = [supervisor.status(of: "a1"), supervisor.status(of: "a2")]
+                #expect(statuses[0]?.port == statuses[1]?.port)
+                #expect(statuses[0]?.host != statuses[1]?.host)
+                let links = try statuses.map(Self.link)
+                #expect(links.allSatisfy { if_nametoindex($0) != 0 })
+                return links
+            }
+            for link in links { await Self.waitUntilGone(link) }
+            if inContainers { await launcher.endLeftovers(except: []) }
+        }
+    }
+
+    @Test func `the next host finds an instance at its address`() async throws {
+        try await withTemporaryDirectory { directory in
+            let before = try await withSupervisor(
+                in: directory, launcher: try SandboxLauncher(policy: Self.policy), onShutdown: .leaveRunning
+            ) { supervisor in
+                _ = try await supervisor.start(Self.server("a", in: directory))
+                try await supervisor.waitUntilReady("a")
+                return supervisor.status(of: "a")
+            }
+            // Whatever network the next host's own instances are in.
+            try await withSupervisor(in: directory, launcher: try SandboxLauncher(policy: TestSandbox.policy)) {
+                supervisor in
+                try await supervisor.waitUntilReady("a")
+                let after = supervisor.status(of: "a")
+                #expect(after?.adopted == true)
+                #expect(after?.pid == before?.pid)
+                #expect(after?.host == before?.host)
+                #expect(after?.lastProbe?.succeeded == true)
+            }
+            await Self.waitUntilGone(try Self.link(before))
+        }
+    }
+
+    @Test func `of what nobody recorded no link is left`() async throws {
+        try await withTemporaryDirectory { directory in
+            let launcher = try SandboxLauncher(policy: Self.policy)
+            let startID = "network\(UInt64.random(in: 0 ... .max))"
+            var process = ProcessSpec.shell("exec sleep 1000", in: directory)
+            process.environment[LaunchRequest.markerVariable] = startID
+            let launched = try await launcher.launch(
+                LaunchRequest(id: "a", startID: startID, process: process, output: .discard))
+            let link = HeldNetwork.linkName(try #require(IPv4Address(launched.host)).number)
+            #expect(if_nametoindex(link) != 0)
+            // As if the host had died: nobody releases anything, the process alone ends.
+            kill(launched.pid, SIGKILL)
+            await launched.handle.killTree()
+            await Self.waitUntilGone(link)
+            launched.handle.release()
+        }
+    }
+
+    @Test func `who takes another's address for its own is not heard`() async throws {
+        try await withTemporaryDirectory { directory in
+            let receiver = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+            defer { close(receiver) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                    #expect(bind(receiver, pointer, length) == 0)
+                    #expect(getsockname(receiver, pointer, &length) == 0)
+                }
+            }
+            let port = UInt16(bigEndian: address.sin_port)
+            let output = RecordingOutputHandler()
+            try await withSupervisor(
+                in: directory, launcher: try SandboxLauncher(policy: Self.policy), output: output
+            ) { supervisor in
+                _ = try await supervisor.start(Self.server("v", in: directory))
+                let victim = try #require(supervisor.status(of: "v")?.host)
+                let host = InstanceNetwork().hostAddress ?? ""
+                let script = """
+                    python3 - <<'END'
+                    import socket
+                    for source in ['\(victim)', '']:
+                        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                        sender.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+                        sender.bind((source, 0))
+                        sender.sendto((source or 'itself').encode(), ('\(host)', \(port)))
+                    print('sent')
+                    END
+                    """
+                _ = try await supervisor.start(.shell("a", script, in: directory))
+                let lines = await output.lines(of: "a") { !$0.isEmpty }
+                #expect(lines == ["sent"])
+            }
+            var bytes = [UInt8](repeating: 0, count: 64)
+            let count = recv(receiver, &bytes, bytes.count, 0)
+            #expect(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self) == "itself")
+        }
+    }
+
+    @Test func `a full range is an error that says so`() async throws {
+        try await withTemporaryDirectory { directory in
+            let policy = SandboxPolicy(network: .own(InstanceNetwork(range: "10.212.255.248/29")))
+            let launcher = try SandboxLauncher(policy: policy)
+            try await withSupervisor(in: directory, launcher: launcher) { supervisor in
+                for id in ["a1", "a2", "a3", "a4", "a5"] as [InstanceID] {
+                    _ = try await supervisor.start(.shell(id, "exec sleep 1000", in: directory))
+                }
+                let error = await #expect(throws: SupervisorError.self) {
+                    try await supervisor.start(.shell("a6", "exec sleep 1000", in: directory))
+                }
+                #expect(error?.message.contains("every address of 10.212.255.248/29 is taken") == true)
+            }
+        }
+    }
+}
