@@ -114,9 +114,16 @@ static void add_queue(struct request *request) {
     add(request, IFLA_NUM_RX_QUEUES, &one, sizeof one);
 }
 
-// Not the number after that of the loopback, 1: some kernels give every namespace links for tunnels.
-static const unsigned own_link = 1000;
 static const char own_name[] = "eth0";
+static const unsigned loopback = 1;
+
+// The number of the instance's link, in the namespace of a socket. 0 and errno on failure.
+static unsigned own_link(int socket) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    memcpy(request.ifr_name, own_name, sizeof own_name);
+    return ioctl(socket, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
+}
 
 static int add_pair(int socket, const char *name, int namespace) {
     struct request request;
@@ -128,7 +135,6 @@ static int add_pair(int socket, const char *name, int namespace) {
     add(&request, IFLA_INFO_KIND, "veth", 5);
     struct rtattr *data = add(&request, IFLA_INFO_DATA, NULL, 0);
     struct rtattr *peer = add(&request, VETH_INFO_PEER, NULL, 0);
-    head.ifi_index = (int)own_link;
     memcpy(extend(&request, sizeof head), &head, sizeof head);
     add(&request, IFLA_IFNAME, own_name, sizeof own_name);
     add(&request, IFLA_NET_NS_FD, &namespace, sizeof namespace);
@@ -159,7 +165,7 @@ static int add_address(int socket, unsigned link, uint32_t own, uint32_t other) 
     return ask(socket, &request);
 }
 
-static int add_default_route(int socket, uint32_t gateway) {
+static int add_default_route(int socket, unsigned link, uint32_t gateway) {
     struct request request;
     struct rtmsg head = {
         .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
@@ -167,7 +173,6 @@ static int add_default_route(int socket, uint32_t gateway) {
     begin_request(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
     gateway = htonl(gateway);
     add(&request, RTA_GATEWAY, &gateway, sizeof gateway);
-    uint32_t link = own_link;
     add(&request, RTA_OIF, &link, sizeof link);
     return ask(socket, &request);
 }
@@ -225,17 +230,20 @@ struct slipway_network slipway_make_network(const char *name, uint32_t host, uin
     network.error = outer < 0 ? errno : add_pair(outer, name, visit.descriptor);
     if (network.error != 0) goto done;
     network.link = if_nametoindex(name);
+    unsigned inner = own_link(visit.socket);
+    network.error = network.link == 0 || inner == 0 ? errno : 0;
+    if (network.error != 0) goto done;
     network.step = "protect the host's link";
     if ((network.error = protect(name, forwards)) != 0) goto done;
     network.step = "give the links addresses";
     if ((network.error = add_address(outer, network.link, host, address)) != 0) goto done;
-    if ((network.error = add_address(visit.socket, own_link, address, host)) != 0) goto done;
+    if ((network.error = add_address(visit.socket, inner, address, host)) != 0) goto done;
     network.step = "set the links up";
     if ((network.error = set_up(outer, network.link)) != 0) goto done;
-    if ((network.error = set_up(visit.socket, 1)) != 0) goto done;
-    if ((network.error = set_up(visit.socket, own_link)) != 0) goto done;
+    if ((network.error = set_up(visit.socket, loopback)) != 0) goto done;
+    if ((network.error = set_up(visit.socket, inner)) != 0) goto done;
     network.step = "set the way to the host";
-    network.error = add_default_route(visit.socket, host);
+    network.error = add_default_route(visit.socket, inner, host);
 done:
     close(visit.socket);
     if (outer >= 0) close(outer);
