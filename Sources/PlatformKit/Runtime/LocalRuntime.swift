@@ -115,7 +115,8 @@ public final class LocalRuntime: WorkloadRuntime {
     /// - Throws: `conflict` when another application has one of the hosts.
     public func setRoute(_ route: WorkloadRoute) throws(PlatformError) {
         let backends = route.instances.compactMap { id -> Backend? in
-            guard let status = self.supervisor.status(of: InstanceID(id)), let host = status.host, let port = status.port
+            guard let status = self.supervisor.status(of: InstanceID(id)), let host = status.host,
+                let port = status.port
             else { return nil }
             return Backend(id: BackendID(id), address: .ip(host: host, port: port))
         }

@@ -159,7 +159,8 @@ public struct WorkloadInstance: Sendable, Hashable {
     /// Makes one from its parts.
     public init(
         id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
-        pid: Int32? = nil, port: Int? = nil, host: String? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: String? = nil,
+        pid: Int32? = nil, port: Int? = nil, host: String? = nil, startedAt: Date? = nil, restarts: Int = 0,
+        lastExit: String? = nil,
         lastProbe: String? = nil, size: String? = nil
     ) {
         self.id = id

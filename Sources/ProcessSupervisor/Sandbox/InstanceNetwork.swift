@@ -28,8 +28,8 @@ public struct InstanceNetwork: Sendable, Hashable {
     public var packetFilter: String {
         """
         table ip slipway {
-            chain forward { type filter hook forward priority 0; iifname "\(Self.linkPrefix)*" oifname "\(Self.linkPrefix)*" drop; }
-            chain postrouting { type nat hook postrouting priority 100; ip saddr \(self.range) oifname != "\(Self.linkPrefix)*" masquerade; }
+            chain forward { type filter hook forward priority 0; iifname "\(Self.linkPrefix)*" oifname "\(Self.linkPrefix)*" drop; };
+            chain postrouting { type nat hook postrouting priority 100; ip saddr \(self.range) oifname != "\(Self.linkPrefix)*" masquerade; };
         }
         """
     }

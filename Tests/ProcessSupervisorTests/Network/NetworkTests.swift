@@ -118,7 +118,8 @@ struct NetworkTests {
         }
     }
 
-    @Test func `the host listens to nobody with another's address, and passes nothing on unless that is wanted`() throws {
+    @Test func `the host listens to nobody with another's address, and passes nothing on unless that is wanted`() throws
+    {
         for forwards in [false, true] {
             let made = try Networks(InstanceNetwork(forwards: forwards)).make()
             defer { made.network.retire() }
