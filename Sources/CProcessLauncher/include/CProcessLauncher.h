@@ -128,6 +128,11 @@ struct slipway_network {
 struct slipway_network slipway_make_network(const char *link_name, uint32_t host, uint32_t address, int forwards);
 /// Removes a link. Returns 0 or an errno.
 int slipway_remove_link(unsigned link);
+/// Makes a table of the packet filter, or makes it anew, that lets nothing through to links whose names begin with
+/// `prefix` but answers, and gives what comes from the range and goes elsewhere the host's own address. Returns 0 or an errno.
+int slipway_filter_forwarded(const char *table, const char *prefix, uint32_t base, unsigned bits);
+/// Removes such a table. Returns 0 or an errno: ENOENT when there is none.
+int slipway_remove_filter(const char *table);
 /// The address of the instance's end, in the network namespace of a process. Returns 0 or an errno.
 int slipway_network_address(int pidfd, uint32_t *address);
 /// Writes the program of a sandbox's first process to an empty file, which can then be executed. Returns 0 or an errno.

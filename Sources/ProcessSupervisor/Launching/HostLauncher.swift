@@ -59,6 +59,7 @@ public struct HostLauncher: Launcher {
 
     /// Becomes a subreaper, if asked to.
     public func prepare() throws(SupervisorError) {
+        try self.sandbox?.prepare()
         guard self.configuration.adoptsOrphans else { return }
         let error = slipway_become_subreaper()
         guard error == 0 else {

@@ -47,7 +47,7 @@ public struct OCILauncher: Launcher {
         try await self.launcher.adopt(record)
     }
 
-    /// Becomes a subreaper, if asked to.
+    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks that are forwarded.
     public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
 
     /// As the policy says.

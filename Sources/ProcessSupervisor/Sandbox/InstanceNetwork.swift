@@ -10,9 +10,10 @@ public struct InstanceNetwork: Sendable, Hashable {
     /// The addresses, as `10.213.0.0/16`: a private range, of which nothing is in use by others, with a prefix of 8 to 29 bits.
     /// The first after that of the range is the host's, in every network; each of the others but the last is for one instance.
     public var range: String
-    /// Whether the host passes on what instances send to others than the host, where the machine forwards at all
-    /// (`net.ipv4.ip_forward`). Translating their addresses, and keeping one instance from another, is then left to the
-    /// machine's packet filter: see ``packetFilter``.
+    /// Whether the host passes on what instances send to others than the host, in its own name, where the machine forwards at
+    /// all (`net.ipv4.ip_forward`, which is the operator's to set). The launcher then makes a table of the machine's packet
+    /// filter (nftables), which also keeps instances from each other and from whoever else would come past the router. It stays, as
+    /// instances may.
     public var forwards: Bool
 
     /// Describes the networks.
@@ -24,27 +25,21 @@ public struct InstanceNetwork: Sendable, Hashable {
     /// The address at which every instance reaches the host; nil when the range is none.
     public var hostAddress: String? { self.addresses.map { IPv4Address($0.lowerBound - 1).description } }
 
-    /// With ``forwards``: what the machine's packet filter needs, as `nft -f` reads it.
-    public var packetFilter: String {
-        """
-        table ip slipway {
-            chain forward { type filter hook forward priority 0; iifname "\(Self.linkPrefix)*" oifname "\(Self.linkPrefix)*" drop; };
-            chain postrouting { type nat hook postrouting priority 100; ip saddr \(self.range) oifname != "\(Self.linkPrefix)*" masquerade; };
-        }
-        """
-    }
-
     /// What the host's ends of links are called, before the address of the instance in hexadecimal digits.
     static let linkPrefix = "swy"
 
     /// Those that instances may have; nil when the range is none.
     var addresses: Range<UInt32>? {
+        self.block.map { $0.base + 2..<$0.base + (UInt32(1) << (32 - $0.bits) - 1) }
+    }
+
+    /// The range as numbers.
+    var block: (base: UInt32, bits: UInt32)? {
         let parts = self.range.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let base = IPv4Address(parts[0]), let bits = UInt32(parts[1]), (8...29).contains(bits)
         else { return nil }
-        let size = UInt32(1) << (32 - bits)
-        guard base.number % size == 0, base.number > 0 else { return nil }
-        return base.number + 2..<base.number + (size - 1)
+        guard base.number % (UInt32(1) << (32 - bits)) == 0, base.number > 0 else { return nil }
+        return (base.number, bits)
     }
 
     func validate() throws(SupervisorError) {
@@ -74,11 +69,9 @@ extension SandboxPolicy.Network: CustomStringConvertible {
             let own =
                 "each instance has a network of its own, with an address of \(network.range), and reaches the host at "
                 + (network.hostAddress ?? "no address")
-            if !network.forwards { return own + " and nothing else (network: own)" }
-            return own
-                + "; what goes further is passed on if net.ipv4.ip_forward is 1 and the packet filter has, once: "
-                + network.packetFilter.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: " ")
-                + " (network: forwarded)"
+            return network.forwards
+                ? own + ", and others as the machine forwards (net.ipv4.ip_forward; network: forwarded)"
+                : own + " and nothing else (network: own)"
         }
     }
 }

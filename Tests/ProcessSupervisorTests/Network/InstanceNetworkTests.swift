@@ -52,7 +52,6 @@ import Testing
             "\(SandboxPolicy.Network.own(InstanceNetwork()))".contains(
                 "reaches the host at 10.213.0.1 and nothing else"))
         let forwarded = "\(SandboxPolicy.Network.own(InstanceNetwork(forwards: true)))"
-        #expect(forwarded.contains("ip saddr 10.213.0.0/16 oifname != \"swy*\" masquerade"))
-        #expect(!forwarded.contains("\n"))
+        #expect(forwarded.contains("reaches the host at 10.213.0.1, and others as the machine forwards"))
     }
 }

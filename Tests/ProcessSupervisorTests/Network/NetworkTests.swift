@@ -1,3 +1,4 @@
+import CProcessLauncher
 import ProcessSupervisorTesting
 import SystemPackage
 import TestSupport
@@ -131,6 +132,20 @@ struct NetworkTests {
             #expect(setting("ipv4/conf/\(link)/forwarding") == (forwards ? "1" : "0"))
             #expect(["1", nil].contains(setting("ipv6/conf/\(link)/disable_ipv6")))
         }
+    }
+
+    @Test func `what forwarding takes is in the packet filter before anything is started, once`() throws {
+        // Whose addresses nobody has: what the table says is of no consequence to others.
+        let network = InstanceNetwork(range: "10.212.254.0/24", forwards: true)
+        let table = Networks.tableName(try #require(network.block))
+        #expect(table == "slipway_0ad4fe00_24")
+        let launcher = try SandboxLauncher(policy: SandboxPolicy(network: .own(network)), adoptsOrphans: false)
+        for _ in 1...2 { try launcher.prepare() }
+        #expect(slipway_remove_filter(table) == 0)
+        #expect(slipway_remove_filter(table) == ENOENT)
+        let unforwarded = SandboxPolicy(network: .own(InstanceNetwork(range: "10.212.254.0/24")))
+        try SandboxLauncher(policy: unforwarded, adoptsOrphans: false).prepare()
+        #expect(slipway_remove_filter(table) == ENOENT)
     }
 
     @Test func `a full range is an error that says so`() async throws {

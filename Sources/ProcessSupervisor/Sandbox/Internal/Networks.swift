@@ -41,6 +41,24 @@ final class Networks: Sendable {
             message: "cannot make a network: every address of \(self.network.range) is taken; use a wider range")
     }
 
+    /// What the packet filter's table of a range is called. Hosts of one range make the same one.
+    static func tableName(_ block: (base: UInt32, bits: UInt32)) -> String {
+        "slipway_\(HeldNetwork.digits(block.base))_\(block.bits)"
+    }
+
+    /// Has the packet filter do what forwarding takes, before any instance could send. Throws `launchFailed`.
+    func prepare() throws(SupervisorError) {
+        guard self.network.forwards, let block = self.network.block else { return }
+        let error = slipway_filter_forwarded(
+            Self.tableName(block), InstanceNetwork.linkPrefix, block.base, block.bits)
+        guard error == 0 else {
+            throw SupervisorError(
+                code: .launchFailed,
+                message: "cannot make a table of the packet filter, which forwarded networks take: "
+                    + "\(describe(errno: error)) (is nftables in the kernel, and the host root?)")
+        }
+    }
+
     private static func failure(_ made: slipway_network) -> SupervisorError {
         let step = made.step.map { String(cString: $0) } ?? "make it"
         let hint =
@@ -96,9 +114,11 @@ struct HeldNetwork: Sendable, Hashable {
         self.init(address: IPv4Address(address), link: link)
     }
 
-    static func linkName(_ address: UInt32) -> String {
+    static func linkName(_ address: UInt32) -> String { InstanceNetwork.linkPrefix + Self.digits(address) }
+
+    fileprivate static func digits(_ address: UInt32) -> String {
         let digits = String(address, radix: 16)
-        return InstanceNetwork.linkPrefix + String(repeating: "0", count: 8 - digits.count) + digits
+        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     /// Removes it soon. The kernel would do so by itself, but not before the last connection is forgotten.

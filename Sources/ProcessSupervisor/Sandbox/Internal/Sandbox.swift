@@ -59,6 +59,9 @@ final class Sandbox: Sendable {
     /// Whether each instance has an address of its own.
     var givesAddresses: Bool { self.networks != nil }
 
+    /// Called once, before anything is made. Throws `launchFailed`.
+    func prepare() throws(SupervisorError) { try self.networks?.prepare() }
+
     /// Makes the network, and the container where that is another's to do. Throws `launchFailed`.
     func open(_ place: Place) async throws(SupervisorError) -> Place {
         guard place.joined == nil else { return place }
