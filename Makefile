@@ -4,10 +4,10 @@ SWIFT ?= swift
 CONFIGURATION ?= debug
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench docs format check
+.PHONY: help setup build run test test-cgroup2 bench docs format check
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the system packages that are missing (Debian and Ubuntu), or name them.
 	@dev/setup
@@ -22,6 +22,9 @@ run: ## Start the platform with the guestbook deployed to it; Ctrl-C ends it.
 test: ## Build and run every test.
 	@dev/setup --tests
 	@dev/test
+
+test-cgroup2: ## Run the tests of limits in a guest with control groups of version 2 alone.
+	@dev/cgroup2
 
 bench: ## Run the benchmarks, beside their peers where those are installed.
 	@dev/setup --benchmarks

@@ -218,7 +218,8 @@ let testing: [Target] = [
     .testTarget(
         name: "ProcessSupervisorTests",
         dependencies: [
-            "procfile-runner", "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport", .logging,
+            "CProcessLauncher", "procfile-runner", "ProcessSupervisor", "ProcessSupervisorTesting", "TestSupport",
+            .logging,
             .serviceLifecycle, .system,
         ],
         swiftSettings: settings),

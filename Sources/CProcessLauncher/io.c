@@ -49,10 +49,10 @@ static struct sockaddr_in address_of(uint32_t host, uint16_t port) {
     return address;
 }
 
-int slipway_connect_loopback(uint16_t port) {
+int slipway_connect(uint32_t host, uint16_t port) {
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return -1;
-    struct sockaddr_in address = address_of(INADDR_LOOPBACK, port);
+    struct sockaddr_in address = address_of(host, port);
     if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(descriptor);

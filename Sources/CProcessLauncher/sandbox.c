@@ -186,9 +186,11 @@ int slipway_sandbox_main(void *argument) {
     const int sharing = context->sharing | CLONE_PARENT | SIGCHLD;
 
     if (sandbox->joined >= 0) {
-        int namespaces = sandbox->namespaces | (sandbox->has_user_namespace ? CLONE_NEWUSER : 0);
+        // Whatever network that one has; without rights it has the host's, which cannot be gone into.
+        int namespaces = sandbox->namespaces | (sandbox->has_user_namespace ? CLONE_NEWUSER : CLONE_NEWNET);
         if (setns(sandbox->joined, namespaces) != 0) FAIL(SLIPWAY_STEP_NAMESPACES);
     } else {
+        if (sandbox->network >= 0 && setns(sandbox->network, CLONE_NEWNET) != 0) FAIL(SLIPWAY_STEP_NAMESPACES);
         if (chdir("/") != 0 || leave_namespaces(sandbox) != 0) FAIL(SLIPWAY_STEP_NAMESPACES);
         context->init = clone(init_main, context->init_stack, sharing, context);
         if (context->init < 0) FAIL(SLIPWAY_STEP_INIT);

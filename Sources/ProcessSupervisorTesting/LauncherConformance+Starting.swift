@@ -19,7 +19,8 @@ extension LauncherConformance.Check {
             try await suite.withShell(script, launcher: launcher) { shell in
                 try requireEqual(try await shell.line(), "here", "the working directory")
                 let names = try await shell.line()?.split(separator: " ").filter { $0 != "_" && $0 != "OLDPWD" }
-                try requireEqual(names, ["PATH", "PWD", "SLIPWAY_INSTANCE"], "the names in its environment")
+                let own = launcher.givesAddresses ? [LaunchRequest.addressVariable[...]] : []
+                try requireEqual(names, ["PATH", "PWD"] + own + ["SLIPWAY_INSTANCE"], "the names in its environment")
             }
         },
         Self("it has three descriptors, and every signal as a program expects it") { suite in

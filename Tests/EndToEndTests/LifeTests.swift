@@ -68,6 +68,41 @@ extension EndToEnd {
             }
         }
 
+        @Test func `an instance tells by a descriptor that it has started up, and is asked for what it says to expect`()
+            async throws
+        {
+            let files = [
+                "Procfile": "web: python3 server.py\n", "requirements.txt": "",
+                "app.json": """
+                {"healthchecks": {"web": [
+                  {"type": "startup", "descriptor": 3},
+                  {"type": "readiness", "path": "/", "status": [403], "successes": 2, "wait": 1}]}}
+                """,
+                "server.py": """
+                import os
+                from http.server import BaseHTTPRequestHandler, HTTPServer
+
+                class Handler(BaseHTTPRequestHandler):
+                    def do_GET(self): self.send_error(403)
+
+                server = HTTPServer(("", int(os.environ["PORT"])), Handler)
+                os.write(3, b"\\n")
+                os.close(3)
+                server.serve_forever()
+                """,
+            ]
+            try await withTemporaryDirectory { directory in
+                try await withTestHost(data: directory.appending("data")) { host in
+                    try await host.create("moody")
+                    let push = try await host.push(
+                        "moody", from: try await WorkTree(at: directory.appending("moody"), files: files))
+                    try #require(push.status == 0, "\(push)")
+                    let instance = try await self.only(host)
+                    #expect(instance.state == "ready" && instance.lastProbe == "GET / answered 403", "\(instance)")
+                }
+            }
+        }
+
         private func only(_ host: TestHost) async throws -> InstanceInfo {
             try #require(try await host.instances("moody").first)
         }

@@ -55,6 +55,8 @@ import Testing
         (["--trusted-proxies", "10.0.0.0/33"], "/33"),
         (["--isolation", "jail"], "sandbox, oci, host or strongest"),
         (["--slugs", "ftp://host"], "neither s3:// nor oci://"), (["--slugs", "s3://bucket"], "region="),
+        (["--network", "private"], "shared, own or forwarded"),
+        (["--network", "own", "--network-range", "10.213.0.0"], "10.213.0.0/16"),
     ])
     func `that make no sense are refused with the reason`(arguments: [String], reason: String) {
         let error = #expect(throws: (any Error).self) { try self.settings(arguments) }

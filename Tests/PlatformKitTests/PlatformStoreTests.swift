@@ -177,7 +177,10 @@ import Testing
     private static let life: LifeRecord = {
         var life = LifeRecord(bootTimeoutSeconds: 9)
         life.startup = CheckRecord(.command(["./up", "a b"]), attempts: 9)
-        life.readiness = CheckRecord(.http(path: "/up", headers: ["Host": "a.example"], content: "ok"))
+        life.readiness = CheckRecord(
+            .http(path: "/up", headers: ["Host": "a.example"], content: "ok"), successes: 2, statuses: [200...204])
+        life.startupDescriptor = 3
+        life.output = OutputRecord(rate: 1 << 20, drops: true)
         life.liveness = CheckRecord(.listening, initialDelay: 1, wait: 2, timeout: 3, attempts: 4)
         life.stopSignal = 2
         life.stopGraceSeconds = 3600

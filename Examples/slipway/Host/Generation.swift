@@ -38,6 +38,7 @@ struct Generation {
             settings.isolation,
             among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy, runtime: containers))
         logger.notice("\(isolation)")
+        if settings.network != .shared { logger.notice("\(settings.network)") }
         self.supervisor = Supervisor(
             configuration: settings.supervisor(data),
             launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),

@@ -176,6 +176,19 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Which network instances in a sandbox or a container are in: shared (the machine's), own (one for each, from "
+                + "which it reaches the host alone), or forwarded (own, and what the machine passes on). (default: shared)",
+            valueName: "network"))
+    var network: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The addresses of instances with networks of their own; the first is the host's. (default: 10.213.0.0/16)",
+            valueName: "range"))
+    var networkRange: String?
+
+    @Option(
+        help: ArgumentHelp(
             "What else of the machine instances in a sandbox or a container see, read-only, such as /srv/toolchain; may be repeated.",
             valueName: "path"))
     var sandboxShows: [String] = []

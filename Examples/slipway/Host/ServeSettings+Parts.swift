@@ -25,6 +25,7 @@ extension ServeSettings {
         // Static sites are served by this program.
         if let executable { policy.binds.append(.init(FilePath(executable))) }
         policy.hiddenPaths = [data.path]
+        policy.network = self.network
         return policy
     }
 

@@ -61,6 +61,7 @@ struct ServeSettings {
     /// Nil: the strongest that works.
     var isolation: Isolation.Level?
     var ociRuntime: String
+    var network: SandboxPolicy.Network
     var sandboxShows: [FilePath]
     var retention: RetentionPolicy
     var signsSlugs: Bool
@@ -109,10 +110,13 @@ struct ServeSettings {
         self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "host")
         self.ociRuntime = try lookup.text(options.ociRuntime, "oci-runtime") ?? "runc"
+        self.network = try Self.network(
+            lookup.text(options.network, "network") ?? "shared", lookup.text(options.networkRange, "network-range"))
         let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
         self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.retention = RetentionPolicy(
-            keepLast: try lookup.number(options.keepReleases, "keep-releases") ?? 20,
+            // Of a store that hosts share, nobody knows here what the others need.
+            keepLast: try lookup.number(options.keepReleases, "keep-releases") ?? (self.slugs == nil ? 20 : nil),
             maxAge: try lookup.number(options.keepDays, "keep-days").map { Double($0) * 86_400 },
             maxBytes: try lookup.number(options.keepMegabytes, "keep-megabytes").map { Int64($0) * 1_000_000 })
         self.signsSlugs = try options.signSlugs || lookup.text(nil, "sign-slugs") == "true"
@@ -165,6 +169,20 @@ struct ServeSettings {
             address: address,
             credentials: .init(
                 user: user, password: password, sessionToken: try lookup.text(nil, "slugs-session-token")))
+    }
+
+    private static func network(_ text: String, _ range: String?) throws -> SandboxPolicy.Network {
+        var network = InstanceNetwork(forwards: text == "forwarded")
+        if let range { network.range = range }
+        guard network.hostAddress != nil else {
+            throw ValidationError(
+                "--network-range takes a range such as 10.213.0.0/16, of 8 to 29 bits; not \(network.range)")
+        }
+        switch text {
+        case "shared": return .shared
+        case "own", "forwarded": return .own(network)
+        default: throw ValidationError("--network takes shared, own or forwarded; not \(text)")
+        }
     }
 
     private static func networks(_ text: String) throws -> [AddressRange] {

@@ -16,6 +16,7 @@ struct StaticServer: AsyncParsableCommand {
     func run() async throws {
         // It is started in the application's directory.
         let root = FileManager.default.currentDirectoryPath
-        try await StaticSite(directory: self.directory, root: root, host: "127.0.0.1", port: self.port).run()
+        let host = ProcessInfo.processInfo.environment["SLIPWAY_ADDRESS"] ?? "127.0.0.1"
+        try await StaticSite(directory: self.directory, root: root, host: host, port: self.port).run()
     }
 }

@@ -19,10 +19,28 @@ extension AppManifest.Formation {
             self.recycle = AppManifest.Recycling(
                 after: try recycle.integer("after", in: 60...31_536_000), memory: try recycle.memory("memory"))
         }
+        self.output = try reader.object("output").map(AppManifest.Output.init)
         if self.singleton, let quantity, quantity > 1 {
             throw reader.at("quantity").error(
                 "of a singleton there is one instance at most, not \(quantity); lower the quantity or leave \"singleton\" out"
             )
+        }
+    }
+}
+
+extension AppManifest.Output {
+    fileprivate init(_ reader: ManifestReader) throws(BuildError) {
+        func amount(_ key: String) throws(BuildError) -> Int? {
+            guard let bytes = try reader.memory(key) else { return nil }
+            guard bytes <= 1 << 30 else { throw reader.at(key).error("expected 1G at most") }
+            return bytes
+        }
+        self.init(rate: try amount("rate"), burst: try amount("burst"))
+        switch try reader.string("excess") {
+        case "drop": self.drops = true
+        case "wait", nil: break
+        case let other?:
+            throw reader.at("excess").error("\"\(other)\" is nothing to do with what is too much; use wait or drop")
         }
     }
 }
@@ -60,6 +78,9 @@ extension AppManifest.HealthCheck {
         self.attempts = try reader.integer("attempts", in: 1...1000) ?? self.attempts
         self.wait = try reader.integer("wait", in: 0...3600) ?? self.wait
         self.initialDelay = try reader.integer("initialDelay", in: 0...3600) ?? self.initialDelay
+        self.successes = try reader.integer("successes", in: 1...1000)
+        self.statuses = try Self.statuses(reader)
+        self.descriptor = try reader.integer("descriptor", in: 3...255)
         for header in try reader.elements("httpHeaders") {
             let (name, value) = (try header.requiredString("name"), try header.text("value") ?? "")
             guard Self.isPlain(name + value), !name.contains(where: { $0 == ":" || $0 == " " }) else {
@@ -77,6 +98,30 @@ extension AppManifest.HealthCheck {
             if self.command?.first?.isEmpty ?? true {
                 throw reader.at("command").error("the first word is the program")
             }
+        }
+        if self.statuses != nil, self.command != nil {
+            throw reader.at("status").error("a command has no HTTP status; leave one of the two out")
+        }
+        if self.descriptor != nil,
+            self.type != .startup || self.command != nil || self.path != nil || self.statuses != nil
+        {
+            throw reader.at("descriptor").error(
+                "it is all that a check of the type startup asks; make others for the rest")
+        }
+    }
+
+    /// A list of statuses and of ranges such as `"200-299"`.
+    private static func statuses(_ reader: ManifestReader) throws(BuildError) -> [ClosedRange<Int>]? {
+        let elements = try reader.elements("status")
+        if elements.isEmpty { return nil }
+        return try elements.map { element throws(BuildError) in
+            if let status = element.node.integer, (100...599).contains(status) { return status...status }
+            let bounds =
+                element.node.string?.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) } ?? []
+            guard bounds.count == 2, let first = bounds[0], let last = bounds[1], 100 <= first, first <= last,
+                last <= 599
+            else { throw element.error("expected a status such as 204, or a range of them such as \"200-299\"") }
+            return first...last
         }
     }
 

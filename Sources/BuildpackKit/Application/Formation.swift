@@ -17,11 +17,14 @@ extension AppManifest {
         public var preStop: String?
         /// Shell text to run beside an instance that was started.
         public var postStart: String?
+        /// How much an instance may write; `nil` for the platform's measure.
+        public var output: Output?
 
         /// Creates a formation.
         public init(
             quantity: Int? = nil, size: String? = nil, stopSignal: StopSignal? = nil, stopGrace: Int? = nil,
-            singleton: Bool = false, recycle: Recycling? = nil, preStop: String? = nil, postStart: String? = nil
+            singleton: Bool = false, recycle: Recycling? = nil, preStop: String? = nil, postStart: String? = nil,
+            output: Output? = nil
         ) {
             self.quantity = quantity
             self.size = size
@@ -31,6 +34,7 @@ extension AppManifest {
             self.recycle = recycle
             self.preStop = preStop
             self.postStart = postStart
+            self.output = output
         }
     }
 
@@ -50,6 +54,23 @@ extension AppManifest {
         case user2 = "SIGUSR2"
         /// The graceful end of Apache.
         case windowChange = "SIGWINCH"
+    }
+
+    /// How much an instance may write, and what happens to what is more.
+    public struct Output: Hashable, Codable, Sendable {
+        /// Bytes per second, in the long run; `nil` for the platform's. 1 GiB at most.
+        public var rate: Int?
+        /// Bytes at once after a silence; `nil` for the platform's. 1 GiB at most.
+        public var burst: Int?
+        /// Whether lines are dropped and counted, rather than that the instance waits.
+        public var drops: Bool
+
+        /// Creates a measure.
+        public init(rate: Int? = nil, burst: Int? = nil, drops: Bool = false) {
+            self.rate = rate
+            self.burst = burst
+            self.drops = drops
+        }
     }
 
     /// When an instance is replaced though it works.

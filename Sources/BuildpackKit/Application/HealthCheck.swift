@@ -15,7 +15,7 @@ extension AppManifest {
         public var type: Kind
         /// A name for messages.
         public var name: String?
-        /// The path of an HTTP request; its answer must be 2xx or 3xx.
+        /// The path of an HTTP request; its answer must have one of the ``statuses``.
         public var path: String?
         /// The port to ask; `nil` for the instance's `$PORT`.
         public var port: Int?
@@ -39,6 +39,12 @@ extension AppManifest {
         public var wait: Int
         /// Seconds before the first attempt.
         public var initialDelay: Int
+        /// How many attempts in a row must succeed before the check has; `nil` for one.
+        public var successes: Int?
+        /// The statuses that an answer may have; `nil` for 2xx and 3xx.
+        public var statuses: [ClosedRange<Int>]?
+        /// The number of a descriptor, 3 to 255, to which the instance writes a line when it has started up.
+        public var descriptor: Int?
 
         /// Creates a check.
         public init(
@@ -55,7 +61,10 @@ extension AppManifest {
             timeout: Int = 5,
             attempts: Int = 3,
             wait: Int = 5,
-            initialDelay: Int = 0
+            initialDelay: Int = 0,
+            successes: Int? = nil,
+            statuses: [ClosedRange<Int>]? = nil,
+            descriptor: Int? = nil
         ) {
             self.type = type
             self.name = name
@@ -71,6 +80,9 @@ extension AppManifest {
             self.attempts = attempts
             self.wait = wait
             self.initialDelay = initialDelay
+            self.successes = successes
+            self.statuses = statuses
+            self.descriptor = descriptor
         }
     }
 }

@@ -63,6 +63,7 @@ struct slipway_mount {
 struct slipway_sandbox {
     int joined;               // a pidfd of a process whose sandbox it is to be; -1: a new one
     int has_user_namespace;   // for hosts that are not root
+    int network;              // of a new one: a namespace to go into; -1: the host's
     int namespaces;           // the CLONE_NEW… flags of the other ones
     const char *user_map;     // with a user namespace, what is written to uid_map and gid_map
     const char *group_map;
@@ -114,6 +115,26 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
 
 /// The namespaces of a sandbox: mounts, processes, System V IPC, host name.
 extern const int slipway_sandbox_namespaces;
+
+/// A network namespace with a link to the host's.
+struct slipway_network {
+    int descriptor;    // by which it is gone into; -1 on failure
+    unsigned link;     // the host's end
+    int error;         // 0 or an errno; EEXIST: the link or the address is there already
+    const char *step;  // what failed
+};
+/// Makes one in which nobody is, in IPv4: an instance's end of the link has `address`, the host's has `host`, as those of
+/// other networks may. With `forwards`, the host passes on what comes from it, as far as it does so at all.
+struct slipway_network slipway_make_network(const char *link_name, uint32_t host, uint32_t address, int forwards);
+/// Removes a link. Returns 0 or an errno.
+int slipway_remove_link(unsigned link);
+/// Makes a table of the packet filter, or makes it anew, that lets nothing through to links whose names begin with
+/// `prefix` but answers, and gives what comes from the range and goes elsewhere the host's own address. Returns 0 or an errno.
+int slipway_filter_forwarded(const char *table, const char *prefix, uint32_t base, unsigned bits);
+/// Removes such a table. Returns 0 or an errno: ENOENT when there is none.
+int slipway_remove_filter(const char *table);
+/// The address of the instance's end, in the network namespace of a process. Returns 0 or an errno.
+int slipway_network_address(int pidfd, uint32_t *address);
 /// Writes the program of a sandbox's first process to an empty file, which can then be executed. Returns 0 or an errno.
 int slipway_write_init_program(int descriptor);
 /// The version of Landlock that the kernel has, 0 if none.
@@ -157,8 +178,8 @@ int slipway_grow_pipe(int descriptor, int size);
 /// write(2) that answers EPIPE and never raises SIGPIPE, whatever the process does with that signal.
 ssize_t slipway_write(int descriptor, const void *bytes, size_t count);
 
-/// A non-blocking TCP socket whose connection to 127.0.0.1:port has begun (or is made). -1 and errno on failure.
-int slipway_connect_loopback(uint16_t port);
+/// A non-blocking TCP socket whose connection to an address of IPv4 has begun (or is made). -1 and errno on failure.
+int slipway_connect(uint32_t host, uint16_t port);
 /// The pending error of a socket: 0 when its connection is made.
 int slipway_socket_error(int descriptor);
 /// Whether a server could listen on the port now, on every address.

@@ -18,7 +18,8 @@ extension AppManifest {
         let attempts = startup.map { $0.attempts * ($0.wait + $0.timeout) } ?? 0
         let delays = (startup?.initialDelay ?? 0) + (readiness?.initialDelay ?? 0)
         var life = LifeRecord(bootTimeoutSeconds: min(delays + max(bootTimeout, attempts), 86400))
-        life.startup = startup.map(CheckRecord.init)
+        life.startupDescriptor = startup?.descriptor.map { Int32($0) }
+        life.startup = life.startupDescriptor == nil ? startup.map(CheckRecord.init) : nil
         life.readiness = readiness.map(CheckRecord.init)
         life.liveness = self.check(.liveness, of: type).map(CheckRecord.init)
         guard let formation = self.formation[type] else { return life }
@@ -29,6 +30,7 @@ extension AppManifest {
         life.recycleMemoryBytes = formation.recycle?.memory
         life.preStop = formation.preStop
         life.postStart = formation.postStart
+        life.output = formation.output.map { OutputRecord(rate: $0.rate, burst: $0.burst, drops: $0.drops) }
         return life
     }
 
@@ -63,6 +65,9 @@ extension AppManifest {
 extension AppManifest.HealthCheck {
     /// Whether it is a question, and not only the wish to wait.
     fileprivate var asks: Bool { self.uptime == nil || self.path != nil || self.command != nil || self.listening }
+
+    /// Whether it wants something of an answer that only one by HTTP has.
+    fileprivate var asksForPage: Bool { self.content != nil || !self.httpHeaders.isEmpty || self.statuses != nil }
 }
 
 extension CheckRecord {
@@ -70,14 +75,14 @@ extension CheckRecord {
         let question: Question =
             if let command = check.command {
                 .command(command)
-            } else if let path = check.path ?? (check.content == nil && check.httpHeaders.isEmpty ? nil : "/") {
+            } else if let path = check.path ?? (check.asksForPage ? "/" : nil) {
                 .http(path: path, headers: check.httpHeaders, content: check.content)
             } else {
                 .listening
             }
         self.init(
             question, initialDelay: check.initialDelay, wait: check.wait, timeout: check.timeout,
-            attempts: check.attempts)
+            attempts: check.attempts, successes: check.successes, statuses: check.statuses)
     }
 }
 

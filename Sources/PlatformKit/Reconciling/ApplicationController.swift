@@ -37,11 +37,13 @@ actor ApplicationController {
     /// What a route leads to.
     private struct Process: Equatable {
         var id: String
+        var host: String?
         var port: Int?
         var restarts: Int
 
         init(_ instance: WorkloadInstance) {
             self.id = instance.id
+            self.host = instance.host
             self.port = instance.port
             self.restarts = instance.restarts
         }

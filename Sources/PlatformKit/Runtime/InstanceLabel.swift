@@ -58,7 +58,8 @@ extension WorkloadInstance {
             }
         self.init(
             id: status.id.rawValue, applicationID: application, processType: type, number: number, release: release,
-            serial: serial, phase: phase, pid: status.pid, port: status.port, startedAt: status.startedAt,
+            serial: serial, phase: phase, pid: status.pid, port: status.port, host: status.host,
+            startedAt: status.startedAt,
             restarts: status.restarts, lastExit: status.lastEnd ?? status.lastExit.map { "\($0)" },
             lastProbe: status.lastProbe.map(\.detail), size: status.labels[InstanceLabel.size])
     }

@@ -9,7 +9,8 @@ extension InstanceSpec {
         self.labels = InstanceLabel.labels(for: request)
         self.port = request.needsPort ? .allocate : nil
         self.singleton = life.isSingleton ? "\(request.applicationID)/\(request.processType)" : nil
-        self.startup = life.startup.map { .probe(Probe($0)) }
+        self.startup =
+            life.startupDescriptor.map { .notification(descriptor: $0) } ?? life.startup.map { .probe(Probe($0)) }
         self.readiness = life.readiness.map(Probe.init)
         self.bootTimeout = .seconds(life.bootTimeoutSeconds)
         self.liveness = life.liveness.map(Probe.init)
@@ -25,6 +26,11 @@ extension InstanceSpec {
             self.recycling = RecyclePolicy(
                 maxAge: life.recycleAfterSeconds.map { .seconds($0) }, memoryBytes: life.recycleMemoryBytes)
         }
+        if let output = life.output {
+            self.output.bytesPerSecond = output.rate ?? self.output.bytesPerSecond
+            self.output.burstBytes = output.burst ?? self.output.burstBytes
+            self.output.excess = output.drops ? .drop : .wait
+        }
         self.stop = StopPolicy(signal: life.stopSignal, grace: request.stopGrace)
     }
 }
@@ -36,14 +42,23 @@ extension Probe {
             case .listening: .tcp
             case .http(let path, let headers, let content):
                 .http(
-                    path: path, headers: headers, expectedStatus: .successOrRedirect, host: nil, bodyContains: content)
+                    path: path, headers: headers,
+                    expectedStatus: check.statuses.map(StatusSet.init) ?? .successOrRedirect,
+                    host: nil, bodyContains: content)
             case .command(let words): .command(LaunchCommand.arguments(of: words))
             }
         self.init(
             question, initialDelay: .seconds(check.initialDelay),
             // Nobody is helped by a question without a pause.
             interval: .seconds(max(check.wait, 1)), timeout: .seconds(check.timeout),
-            failureThreshold: check.attempts)
+            successThreshold: check.successes ?? 1, failureThreshold: check.attempts)
+    }
+}
+
+extension StatusSet {
+    fileprivate init(_ ranges: [ClosedRange<Int>]) {
+        self = []
+        self.ranges = ranges.map { Range($0) }
     }
 }
 

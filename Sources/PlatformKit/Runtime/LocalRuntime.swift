@@ -110,13 +110,15 @@ public final class LocalRuntime: WorkloadRuntime {
         }
     }
 
-    /// Routes the hosts to the ports that these instances have now.
+    /// Routes the hosts to the addresses and ports that these instances have now.
     ///
     /// - Throws: `conflict` when another application has one of the hosts.
     public func setRoute(_ route: WorkloadRoute) throws(PlatformError) {
         let backends = route.instances.compactMap { id -> Backend? in
-            guard let port = self.supervisor.status(of: InstanceID(id))?.port else { return nil }
-            return Backend(id: BackendID(id), address: .ip(host: "127.0.0.1", port: port))
+            guard let status = self.supervisor.status(of: InstanceID(id)), let host = status.host,
+                let port = status.port
+            else { return nil }
+            return Backend(id: BackendID(id), address: .ip(host: host, port: port))
         }
         var application = ApplicationRoute(
             application: route.applicationID, hosts: route.hosts, backends: backends,

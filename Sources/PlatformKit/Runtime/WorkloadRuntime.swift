@@ -143,6 +143,8 @@ public struct WorkloadInstance: Sendable, Hashable {
     public var pid: Int32?
     /// The port that it was given.
     public var port: Int?
+    /// The address that it has that port at; `nil` for one that the runtime does not tell.
+    public var host: String?
     /// When its present process started.
     public var startedAt: Date?
     /// How often it was started again.
@@ -157,7 +159,8 @@ public struct WorkloadInstance: Sendable, Hashable {
     /// Makes one from its parts.
     public init(
         id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
-        pid: Int32? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: String? = nil,
+        pid: Int32? = nil, port: Int? = nil, host: String? = nil, startedAt: Date? = nil, restarts: Int = 0,
+        lastExit: String? = nil,
         lastProbe: String? = nil, size: String? = nil
     ) {
         self.id = id
@@ -169,6 +172,7 @@ public struct WorkloadInstance: Sendable, Hashable {
         self.phase = phase
         self.pid = pid
         self.port = port
+        self.host = host
         self.startedAt = startedAt
         self.restarts = restarts
         self.lastExit = lastExit

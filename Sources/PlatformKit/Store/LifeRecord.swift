@@ -4,6 +4,8 @@
 public struct LifeRecord: Sendable, Hashable, Codable {
     /// How an instance is found to have started up; `nil`: as soon as it runs.
     public var startup: CheckRecord?
+    /// The number of a descriptor to which it writes a line when it has started up; `nil`: it does not tell.
+    public var startupDescriptor: Int32?
     /// How it is found able to take work; `nil`: as soon as it has started up.
     public var readiness: CheckRecord?
     /// How it is found to work still; `nil`: it is not asked.
@@ -24,6 +26,8 @@ public struct LifeRecord: Sendable, Hashable, Codable {
     public var preStop: String?
     /// Shell text to run beside it when it was started.
     public var postStart: String?
+    /// How much it may write; `nil` for the supervisor's measure.
+    public var output: OutputRecord?
 
     /// Makes one that says nothing but how long the start may take.
     public init(bootTimeoutSeconds: Int = 60) { self.bootTimeoutSeconds = bootTimeoutSeconds }
@@ -50,6 +54,8 @@ public struct LifeRecord: Sendable, Hashable, Codable {
         self.recycleMemoryBytes = try container.decodeIfPresent(Int.self, forKey: .recycleMemoryBytes)
         self.preStop = try container.decodeIfPresent(String.self, forKey: .preStop)
         self.postStart = try container.decodeIfPresent(String.self, forKey: .postStart)
+        self.startupDescriptor = try container.decodeIfPresent(Int32.self, forKey: .startupDescriptor)
+        self.output = try container.decodeIfPresent(OutputRecord.self, forKey: .output)
     }
 
     /// Whether a check asks the instance's port, so that there has to be one.
@@ -63,13 +69,30 @@ public struct LifeRecord: Sendable, Hashable, Codable {
     }
 }
 
+/// How much an instance may write, in bytes; `nil` for the supervisor's measure.
+public struct OutputRecord: Sendable, Hashable, Codable {
+    /// Per second, in the long run.
+    public var rate: Int?
+    /// At once, after a silence.
+    public var burst: Int?
+    /// Whether lines that are too much are dropped and counted, rather than that the instance waits.
+    public var drops: Bool
+
+    /// Makes one from its parts.
+    public init(rate: Int? = nil, burst: Int? = nil, drops: Bool = false) {
+        self.rate = rate
+        self.burst = burst
+        self.drops = drops
+    }
+}
+
 /// A question to an instance, asked again and again. Times are in seconds.
 public struct CheckRecord: Sendable, Hashable, Codable {
     /// What is asked.
     public enum Question: Sendable, Hashable, Codable {
         /// Whether a connection to the port is accepted.
         case listening
-        /// Whether a request for the path is answered 2xx or 3xx, and with that text in its body.
+        /// Whether a request for the path is answered with an expected status, and with that text in its body.
         case http(path: String, headers: [String: String], content: String?)
         /// Whether a program ends with status 0.
         case command([String])
@@ -85,13 +108,22 @@ public struct CheckRecord: Sendable, Hashable, Codable {
     public var timeout: Int
     /// How many bad answers in a row make the instance unready or dead.
     public var attempts: Int
+    /// How many good answers in a row make it ready; `nil` for one.
+    public var successes: Int?
+    /// The statuses that are expected; `nil` for 2xx and 3xx.
+    public var statuses: [ClosedRange<Int>]?
 
     /// Makes one from its parts.
-    public init(_ question: Question, initialDelay: Int = 0, wait: Int = 5, timeout: Int = 5, attempts: Int = 3) {
+    public init(
+        _ question: Question, initialDelay: Int = 0, wait: Int = 5, timeout: Int = 5, attempts: Int = 3,
+        successes: Int? = nil, statuses: [ClosedRange<Int>]? = nil
+    ) {
         self.question = question
         self.initialDelay = initialDelay
         self.wait = wait
         self.timeout = timeout
         self.attempts = attempts
+        self.successes = successes
+        self.statuses = statuses
     }
 }

@@ -106,12 +106,12 @@ public final class ControlGroups: Sendable {
         var failures: [GroupFacility: String] = [:]
         let file = path + "/cgroup.subtree_control"
         let present = Set((GroupFiles.read(file) ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
-        for facility in place.facilities.sorted(by: { $0.rawValue < $1.rawValue }) {
-            guard let controller = facility.controller, !present.contains(controller) else { continue }
-            var error = GroupFiles.write("+" + controller, to: file)
-            if error == EBUSY, path == place.base, Self.makeRoom(in: path) {
-                error = GroupFiles.write("+" + controller, to: file)
-            }
+        let missing = place.facilities.filter { $0.controller.map { !present.contains($0) } ?? false }
+        // Some would be handed on by a group with processes of its own, too, and then none beneath it could have any.
+        let isCrowded = path == place.base && !missing.isEmpty && !Self.makeRoom(in: path)
+        for facility in missing.sorted(by: { $0.rawValue < $1.rawValue }) {
+            guard let controller = facility.controller else { continue }
+            let error = isCrowded ? EBUSY : GroupFiles.write("+" + controller, to: file)
             guard error != 0 else { continue }
             let hint =
                 error == EBUSY
@@ -122,9 +122,11 @@ public final class ControlGroups: Sendable {
         return failures
     }
 
-    /// Moves this process out of the way, if nobody else is there: others' processes are not ours to move.
+    /// Moves this process out of the way, if nobody else is there: others' processes are not ours to move. Returns whether
+    /// nobody is there now, or it does not matter, as in the topmost group, which alone has no type.
     private static func makeRoom(in path: String) -> Bool {
         let members = (GroupFiles.read(path + "/cgroup.procs") ?? "").split(separator: "\n").map { Int32($0) }
+        if members.isEmpty || !GroupFiles.exists(path + "/cgroup.type") { return true }
         let leaf = "\(path)/\(GroupPlan.hostGroup)"
         return members == [getpid()] && GroupFiles.makeDirectory(leaf) == 0
             && GroupFiles.write("0", to: leaf + "/cgroup.procs") == 0

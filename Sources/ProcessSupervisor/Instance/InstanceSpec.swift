@@ -93,7 +93,7 @@ public struct InstanceSpec: Codable, Sendable, Hashable {
 
 /// Which port an instance serves. Its number is in the environment variable `PORT`.
 public enum PortRequest: Codable, Sendable, Hashable {
-    /// A free one of the supervisor's range, anew for each start.
+    /// A free one of the supervisor's range, anew for each start; the first of it, where instances have addresses of their own.
     case allocate
     /// This one, which nobody else may listen on when the process is started.
     case fixed(Int)

@@ -48,6 +48,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var pid: Int32?
     /// Its port, while it has one.
     public var port: Int?
+    /// The address at which the host reaches its port, while it has one.
+    public var host: String?
     /// When its present process was started.
     public var startedAt: Date?
     /// How often it was started again after it had ended by itself.
@@ -69,7 +71,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     /// Makes a status, for fakes.
     public init(
         id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
-        startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil, lastEnd: String? = nil,
+        host: String? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil,
+        lastEnd: String? = nil,
         lastProbe: ProbeReport? = nil,
         droppedLines: Int = 0, adopted: Bool = false, usage: InstanceUsage? = nil
     ) {
@@ -78,6 +81,7 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
         self.state = state
         self.pid = pid
         self.port = port
+        self.host = host
         self.startedAt = startedAt
         self.restarts = restarts
         self.lastExit = lastExit

@@ -54,8 +54,12 @@ public struct HostLauncher: Launcher {
         self.sandbox = sandbox
     }
 
+    /// Only in sandboxes.
+    public var givesAddresses: Bool { self.sandbox?.givesAddresses ?? false }
+
     /// Becomes a subreaper, if asked to.
     public func prepare() throws(SupervisorError) {
+        try self.sandbox?.prepare()
         guard self.configuration.adoptsOrphans else { return }
         let error = slipway_become_subreaper()
         guard error == 0 else {
@@ -130,7 +134,8 @@ public struct HostLauncher: Launcher {
             pid: result.pid, startTime: startTime,
             handle: HostProcess(
                 tree: tree, group: request.isBesideAnother ? nil : group, pidfd: pidfd, registry: self.registry,
-                scanner: self.scanner, sandbox: HeldSandbox(owner: self.sandbox, started: result, in: place)))
+                scanner: self.scanner, sandbox: HeldSandbox(owner: self.sandbox, started: result, in: place),
+                network: place?.network), host: (place?.network?.address ?? .loopback).description)
     }
 
     /// A group of its own, or, for what is started on behalf of an instance, that one's.
@@ -158,12 +163,14 @@ public struct HostLauncher: Launcher {
         }
         if let leader, let pidfd = Self.hold(leader) {
             let tree = ProcessTree(leader: leader.pid, leaderStart: leader.startTime, startID: record.startID)
+            let network = HeldNetwork(of: leader.pid, pidfd)
             return LaunchedProcess(
                 pid: leader.pid, startTime: leader.startTime,
                 handle: HostProcess(
                     tree: tree, group: self.groups?.find(record.startID, limits: record.spec.process.limits),
                     pidfd: pidfd, registry: self.registry, scanner: self.scanner,
-                    sandbox: HeldSandbox(owner: self.sandbox, of: record.startID, near: leader.pid)))
+                    sandbox: HeldSandbox(owner: self.sandbox, of: record.startID, near: leader.pid),
+                    network: network), host: (network?.address ?? .loopback).description)
         }
         await self.groups?.end(record.startID)
         self.endSandbox(of: record.startID)
@@ -244,7 +251,9 @@ extension HostLauncher {
         limits.append(
             slipway_limit(resource: slipway_limit_resident, value: ProcessTree.brand(of: request.startID)))
         let joined = try group?.openForJoining() ?? []
-        let environment = process.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        var variables = process.environment
+        if let network = place?.network { variables[LaunchRequest.addressVariable] = network.address.description }
+        let environment = variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let userGroups = process.user.map { [$0.gid] + ($0.supplementaryGroups ?? []) } ?? []
         var options = slipway_spawn_options()
         options.input = input

@@ -20,6 +20,10 @@ public protocol Launcher: Sendable {
     /// Called once, when the supervisor begins to run.
     func prepare() throws(SupervisorError)
 
+    /// Whether each instance has an address of its own, where it may listen on any port whoever listens elsewhere. The same
+    /// for as long as the launcher is there.
+    var givesAddresses: Bool { get }
+
     /// What holds each limit, and for whom. The supervisor logs it once, when it begins to run.
     var enforcements: [LimitEnforcement] { get }
 
@@ -37,6 +41,8 @@ public protocol Launcher: Sendable {
 extension Launcher {
     /// Prepares nothing.
     public func prepare() throws(SupervisorError) {}
+    /// Instances share the host's addresses.
+    public var givesAddresses: Bool { false }
     /// Says nothing about limits.
     public var enforcements: [LimitEnforcement] { [] }
     /// Leaves nothing behind.
@@ -51,6 +57,9 @@ extension Launcher {
 public struct LaunchRequest: Sendable {
     /// The environment variable that marks the processes of a start, whatever they do to their session.
     public static let markerVariable = "SLIPWAY_INSTANCE"
+
+    /// The environment variable with the address of an instance that has one of its own.
+    public static let addressVariable = "SLIPWAY_ADDRESS"
 
     /// Where standard output and standard error go, both to the same place.
     public enum Output: Sendable {
@@ -123,12 +132,15 @@ public struct LaunchedProcess: Sendable {
     public var startTime: UInt64
     /// What can be done with it.
     public var handle: any ProcessHandle
+    /// The address, of IPv4, at which the host reaches what it listens on.
+    public var host: String
 
     /// Describes a process.
-    public init(pid: Int32, startTime: UInt64, handle: any ProcessHandle) {
+    public init(pid: Int32, startTime: UInt64, handle: any ProcessHandle, host: String = "127.0.0.1") {
         self.pid = pid
         self.startTime = startTime
         self.handle = handle
+        self.host = host
     }
 }
 

@@ -47,8 +47,11 @@ public struct OCILauncher: Launcher {
         try await self.launcher.adopt(record)
     }
 
-    /// Becomes a subreaper, if asked to.
+    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks that are forwarded.
     public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
+
+    /// As the policy says.
+    public var givesAddresses: Bool { self.launcher.givesAddresses }
 
     /// The same as on the host.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }

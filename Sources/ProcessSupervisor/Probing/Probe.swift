@@ -2,10 +2,10 @@
 public struct Probe: Codable, Sendable, Hashable {
     /// What is asked.
     public enum Check: Codable, Sendable, Hashable {
-        /// Does 127.0.0.1 accept a connection on the instance's port?
+        /// Does the instance's address, 127.0.0.1 unless it has one of its own, accept a connection on its port?
         case tcp
         /// Does `GET path` on the instance's port answer with an expected status, and with this text in the first 16 KB?
-        /// `host` is the Host header; nil: 127.0.0.1 and the port.
+        /// `host` is the Host header; nil: 127.0.0.1 and the port, whatever its address is.
         case http(
             path: String, headers: [String: String], expectedStatus: StatusSet, host: String?,
             bodyContains: String? = nil)

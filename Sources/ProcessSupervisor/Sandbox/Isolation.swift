@@ -107,6 +107,10 @@ public struct Isolation: Sendable, Hashable {
         policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil, groups: ControlGroups? = nil
     ) throws(SupervisorError) -> any Launcher {
         switch self.level {
+        case .host where policy.network != .shared:
+            throw .invalid(
+                (["networks of instances' own take the isolation \"sandbox\" or \"oci\""] + self.reasons)
+                    .joined(separator: "; "))
         case .host: HostLauncher(groups: groups)
         case .oci:
             if let runtime {
@@ -128,9 +132,10 @@ extension Isolation: CustomStringConvertible {
             case .oci: "each instance runs in a container of its own, made by an OCI runtime (isolation: oci)"
             case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
             }
-        let reasons = self.unavailable.sorted { $0.key > $1.key }.map {
-            "\($0.key.rawValue) does not work: \($0.value)"
-        }
-        return ([what] + reasons).joined(separator: "; ")
+        return ([what] + self.reasons).joined(separator: "; ")
+    }
+
+    private var reasons: [String] {
+        self.unavailable.sorted { $0.key > $1.key }.map { "\($0.key.rawValue) does not work: \($0.value)" }
     }
 }

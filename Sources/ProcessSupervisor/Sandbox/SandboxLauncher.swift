@@ -3,7 +3,7 @@
 ///
 /// An instance finds the host's programs and libraries, its own application's tree, all of it read-only; a `/tmp` and a home
 /// of its own, bounded; the usual devices; and nobody but itself in `/proc`. The network is the host's, so that the router
-/// reaches its port as without a sandbox. What is started on behalf of an instance, as a probe's command is, is started in
+/// reaches its port as without a sandbox, or one of its own. What is started on behalf of an instance, as a probe's command is, is started in
 /// that one's sandbox.
 ///
 /// Everything else is as with ``HostLauncher``: control groups, limits, users, output, and that instances outlive the host.
@@ -39,8 +39,11 @@ public struct SandboxLauncher: Launcher {
         try await self.launcher.adopt(record)
     }
 
-    /// Becomes a subreaper, if asked to.
+    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks that are forwarded.
     public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
+
+    /// As the policy says.
+    public var givesAddresses: Bool { self.launcher.givesAddresses }
 
     /// The same as on the host.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }

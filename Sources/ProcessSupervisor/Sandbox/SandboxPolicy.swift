@@ -33,6 +33,8 @@ public struct SandboxPolicy: Sendable, Hashable {
     public var hiddenPaths: [FilePath]
     /// Whether instances may write to their application's tree.
     public var treeIsWritable: Bool
+    /// Which network they are in.
+    public var network: Network
     /// Bytes of an instance's own `/tmp`, at least 64 KiB. They are memory, and count as the instance's.
     public var temporaryBytes: Int
     /// Bytes of an instance's own home, which is what `HOME` in its environment says if that is nothing that is shown already.
@@ -47,6 +49,7 @@ public struct SandboxPolicy: Sendable, Hashable {
         binds: [Bind] = [],
         hiddenPaths: [FilePath] = [],
         treeIsWritable: Bool = false,
+        network: Network = .shared,
         temporaryBytes: Int = 256 << 20,
         homeBytes: Int = 64 << 20,
         sharedMemoryBytes: Int = 64 << 20
@@ -56,6 +59,7 @@ public struct SandboxPolicy: Sendable, Hashable {
         self.binds = binds
         self.hiddenPaths = hiddenPaths
         self.treeIsWritable = treeIsWritable
+        self.network = network
         self.temporaryBytes = temporaryBytes
         self.homeBytes = homeBytes
         self.sharedMemoryBytes = sharedMemoryBytes
@@ -94,5 +98,6 @@ extension SandboxPolicy {
         ] where !(64 << 10...1 << 50).contains(bytes) {
             throw .invalid("\(name) of a sandbox is \(bytes); it must be from \(64 << 10) to \(1 << 50)")
         }
+        if case .own(let network) = self.network { try network.validate() }
     }
 }

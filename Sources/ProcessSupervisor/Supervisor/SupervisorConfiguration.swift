@@ -13,7 +13,8 @@ extension Supervisor {
 
         /// Where records and FIFOs are. One supervisor at a time; readable by its owner alone.
         public var stateDirectory: FilePath
-        /// The ports that ``PortRequest/allocate`` takes from; loopback, not reachable from elsewhere by themselves.
+        /// The ports that ``PortRequest/allocate`` takes from; loopback, not reachable from elsewhere by themselves. An instance
+        /// with an address of its own has the first.
         public var portRange: ClosedRange<Int>
         /// Instances and one-offs at a time.
         public var maxInstances: Int

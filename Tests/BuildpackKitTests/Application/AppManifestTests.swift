@@ -59,14 +59,16 @@ struct AppManifestTests {
             parsing: #"""
                 {"formation": {"worker": {
                   "quantity": 1, "stopSignal": "int", "stopGrace": 3600, "singleton": true,
-                  "recycle": {"after": 86400, "memory": "400M"}, "preStop": "./leave", "postStart": "./greet $PORT"
+                  "recycle": {"after": 86400, "memory": "400M"}, "preStop": "./leave", "postStart": "./greet $PORT",
+                  "output": {"rate": "1M", "burst": "1G", "excess": "drop"}
                 }, "clock": null}}
                 """#)
         #expect(
             manifest.formation["worker"]
                 == .init(
                     quantity: 1, stopSignal: .interrupt, stopGrace: 3600, singleton: true,
-                    recycle: .init(after: 86400, memory: 400 << 20), preStop: "./leave", postStart: "./greet $PORT"))
+                    recycle: .init(after: 86400, memory: 400 << 20), preStop: "./leave", postStart: "./greet $PORT",
+                    output: .init(rate: 1 << 20, burst: 1 << 30, drops: true)))
         #expect(manifest.formation["clock"] == .init())
     }
 
@@ -82,6 +84,8 @@ struct AppManifestTests {
             #""recycle": {"memory": "0G"}"#,
             #"worker.recycle.memory: expected an amount of memory such as "400M" or "2G", found "0G""#
         ),
+        (#""output": {"rate": "2G"}"#, "worker.output.rate: expected 1G at most"),
+        (#""output": {"excess": "lose"}"#, #"worker.output.excess: "lose" is nothing to do with what is too much"#),
         (#""preStop": " ""#, "worker.preStop: expected a command"),
         (#""postStart": ["./a"]"#, "worker.postStart: expected a string, found an array"),
     ])
@@ -91,12 +95,33 @@ struct AppManifestTests {
         #expect(error.message.contains("line 3: formation.\(message)"), "\(error.message)")
     }
 
+    @Test func `reads what a check expects`() throws {
+        let manifest = try AppManifest(
+            parsing: #"""
+                {"healthchecks": {"web": [
+                  {"type": "startup", "descriptor": 3},
+                  {"type": "readiness", "status": [204, "401-403"], "successes": 5}]}}
+                """#)
+        #expect(
+            manifest.healthchecks["web"] == [
+                .init(descriptor: 3), .init(type: .readiness, successes: 5, statuses: [204...204, 401...403]),
+            ])
+    }
+
     @Test(arguments: [
         (#""path": "up""#, #"[0].path: expected a path that begins with "/""#),
         (#""path": "/a b""#, "has no blanks"),
         (#""httpHeaders": [{"name": "A:", "value": "x"}]"#, "[0].httpHeaders[0]: expected a header's name"),
         (#""httpHeaders": [{"name": "A", "value": "x\r\nB: y"}]"#, "without line ends"),
         (#""command": ["", "a"]"#, "[0].command: the first word is the program"),
+        (#""status": [99]"#, #"[0].status[0]: expected a status such as 204, or a range of them such as "200-299""#),
+        (#""status": [200, "299-200"]"#, "[0].status[1]: expected a status"),
+        (#""status": ["200-"]"#, "[0].status[0]: expected a status"),
+        (#""status": [200], "command": ["a"]"#, "[0].status: a command has no HTTP status"),
+        (#""successes": 0"#, "[0].successes: expected a whole number from 1 to 1000"),
+        (#""descriptor": 2"#, "[0].descriptor: expected a whole number from 3 to 255"),
+        (#""descriptor": 3, "type": "liveness""#, "[0].descriptor: it is all that a check of the type startup asks"),
+        (#""descriptor": 3, "path": "/up""#, "[0].descriptor: it is all that a check of the type startup asks"),
     ])
     func `names the place of a check that cannot be asked`(members: String, message: String) throws {
         let text = "{\"healthchecks\": {\"web\": [{\(members)}]}}"

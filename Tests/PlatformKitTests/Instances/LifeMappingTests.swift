@@ -12,11 +12,13 @@ import Testing
             #"""
             {"healthchecks": {"web": [
               {"type": "startup", "command": ["./up", "it's"], "initialDelay": 10, "attempts": 20, "wait": 6, "timeout": 4},
-              {"type": "readiness", "path": "/ready", "content": "ok", "initialDelay": 5,
+              {"type": "readiness", "path": "/ready", "content": "ok", "initialDelay": 5, "successes": 2,
+               "status": [200, "401-404"],
                "httpHeaders": [{"name": "Host", "value": "a.example"}]},
               {"type": "liveness", "listening": true, "attempts": 9, "wait": 0, "timeout": 2}]},
              "formation": {"web": {"stopSignal": "QUIT", "stopGrace": 90, "singleton": true, "preStop": "./leave",
-               "postStart": "./greet", "recycle": {"after": 3600, "memory": "1G"}}}}
+               "postStart": "./greet", "recycle": {"after": 3600, "memory": "1G"},
+               "output": {"rate": "1M", "burst": "2M", "excess": "drop"}}}}
             """#)
         let spec = self.spec(life, grace: .seconds(90))
         #expect(spec.bootTimeout == .seconds(10 + 5 + 20 * 10), "attempts may take longer than the platform's time")
@@ -29,8 +31,9 @@ import Testing
         #expect(
             spec.readiness?.check
                 == .http(
-                    path: "/ready", headers: ["Host": "a.example"], expectedStatus: .successOrRedirect, host: nil,
-                    bodyContains: "ok"))
+                    path: "/ready", headers: ["Host": "a.example"], expectedStatus: StatusSet(200..<201, 401..<405),
+                    host: nil, bodyContains: "ok"))
+        #expect(spec.readiness?.successThreshold == 2 && spec.liveness?.successThreshold == 1)
         #expect(spec.liveness?.check == .tcp)
         #expect(spec.liveness?.failureThreshold == 9 && spec.liveness?.interval == .seconds(1))
         #expect(spec.stop == StopPolicy(signal: 3, grace: .seconds(90)))
@@ -38,11 +41,23 @@ import Testing
         #expect(spec.recycling == RecyclePolicy(maxAge: .seconds(3600), memoryBytes: 1 << 30))
         #expect(spec.preStop?.arguments.last == "./leave" && spec.preStop?.timeout == .seconds(90))
         #expect(spec.postStart?.arguments.last == "./greet")
+        #expect(spec.output == OutputPolicy(bytesPerSecond: 1 << 20, burstBytes: 2 << 20, excess: .drop))
+    }
+
+    @Test func `an instance may tell by a descriptor that it has started up, and no port is asked for that`() throws {
+        let manifest = #"{"healthchecks": {"worker": [{"descriptor": 3, "attempts": 60}]}}"#
+        let life = try self.life("worker", manifest)
+        #expect(!life.asksPort)
+        let spec = self.spec(life, grace: .seconds(30))
+        #expect(spec.startup == .notification(descriptor: 3))
+        #expect(spec.bootTimeout == .seconds(60 * 10))
+        #expect(spec.output == OutputPolicy())
     }
 
     @Test func `nothing said is a terminate signal, the platform's times, and no question`() throws {
         let spec = self.spec(try self.life("worker", "{}"), grace: .seconds(30))
         #expect(spec.startup == nil && spec.readiness == nil && spec.liveness == nil && spec.recycling == nil)
+        #expect(spec.output == OutputPolicy())
         #expect(spec.bootTimeout == .seconds(60) && spec.stop == StopPolicy() && spec.singleton == nil)
     }
 

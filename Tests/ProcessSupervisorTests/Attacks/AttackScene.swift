@@ -13,8 +13,9 @@ import TestSupport
 /// Where attacks take place: the platform's data with two applications' slugs in it, a victim, and listeners.
 ///
 /// An attack's environment has `TREE`, `VICTIM_TREE` and `DATA`, paths on the host; `VICTIM_PID` and `HOST_PID`;
-/// `VICTIM_MARK`, which is in the victim's command line, and `VICTIM_SECRET`, which is in its environment; `ADMIN_PORT` and
-/// `ABSTRACT`, the port and the name of something that listens.
+/// `VICTIM_MARK`, which is in the victim's command line, and `VICTIM_SECRET`, which is in its environment; `ADMIN_PORT`, on
+/// the host's loopback, `OPEN_PORT`, on all of the host's addresses, and `ABSTRACT`, the ports and the name of something that
+/// listens; `HOST_ADDRESS`, where the host is found; `VICTIM_HOST` and `VICTIM_PORT`, where the victim listens.
 struct AttackScene: Sendable {
     let supervisor: Supervisor
     let output: RecordingOutputHandler
@@ -37,13 +38,16 @@ struct AttackScene: Sendable {
             try Self.write("secret", to: root.appending("slugs/victim/secret"), mode: [.ownerReadWrite, .otherRead])
             try Self.write(
                 "#!/bin/sh", to: root.appending("slugs/attacker/program"), mode: [.ownerReadWrite, .otherRead])
-            let (admin, port) = try Self.listenOnLoopback()
+            let (admin, port) = try Self.listen(on: .loopback)
+            let (open, openPort) = try Self.listen(on: IPv4Address(0))
             let abstract = "slipway-attack-\(getpid())-\(UInt32.random(in: 0 ... .max))"
             let listeners = [
-                admin, try Self.listen(atUnix: [0] + Array(abstract.utf8)),
+                admin, open, try Self.listen(atUnix: [0] + Array(abstract.utf8)),
                 try Self.listen(atUnix: Array(root.appending("data/socket").string.utf8)),
             ]
-            let policy = SandboxPolicy(temporaryBytes: 1 << 20, homeBytes: 1 << 20, sharedMemoryBytes: 1 << 20)
+            var policy = SandboxPolicy(temporaryBytes: 1 << 20, homeBytes: 1 << 20, sharedMemoryBytes: 1 << 20)
+            let network = InstanceNetwork()
+            if attacker.hasOwnNetwork { policy.network = .own(network) }
             let runtime = OCIRuntime(directory: root.appending("containers"))
             let launcher: any Launcher =
                 if attacker.isSandboxed {
@@ -56,7 +60,13 @@ struct AttackScene: Sendable {
             let output = RecordingOutputHandler()
             try await withSupervisor(in: root, launcher: launcher, output: output) { supervisor in
                 var victim = InstanceSpec.shell(
-                    "victim", "echo up; exec sleep \(Self.mark)", in: root.appending("slugs/victim"))
+                    "victim",
+                    """
+                    exec python3 -c "import os, signal, socket
+                    listener = socket.create_server(('', int(os.environ['PORT'])))
+                    print('up', flush=True)
+                    signal.pause()" \(Self.mark)
+                    """, in: root.appending("slugs/victim"), port: .allocate)
                 victim.process.environment["VICTIM_SECRET"] = Self.secret
                 victim.process.user = attacker.hasOwnUser ? UserSpec(uid: 65501, gid: 65501) : nil
                 let status = try await supervisor.start(victim)
@@ -68,6 +78,9 @@ struct AttackScene: Sendable {
                     "VICTIM_PID": String(status.pid ?? 0), "HOST_PID": String(getpid()), "VICTIM_MARK": Self.mark,
                     // Not to be found in the attacker's own environment.
                     "REST_OF_SECRET": String(Self.secret.dropFirst(3)), "ADMIN_PORT": String(port),
+                    "OPEN_PORT": String(openPort), "VICTIM_HOST": status.host ?? "",
+                    "VICTIM_PORT": String(status.port ?? 0),
+                    "HOST_ADDRESS": attacker.hasOwnNetwork ? network.hostAddress ?? "" : "127.0.0.1",
                     "ABSTRACT": abstract, "HOST_NULL": try Self.identity(of: "/dev/null"),
                 ]
                 try await body(
@@ -117,11 +130,11 @@ struct AttackScene: Sendable {
         try file.closeAfter { _ = try file.writeAll(text.utf8) }
     }
 
-    private static func listenOnLoopback() throws -> (Descriptor, UInt16) {
+    private static func listen(on host: IPv4Address) throws -> (Descriptor, UInt16) {
         let listener = Descriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = host.number.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         try withUnsafeMutablePointer(to: &address) { pointer in
             try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in

@@ -10,10 +10,12 @@ struct IsolationAttack: Sendable, CustomStringConvertible {
         case sandboxUser = "sandbox, a user of its own"
         case container = "OCI, as the host's user"
         case containerUser = "OCI, a user of its own"
+        case ownNetwork = "sandbox, a user and a network of its own"
 
         var description: String { self.rawValue }
-        var hasOwnUser: Bool { self == .ownUser || self == .sandboxUser || self == .containerUser }
-        var isSandboxed: Bool { self == .sandbox || self == .sandboxUser }
+        var hasOwnUser: Bool { ![.hostUser, .sandbox, .container].contains(self) }
+        var isSandboxed: Bool { self == .sandbox || self == .sandboxUser || self == .ownNetwork }
+        var hasOwnNetwork: Bool { self == .ownNetwork }
         var isInContainer: Bool { self == .container || self == .containerUser }
     }
 
@@ -131,10 +133,30 @@ extension IsolationAttack {
                 "sys.exit(1 if os.waitpid(pid, 0)[1] else 0)")),
     ]
 
+    private static let inSharedNetwork = Set(Attacker.allCases.filter { !$0.hasOwnNetwork })
+
     static let onNetwork: [Self] = [
         Self(
-            "connect to the platform's administration", succeeds: Set(Attacker.allCases),
-            Self.python("socket.create_connection(('127.0.0.1', int(os.environ['ADMIN_PORT'])), 5)")),
+            "connect to the platform's administration", succeeds: Self.inSharedNetwork,
+            Self.python(
+                "for host in ['127.0.0.1', os.environ['HOST_ADDRESS']]:",
+                "    try: sys.exit(socket.create_connection((host, int(os.environ['ADMIN_PORT'])), 5) is None)",
+                "    except OSError as error: print(host, error)",
+                "sys.exit(1)")),
+        Self(
+            "connect to another instance past the router", succeeds: Self.inSharedNetwork,
+            Self.python(
+                "socket.create_connection((os.environ['VICTIM_HOST'], int(os.environ['VICTIM_PORT'])), 2)")),
+        Self(
+            "connect to what listens on every address of the machine", succeeds: Set(Attacker.allCases),
+            Self.python("socket.create_connection((os.environ['HOST_ADDRESS'], int(os.environ['OPEN_PORT'])), 5)")),
+        Self(
+            "listen to others' packets, or make its own",
+            Self.python(
+                "for family, kind in [(socket.AF_INET, 6), (socket.AF_PACKET, 0x300)]:",
+                "    try: sys.exit(socket.socket(family, socket.SOCK_RAW, kind) is None)",
+                "    except OSError as error: print(error)",
+                "sys.exit(1)")),
         Self(
             "connect to another's Unix socket", succeeds: [.hostUser],
             Self.python("socket.socket(socket.AF_UNIX).connect(os.environ['DATA'] + '/socket')")),

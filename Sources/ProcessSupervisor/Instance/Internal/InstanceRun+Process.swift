@@ -77,8 +77,11 @@ extension InstanceRun {
     // MARK: Ports
 
     private func takePort() throws(SupervisorError) -> Int? {
+        let isAlone = self.surroundings.launcher.givesAddresses
         switch self.spec.port {
         case nil: return nil
+        case .fixed(let port) where isAlone: return port
+        case .allocate where isAlone: return self.surroundings.configuration.portRange.lowerBound
         case .fixed(let port):
             // Who else listens there would get this instance's requests, and answer its probes.
             guard slipway_port_is_free(UInt16(port)) != 0 else {

@@ -32,7 +32,7 @@ extension InstanceRun {
         let driver = self.driver
         let clock = self.surroundings.clock
         let commands = self.commandRunner(output: .discard)
-        let prober = Prober(probe: probe, port: self.port, clock: clock) {
+        let prober = Prober(probe: probe, host: self.process?.host, port: self.port, clock: clock) {
             (arguments) async throws(SupervisorError) -> ExitStatus in try await commands(arguments)
         }
         let longest = booting ? min(probe.bootInterval, probe.interval) : probe.interval

@@ -132,6 +132,7 @@ struct InstanceRun {
             status.state = machine.publicState
             status.pid = process?.pid
             status.port = process == nil ? nil : port
+            status.host = port == nil ? nil : process?.host
             status.startedAt = process == nil ? nil : startedAt.date
             status.restarts = machine.restarts
             status.lastExit = machine.lastExit

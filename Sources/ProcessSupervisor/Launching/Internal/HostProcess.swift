@@ -19,13 +19,15 @@ final class HostProcess: ProcessHandle {
     private let scanner: ProcessScanner
     /// The sandbox that is its own, if it has one.
     private let sandbox: HeldSandbox
+    /// The network that is its own, if it has one.
+    private let network: HeldNetwork?
     private let exit = Mutex(ExitStatus?.none)
     /// Reading about many processes blocks for milliseconds; it does so here and not on the shared threads of Swift tasks.
     private static let scans = DispatchQueue(label: "slipway.process-supervisor.scans", attributes: .concurrent)
 
     init(
         tree: ProcessTree, group: ControlGroup?, pidfd: Descriptor, registry: OrphanRegistry,
-        scanner: ProcessScanner, sandbox: HeldSandbox
+        scanner: ProcessScanner, sandbox: HeldSandbox, network: HeldNetwork?
     ) {
         self.tree = tree
         self.group = group
@@ -33,6 +35,7 @@ final class HostProcess: ProcessHandle {
         self.registry = registry
         self.scanner = scanner
         self.sandbox = sandbox
+        self.network = network
         registry.add(tree)
         sandbox.owner?.add(tree.startID, pidfd)
     }
@@ -129,6 +132,7 @@ final class HostProcess: ProcessHandle {
             initProcess.signal(SIGKILL)
             self.registry.reapLater(initProcess)
         }
+        self.network?.retire()
         self.group?.retire()
     }
 

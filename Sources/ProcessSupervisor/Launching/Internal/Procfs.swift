@@ -87,10 +87,10 @@ package enum Procfs {
         return Int32(String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).last ?? "")
     }
 
-    /// Whether a process is in the same namespace of processes as this one, and not in a sandbox.
-    static func sharesProcesses(with pid: Int32) -> Bool {
+    /// Whether a process is in the same namespace of a kind, `pid` or `net`, as this one.
+    static func shares(_ namespace: String, with pid: Int32) -> Bool {
         var (other, own) = (stat(), stat())
-        return stat("/proc/\(pid)/ns/pid", &other) == 0 && stat("/proc/self/ns/pid", &own) == 0
+        return stat("/proc/\(pid)/ns/\(namespace)", &other) == 0 && stat("/proc/self/ns/\(namespace)", &own) == 0
             && other.st_ino == own.st_ino && other.st_dev == own.st_dev
     }
 

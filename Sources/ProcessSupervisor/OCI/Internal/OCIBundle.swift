@@ -49,10 +49,13 @@ struct OCIBundle: Sendable {
             }
         case .tree:
             if mount.target.hasPrefix("/dev/"), mount.flags.contains(.devices) { return }
-            if mount.flags.contains(.optional), host.inspect(FilePath(mount.source)) == .missing { return }
-            var options = ["rbind", "rprivate", "nosuid", "rnosuid", "nodev", "rnodev"]
-            if mount.flags.contains(.readOnly) { options += ["ro", "rro"] }
-            if mount.flags.contains(.noPrograms) { options += ["noexec", "rnoexec"] }
+            let kind = host.inspect(FilePath(mount.source))
+            if mount.flags.contains(.optional), kind == .missing { return }
+            var options = ["rprivate", "nosuid", "nodev"]
+            if mount.flags.contains(.readOnly) { options.append("ro") }
+            if mount.flags.contains(.noPrograms) { options.append("noexec") }
+            // Beneath a file nothing is mounted, and crun 1.8 takes whatever is to be set for all of a tree as a directory.
+            options += kind == .file ? ["bind"] : options.dropFirst().map { "r\($0)" } + ["rbind"]
             self.specification.mounts.append(
                 .init(destination: mount.target, type: "bind", source: mount.source, options: options))
         case .mask:
@@ -71,6 +74,11 @@ struct OCIBundle: Sendable {
             self.specification.mounts.append(
                 .init(destination: mount.target, type: mount.source, source: mount.source, options: options))
         }
+    }
+
+    /// The container is made in a network that there is, by the path of its namespace.
+    mutating func goIntoNetwork(_ path: String) {
+        self.specification.linux.namespaces.append(.init(type: "network", path: path))
     }
 
     /// Writes it into a directory, which is made.

@@ -34,7 +34,11 @@ final class OCIContainers: Sendable {
     private func bundle(of startID: String) -> FilePath { self.bundles.appending(startID) }
 
     /// Makes a container in which nobody is but its first process. Throws `launchFailed`, and then nothing of it is left.
-    func make(for startID: String, _ plan: SandboxPlan, owner: UserSpec) async throws(SupervisorError) -> HeldProcess {
+    ///
+    /// - Parameter network: The namespace that it is made in; nil: the host's.
+    func make(
+        for startID: String, _ plan: SandboxPlan, owner: UserSpec, network: Descriptor? = nil
+    ) async throws(SupervisorError) -> HeldProcess {
         guard geteuid() == 0 else {
             throw SupervisorError(
                 code: .launchFailed,
@@ -42,7 +46,10 @@ final class OCIContainers: Sendable {
         }
         let directory = self.bundle(of: startID)
         do throws(SupervisorError) {
-            try OCIBundle(plan, startID: startID, user: owner, host: self.host).write(to: directory)
+            var bundle = OCIBundle(plan, startID: startID, user: owner, host: self.host)
+            if let network { bundle.goIntoNetwork("/proc/\(getpid())/fd/\(network.rawValue)") }
+            try bundle.write(to: directory)
+            defer { withExtendedLifetime(network) {} }
             let number = directory.appending("pid")
             try await self.call(
                 ["run", "--detach", "--pid-file", number.string, "--bundle", directory.string, startID],

@@ -47,7 +47,11 @@ struct OCISpecification: Encodable, Sendable, Hashable {
         var options: [String]
     }
 
-    struct Namespace: Encodable, Sendable, Hashable { var type: String }
+    struct Namespace: Encodable, Sendable, Hashable {
+        var type: String
+        /// One that there is; nil: a new one.
+        var path: String?
+    }
 
     struct Linux: Encodable, Sendable, Hashable {
         /// Those that an instance goes into (`slipway_sandbox_namespaces`).

@@ -10,6 +10,8 @@ import SystemPackage
 /// Asks one question once.
 struct Prober: Sendable {
     var probe: Probe
+    /// The instance's address; nil: 127.0.0.1.
+    var host: String?
     var port: Int?
     var clock: any Clock<Duration>
     /// Runs a command in the instance's surroundings and returns how it ended; ends it when cancelled.
@@ -66,7 +68,8 @@ struct Prober: Sendable {
                 ? ProbeFailure(detail: "connection refused on port \(port)")
                 : ProbeFailure(detail: "cannot connect to port \(port): \(describe(errno: error))")
         }
-        let socket = slipway_connect_loopback(port)
+        let host = self.host.flatMap { IPv4Address($0) } ?? .loopback
+        let socket = slipway_connect(host.number, port)
         guard socket >= 0 else { throw failure(errno) }
         let connection = Descriptor(owning: socket)
         await connection.wait(for: .writable)

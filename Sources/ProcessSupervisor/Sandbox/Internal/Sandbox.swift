@@ -13,6 +13,8 @@ final class Sandbox: Sendable {
     let policy: SandboxPolicy
     /// What makes them; nil: this package's own code, together with the first process.
     private let containers: OCIContainers?
+    /// What makes networks; nil: they share the host's.
+    private let networks: Networks?
     private let host: HostFiles
     /// Without rights, namespaces are made in a user namespace, in which there is but the host's own user.
     private let hasUserNamespace: Bool
@@ -22,6 +24,7 @@ final class Sandbox: Sendable {
     init(policy: SandboxPolicy, containers: OCIContainers? = nil, host: HostFiles = .real) {
         self.policy = policy
         self.containers = containers
+        if case .own(let network) = policy.network { self.networks = Networks(network) } else { self.networks = nil }
         self.host = host
         self.hasUserNamespace = geteuid() != 0
     }
@@ -53,19 +56,38 @@ final class Sandbox: Sendable {
             startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace)
     }
 
-    /// Makes the container, where that is another's to do. Throws `launchFailed`.
+    /// Whether each instance has an address of its own.
+    var givesAddresses: Bool { self.networks != nil }
+
+    /// Called once, before anything is made. Throws `launchFailed`.
+    func prepare() throws(SupervisorError) { try self.networks?.prepare() }
+
+    /// Makes the network, and the container where that is another's to do. Throws `launchFailed`.
     func open(_ place: Place) async throws(SupervisorError) -> Place {
-        guard let containers, place.joined == nil else { return place }
+        guard place.joined == nil else { return place }
         var place = place
-        let container = try await containers.make(for: place.startID, place.plan, owner: place.owner)
-        place.container = container
-        place.joined = container.pidfd
+        if let networks {
+            let made = try await blocking { () throws(SupervisorError) in try networks.make() }
+            place.network = made.network
+            place.namespace = made.namespace
+        }
+        guard let containers else { return place }
+        do throws(SupervisorError) {
+            let container = try await containers.make(
+                for: place.startID, place.plan, owner: place.owner, network: place.namespace)
+            place.container = container
+            place.joined = container.pidfd
+        } catch {
+            place.network?.retire()
+            throw error
+        }
         return place
     }
 
-    /// Ends a container in which nothing could be started.
+    /// Ends a container in which nothing could be started, and its network.
     func discard(_ place: Place) async {
         if place.container != nil { await self.containers?.end(place.startID) }
+        place.network?.retire()
     }
 }
 
@@ -98,7 +120,7 @@ struct HeldSandbox: Sendable {
         }
         if let pid {
             // Of a host that had no sandboxes there is none to be looked for.
-            if Procfs.sharesProcesses(with: pid) {
+            if Procfs.shares("pid", with: pid) {
                 self.initProcess = nil
                 return
             }
@@ -121,6 +143,9 @@ extension Sandbox {
         fileprivate(set) var joined: Descriptor?
         /// The first process of a container that was made for it.
         fileprivate(set) var container: HeldProcess?
+        /// The network that was made for it, and what it goes there by.
+        fileprivate(set) var network: HeldNetwork?
+        fileprivate(set) var namespace: Descriptor?
         let hasUserNamespace: Bool
 
         func shows(_ path: FilePath) -> Bool { self.plan.shows(path) }
@@ -140,6 +165,7 @@ extension Sandbox {
                     return mounts.withUnsafeBufferPointer { mounts in
                         var options = slipway_sandbox()
                         options.joined = self.joined?.rawValue ?? -1
+                        options.network = self.namespace?.rawValue ?? -1
                         options.has_user_namespace = self.hasUserNamespace ? 1 : 0
                         options.namespaces = slipway_sandbox_namespaces
                         options.user_map = UnsafePointer(strings[0])
@@ -149,7 +175,7 @@ extension Sandbox {
                         options.init_argv = arguments
                         options.init_brand = slipway_limit(
                             resource: slipway_limit_resident, value: ProcessTree.brand(ofSandbox: self.startID))
-                        defer { withExtendedLifetime(self.joined) {} }
+                        defer { withExtendedLifetime((self.joined, self.namespace)) {} }
                         return body(&options)
                     }
                 }
