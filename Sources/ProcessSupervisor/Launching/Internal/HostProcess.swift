@@ -9,8 +9,14 @@ import SystemPackage
     import Musl
 #endif
 
+/// A process whose end can be told without a task that waits for it.
+protocol ExitWatching: ProcessHandle {
+    /// Calls a function when the main process has ended, once it is armed; then `waitForExit()` returns at once.
+    func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch
+}
+
 /// A process on this host, held by a pidfd.
-final class HostProcess: ProcessHandle {
+final class HostProcess: ExitWatching {
     let tree: ProcessTree
     /// What holds it as a whole; nil where there are no control groups.
     private let group: ControlGroup?
@@ -36,6 +42,8 @@ final class HostProcess: ProcessHandle {
         registry.add(tree)
         sandbox.owner?.add(tree.startID, pidfd)
     }
+
+    func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch { ReadWatch(self.pidfd, body: body) }
 
     func waitForExit() async -> ExitStatus {
         await self.pidfd.wait(for: .readable)
