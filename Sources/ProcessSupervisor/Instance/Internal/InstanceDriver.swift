@@ -79,6 +79,8 @@ final class InstanceDriver: Sendable {
         var handle: any ProcessHandle
         var startID: String
         var memory = MemoryWatch()
+        /// At the last look.
+        var activity: GroupActivity?
     }
 
     private struct Visible {
@@ -156,9 +158,9 @@ final class InstanceDriver: Sendable {
                 return nil
             }
             if let run = mailbox.run { return (message, run) }
-            var (restarts, attempts) = (0, 0)
-            if case .open(.adopt(let record, _)) = message { (restarts, attempts) = (record.restarts, record.attempts) }
-            let run = InstanceRun(driver: self, restarts: restarts, attempts: attempts)
+            var former: InstanceRecord?
+            if case .open(.adopt(let record, _)) = message { former = record }
+            let run = InstanceRun(driver: self, former: former)
             mailbox.run = run
             return (message, run)
         }
@@ -192,12 +194,18 @@ final class InstanceDriver: Sendable {
 
     /// Looks at what it uses, and tells the run when that is news.
     func lookAtUsage() {
-        guard let watched = self.visible.withLock({ $0.watched }), let usage = watched.handle.usage() else { return }
+        guard let watched = self.visible.withLock({ $0.watched }) else { return }
+        let activity = (watched.handle as? any ActivityTelling)?.activity()
+        if let activity, activity == watched.activity { return }
+        guard let usage = watched.handle.usage() else { return }
         let (limits, recycled) = (self.spec.process.limits, self.spec.recycling?.memoryBytes)
         let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
             guard visible.watched?.startID == watched.startID else { return nil }
             visible.status.usage = usage
-            return visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
+            let finding = visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
+            // What was found may have to be found again, though nothing has changed: while it boots it is not recycled.
+            visible.watched?.activity = finding == nil ? activity : nil
+            return finding
         }
         if let finding { self.send(.memory(finding, startID: watched.startID)) }
     }

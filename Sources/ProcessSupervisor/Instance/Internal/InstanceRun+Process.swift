@@ -135,7 +135,8 @@ extension InstanceRun {
             pid: self.process?.pid, startTime: self.process?.startTime, port: self.port,
             startedAt: self.startedAt.date, restarts: self.machine.restarts, attempts: self.machine.attempts,
             wasReady: isKnown && self.machine.wasReady,
-            hasStartedUp: isKnown && self.machine.hasStartedUp)
+            hasStartedUp: isKnown && self.machine.hasStartedUp, lastExit: self.machine.lastExit,
+            lastEnd: self.machine.lastEnd)
         let records = self.surroundings.records
         try await blocking { () throws(SupervisorError) in try records.save(record) }
     }

@@ -42,12 +42,15 @@ actor InstanceRun {
     nonisolated var spec: InstanceSpec { self.driver.spec }
     nonisolated var surroundings: InstanceSurroundings { self.driver.surroundings }
 
-    init(driver: InstanceDriver, restarts: Int = 0, attempts: Int = 0) {
+    /// - Parameter former: What a former host has recorded of it.
+    init(driver: InstanceDriver, former: InstanceRecord?) {
         self.driver = driver
         let pacing = driver.surroundings.pacing
         self.machine = InstanceMachine(
-            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts,
-            pace: { pacing.delay($0) })
+            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: former?.restarts ?? 0,
+            attempts: former?.attempts ?? 0, pace: { pacing.delay($0) })
+        self.machine.lastExit = former?.lastExit
+        self.machine.lastEnd = former?.lastEnd
     }
 
     /// What an instance has come to.
@@ -124,6 +127,12 @@ actor InstanceRun {
                 actions.removeAll { $0 == .record }
             }
             self.publishStatus()
+            if actions.contains(.kill), actions.contains(.awaitTree) {
+                // One look at all processes serves both.
+                actions.removeAll { $0 == .kill }
+                self.startOnProcess(.tree, finding: .treeGone) { await $0.killTree() }
+                actions.removeAll { $0 == .awaitTree }
+            }
             for action in actions { await self.perform(action) }
             self.publishStatus()
         }

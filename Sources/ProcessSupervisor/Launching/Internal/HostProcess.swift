@@ -15,8 +15,14 @@ protocol ExitWatching: ProcessHandle {
     func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch
 }
 
+/// A process of which it can be told with little effort that its use has not changed.
+protocol ActivityTelling: ProcessHandle {
+    /// Another value means that its use has changed. Nil: nobody knows.
+    func activity() -> GroupActivity?
+}
+
 /// A process on this host, held by a pidfd.
-final class HostProcess: ExitWatching {
+final class HostProcess: ExitWatching, ActivityTelling {
     let tree: ProcessTree
     /// What holds it as a whole; nil where there are no control groups.
     private let group: ControlGroup?
@@ -76,6 +82,7 @@ final class HostProcess: ExitWatching {
     }
 
     func usage() -> InstanceUsage? { self.group?.usage() }
+    func activity() -> GroupActivity? { self.group?.activity() }
 
     func signal(_ signal: Int32) async {
         for process in await self.living() { process.signal(signal) }
