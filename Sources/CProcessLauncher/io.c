@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,6 +95,16 @@ int slipway_try_lock(int descriptor) {
         if (errno != EINTR) return errno;
     }
     return 0;
+}
+
+// Of Linux 3.15; glibc has it since 2.28, musl not at all.
+#ifndef RENAME_EXCHANGE
+#define RENAME_EXCHANGE (1 << 1)
+#endif
+
+int slipway_replace(const char *file, const char *place) {
+    if (syscall(SYS_renameat2, AT_FDCWD, file, AT_FDCWD, place, RENAME_EXCHANGE) == 0) return 0;
+    return rename(file, place) == 0 ? 0 : errno;
 }
 
 int slipway_pipe(int ends[2], int non_blocking) {

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -187,20 +188,37 @@ static int wait_for_end(int reading) {
     return outcome > 0;
 }
 
+// A child has every descriptor of this process until it executes, and the end of a pipe is the end of all who have it. So a
+// pipe that a child is waited for with is made, handed on and closed while no other child is born or has yet to execute.
+// Descriptors are the process's, and so is this lock.
+static pthread_rwlock_t births = PTHREAD_RWLOCK_INITIALIZER;
+
 // Begins the child and returns when it has executed, or failed. As a rule it borrows this process's memory, for which this
 // thread stands still: nothing is copied. Not so when others could get at it: whoever stopped it would stop this thread, and
 // a kill of the instance around it for its memory would be one of all that share the child's. -1 and errno on failure.
 static pid_t begin(struct child_context *context, int (*body)(void *), char *stack, int *pidfd) {
     if (!context->options->is_exposed) {
         context->sharing = CLONE_VM | CLONE_VFORK;
-        return clone(body, stack, context->sharing | CLONE_PIDFD | SIGCHLD, context, pidfd);
+        pthread_rwlock_rdlock(&births);
+        pid_t pid = clone(body, stack, context->sharing | CLONE_PIDFD | SIGCHLD, context, pidfd);
+        int error = errno;
+        pthread_rwlock_unlock(&births);
+        errno = error;
+        return pid;
     }
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
     context->sharing = 0;
+    pthread_rwlock_wrlock(&births);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        int error = errno;
+        pthread_rwlock_unlock(&births);
+        errno = error;
+        return -1;
+    }
     pid_t pid = clone(body, stack, CLONE_PIDFD | SIGCHLD, context, pidfd);
     int error = errno;
     close(ends[1]);
+    pthread_rwlock_unlock(&births);
     if (pid > 0 && !wait_for_end(ends[0])) {
         // Nothing stands in the way of this signal, and with it all of them let go of the pipe.
         kill(pid, SIGKILL);

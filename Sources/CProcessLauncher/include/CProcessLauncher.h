@@ -188,6 +188,10 @@ int slipway_port_is_free(uint16_t port);
 /// Takes the exclusive lock of an open file without waiting. Returns 0 or an errno (EWOULDBLOCK: somebody has it).
 int slipway_try_lock(int descriptor);
 
+/// Puts the first file in the place of the second, which takes the first one's if it exists and the file system can do
+/// that; else it is gone. Returns 0 or an errno.
+int slipway_replace(const char *file, const char *place);
+
 /// pipe2(2), close-on-exec; `ends[non_blocking]` does not block, the other does. Returns 0 or an errno.
 int slipway_pipe(int ends[2], int non_blocking);
 

@@ -4,6 +4,12 @@
     import Musl
 #endif
 
+/// How much memory a group has, and how much time it has had, in the kernel's own numbers.
+struct GroupActivity: Sendable, Hashable {
+    var memory: Int
+    var time: Int
+}
+
 /// The control group of one start: one directory in each hierarchy that is used.
 struct ControlGroup: Sendable {
     let owner: ControlGroups
@@ -129,16 +135,23 @@ struct ControlGroup: Sendable {
         usage.memoryKills = self.memoryKills
         usage.processes = self.read(.processes) { _ in "pids.current" }.flatMap { GroupReading.number($0) }
         if let place = self.place(of: .accounting) {
+            let text = self.read(.accounting, GroupReading.time) ?? ""
             switch place.version {
             case .two:
-                let text = self.read(.accounting) { _ in "cpu.stat" } ?? ""
                 usage.cpuTime = GroupReading.value(of: "usage_usec", in: text).map { .microseconds($0) }
             case .one:
-                let text = self.read(.accounting) { _ in "cpuacct.usage" } ?? ""
                 usage.cpuTime = GroupReading.number(text).map { .nanoseconds($0) }
             }
         }
         return usage
+    }
+
+    /// What changes whenever it does anything: of who is idle, that is all there is to read. Nil: it has to be looked at.
+    func activity() -> GroupActivity? {
+        guard let memory = self.path(.memory, GroupReading.currentMemory).flatMap({ GroupFiles.firstNumber($0) }),
+            let time = self.path(.accounting, GroupReading.time).flatMap({ GroupFiles.firstNumber($0) })
+        else { return nil }
+        return GroupActivity(memory: memory, time: time)
     }
 
     /// How many of its processes the kernel has killed for their memory.

@@ -3,6 +3,12 @@ import Dispatch
 import Synchronization
 package import SystemPackage
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Owns an open descriptor, closes it, and waits for it without a thread.
 package final class Descriptor: Sendable {
     /// What to wait for.
@@ -11,7 +17,7 @@ package final class Descriptor: Sendable {
     package let file: FileDescriptor
     package var rawValue: Int32 { self.file.rawValue }
 
-    private static let queue = DispatchQueue(label: "slipway.process-supervisor.descriptors")
+    static let queue = DispatchQueue(label: "slipway.process-supervisor.descriptors")
 
     package init(owning rawValue: Int32) { self.file = FileDescriptor(rawValue: rawValue) }
 
@@ -19,6 +25,7 @@ package final class Descriptor: Sendable {
 
     /// Returns when the descriptor is ready (or broken), or when the calling task is cancelled.
     package func wait(for direction: Direction) async {
+        if self.isReady(for: direction) { return }
         let wait = Wait()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -43,8 +50,14 @@ package final class Descriptor: Sendable {
         }
     }
 
-    /// Sendable, because what is done with it across threads is `cancel()` alone, which libdispatch allows from any.
-    private struct Source: @unchecked Sendable {
+    private func isReady(for direction: Direction) -> Bool {
+        var entry = pollfd(fd: self.rawValue, events: Int16(direction == .readable ? POLLIN : POLLOUT), revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
+    /// Sendable, because what is done with it across threads is to activate, suspend, resume and cancel it, which
+    /// libdispatch allows from any.
+    struct Source: @unchecked Sendable {
         let source: any DispatchSourceProtocol
         init(_ source: any DispatchSourceProtocol) { self.source = source }
     }

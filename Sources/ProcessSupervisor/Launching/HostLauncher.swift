@@ -106,6 +106,9 @@ public struct HostLauncher: Launcher {
             throw error
         }
         let result: slipway_spawn_result
+        // Until the process is in the registry, or there is none.
+        self.registry.beginBirth(of: request.startID)
+        defer { self.registry.endBirth(of: request.startID) }
         do throws(SupervisorError) {
             let standardInput = request.input?.rawValue ?? input?.rawValue ?? -1
             // That one may be kept from executing for a while.

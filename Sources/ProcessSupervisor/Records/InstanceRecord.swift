@@ -49,12 +49,16 @@ public struct InstanceRecord: Codable, Sendable, Hashable {
     public var wasReady: Bool
     /// Whether its present process has passed its startup check; nil: recorded by a version that had none.
     public var hasStartedUp: Bool?
+    /// How its process before this one ended; nil: there was none, or a version recorded it that did not.
+    public var lastExit: ExitStatus?
+    /// Why that ended, in words; see ``InstanceStatus/lastEnd``.
+    public var lastEnd: String?
 
     /// Makes a record.
     public init(
         spec: InstanceSpec, isOneOff: Bool = false, phase: Phase, startID: String, bootID: String, pid: Int32? = nil,
         startTime: UInt64? = nil, port: Int? = nil, startedAt: Date? = nil, restarts: Int = 0, attempts: Int = 0,
-        wasReady: Bool = false, hasStartedUp: Bool? = nil
+        wasReady: Bool = false, hasStartedUp: Bool? = nil, lastExit: ExitStatus? = nil, lastEnd: String? = nil
     ) {
         self.spec = spec
         self.isOneOff = isOneOff
@@ -69,5 +73,7 @@ public struct InstanceRecord: Codable, Sendable, Hashable {
         self.attempts = attempts
         self.wasReady = wasReady
         self.hasStartedUp = hasStartedUp
+        self.lastExit = lastExit
+        self.lastEnd = lastEnd
     }
 }

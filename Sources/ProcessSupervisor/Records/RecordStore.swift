@@ -1,3 +1,4 @@
+import CProcessLauncher
 import SystemPackage
 
 #if canImport(FoundationEssentials)
@@ -27,7 +28,8 @@ struct RecordStore: Sendable {
     enum Channel: String, CaseIterable { case output, notification }
     func path(of channel: Channel, _ id: InstanceID) -> FilePath { self.directory(of: id).appending(channel.rawValue) }
 
-    /// Writes a record so that a reader finds the old one or the new one, even after a loss of power.
+    /// Writes a record so that a reader finds the old one or the new one, even after a loss of power; which of them, is
+    /// certain then as well, but where they differ in their process alone, which is gone in that case.
     func save(_ record: InstanceRecord) throws(SupervisorError) {
         let directory = self.directory(of: record.spec.id)
         try Self.makeDirectory(directory)
@@ -48,8 +50,10 @@ struct RecordStore: Sendable {
                 _ = try file.writeAll(data)
                 if fsync(file.rawValue) != 0 { throw Errno(rawValue: errno) }
             }
-            if rename(temporary.string, directory.appending("record.json").string) != 0 { throw Errno(rawValue: errno) }
-            try Self.synchronize(directory)
+            // The old one stays, to be written over: file systems are slow to delete and make files by the thousand.
+            let error = slipway_replace(temporary.string, directory.appending("record.json").string)
+            if error != 0 { throw Errno(rawValue: error) }
+            if record.phase != .running { try Self.synchronize(directory) }
         } catch {
             throw SupervisorError(
                 code: .stateDirectory, message: "cannot write the record of \(record.spec.id) in \(directory)",
@@ -120,6 +124,7 @@ struct RecordStore: Sendable {
     }
 
     static func makeDirectory(_ path: FilePath) throws(SupervisorError) {
+        if mkdir(path.string, 0o700) == 0 || errno == EEXIST { return }
         do {
             try FileManager.default.createDirectory(
                 atPath: path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -38,7 +38,7 @@ extension Supervisor {
                 self.surroundings.records.remove(id)
                 return
             }
-            let driver = InstanceDriver(spec: record.spec, surroundings: self.surroundings)
+            let driver = self.driver(of: record.spec)
             try self.add(driver, opening: .adopt(record, process))
             _ = try? await driver.opened.value()
         } catch {

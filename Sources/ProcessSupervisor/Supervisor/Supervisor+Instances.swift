@@ -9,14 +9,14 @@ extension Supervisor {
     public func start(_ spec: InstanceSpec) async throws(SupervisorError) -> InstanceStatus {
         try spec.validate()
         try await self.adopted.value()
-        if let former = self.member(spec.id), former.driver.isDown { _ = await self.stop(spec.id) }
-        let driver = InstanceDriver(spec: spec, surroundings: self.surroundings)
-        let task = try self.add(driver, opening: .start)
+        if let former = self.driver(spec.id), former.isDown { _ = await self.stop(spec.id) }
+        let driver = self.driver(of: spec)
+        try self.add(driver, opening: .start)
         do throws(SupervisorError) {
             // Milliseconds; a caller that is cancelled meanwhile still learns whether there is a process.
             return try await driver.opened.valueInAnyCase()
         } catch {
-            _ = await task.value  // and the name is free again
+            _ = try? await driver.ended.valueInAnyCase()  // and the name is free again
             throw error
         }
     }
@@ -27,8 +27,8 @@ extension Supervisor {
     /// probe's answer and the last lines; the restart policy goes on meanwhile. Throws `notFound`, `stopped`, or
     /// `cancelled`.
     public func waitUntilReady(_ id: InstanceID) async throws(SupervisorError) {
-        guard let member = self.member(id) else { throw Self.notFound(id) }
-        try await member.driver.waitUntilReady()
+        guard let driver = self.driver(id) else { throw Self.notFound(id) }
+        try await driver.waitUntilReady()
     }
 
     /// Ends an instance and forgets it: its signal to every process, its grace, SIGKILL to whatever is left.
@@ -37,9 +37,9 @@ extension Supervisor {
     /// Concurrent calls share one stop. The cancellation of the calling task changes nothing.
     @discardableResult
     public func stop(_ id: InstanceID) async -> ExitStatus? {
-        guard let member = self.member(id) else { return nil }
-        member.driver.send(.stop)
-        return await member.task.value
+        guard let driver = self.driver(id) else { return nil }
+        driver.send(.stop)
+        return (try? await driver.ended.valueInAnyCase()) ?? nil
     }
 
     /// Ends the instance's process, if it has one, and starts a new one at once. Returns when that is executed.
@@ -47,71 +47,64 @@ extension Supervisor {
     /// Throws `notFound`, `stopped`, `bootFailed` with the system's reason when the new one cannot be executed, or
     /// `cancelled`, which does not take the restart back.
     public func restart(_ id: InstanceID) async throws(SupervisorError) {
-        guard let member = self.member(id) else { throw Self.notFound(id) }
+        guard let driver = self.driver(id) else { throw Self.notFound(id) }
         let promise = Promise<Void>()
-        member.driver.send(.restart(promise))
-        // The run may have ended between the two lines above; then nobody reads the message.
-        let watcher = Task {
-            _ = await member.task.value
-            promise.fulfil(.failure(SupervisorError(code: .stopped, message: "\(id) was stopped")))
-        }
-        defer { watcher.cancel() }
+        driver.send(.restart(promise))
         try await promise.value()
     }
 
     /// The instance as it is now; nil when there is none.
-    public func status(of id: InstanceID) -> InstanceStatus? { self.member(id)?.driver.status }
+    public func status(of id: InstanceID) -> InstanceStatus? { self.driver(id)?.status }
 
     /// What an instance uses at this moment; nil when there is none, it has no process, or the launcher does not count.
-    public func usage(of id: InstanceID) -> InstanceUsage? { self.member(id)?.driver.usage() }
+    public func usage(of id: InstanceID) -> InstanceUsage? { self.driver(id)?.usage() }
 
     /// All instances as they are now, sorted by name.
     public func statuses() -> [InstanceStatus] {
-        self.state.withLock { $0.instances.values.map(\.driver) }.map(\.status)
+        self.state.withLock { Array($0.instances.values) }.map(\.status)
             .sorted { $0.id.rawValue < $1.id.rawValue }
     }
 
     /// The specification that an instance was started with; nil when there is none.
-    public func spec(of id: InstanceID) -> InstanceSpec? { self.member(id)?.driver.spec }
+    public func spec(of id: InstanceID) -> InstanceSpec? { self.driver(id)?.spec }
 
     /// The last lines that an instance wrote, the oldest first.
     public func recentOutput(of id: InstanceID) -> [String] {
-        self.member(id)?.driver.recentOutput(self.configuration.recentLines) ?? []
+        self.driver(id)?.recentOutput(self.configuration.recentLines) ?? []
     }
 
-    private func member(_ id: InstanceID) -> Member? { self.state.withLock { $0.instances[id] } }
+    private func driver(_ id: InstanceID) -> InstanceDriver? { self.state.withLock { $0.instances[id] } }
 
     static func notFound(_ id: InstanceID) -> SupervisorError {
         SupervisorError(code: .notFound, message: "there is no instance \(id)")
     }
 
-    /// Puts an instance into the table and starts its life.
-    @discardableResult
-    func add(
-        _ driver: InstanceDriver, opening: InstanceRun.Opening
-    ) throws(SupervisorError) -> Task<ExitStatus?, Never> {
-        let id = driver.spec.id
-        let result = self.state.withLock { state -> Result<Task<ExitStatus?, Never>, SupervisorError> in
-            if let error = self.refusal(of: id, in: state) { return .failure(error) }
-            if let error = Self.refusal(ofSingleton: driver.spec, in: state) { return .failure(error) }
-            // Not a child of the caller: it lives until it is stopped, and `run()` waits for it.
-            let task = Task {
-                let status = await InstanceRun.run(driver, opening: opening)
-                self.state.withLock { state in
-                    if state.instances[id]?.driver === driver { state.instances[id] = nil }
-                }
-                return status
+    /// A new instance, which goes out of the table by itself.
+    func driver(of spec: InstanceSpec) -> InstanceDriver {
+        InstanceDriver(spec: spec, surroundings: self.surroundings) { driver in
+            self.state.withLock { state in
+                if state.instances[driver.spec.id] === driver { state.instances[driver.spec.id] = nil }
             }
-            state.instances[id] = Member(driver: driver, task: task)
-            return .success(task)
         }
-        return try result.get()
+    }
+
+    /// Puts an instance into the table and starts its life, which lasts until it is stopped; `run()` waits for that.
+    func add(_ driver: InstanceDriver, opening: InstanceRun.Opening) throws(SupervisorError) {
+        let id = driver.spec.id
+        let error = self.state.withLock { state -> SupervisorError? in
+            if let error = self.refusal(of: id, in: state) { return error }
+            if let error = Self.refusal(ofSingleton: driver.spec, in: state) { return error }
+            state.instances[id] = driver
+            return nil
+        }
+        if let error { throw error }
+        driver.open(opening)
     }
 
     /// Why this one would be a second where one is allowed. Also one that is down counts: it can be restarted.
     private static func refusal(ofSingleton spec: InstanceSpec, in state: State) -> SupervisorError? {
         guard let singleton = spec.singleton,
-            let other = state.instances.values.first(where: { $0.driver.spec.singleton == singleton })?.driver
+            let other = state.instances.values.first(where: { $0.spec.singleton == singleton })
         else { return nil }
         return SupervisorError(
             code: .alreadyRunning,
@@ -126,7 +119,7 @@ extension Supervisor {
             return SupervisorError(code: .notRunning, message: "cannot start \(id): the supervisor has ended")
         }
         if let present = state.instances[id] {
-            let isStopping = present.driver.status.state == .stopping
+            let isStopping = present.status.state == .stopping
             return SupervisorError(
                 code: .alreadyRunning,
                 message: isStopping

@@ -10,14 +10,9 @@ import SystemPackage
 public final class Supervisor: Service, Sendable {
     enum Phase { case idle, adopting, running, stopping, ended }
 
-    struct Member {
-        var driver: InstanceDriver
-        var task: Task<ExitStatus?, Never>
-    }
-
     struct State {
         var phase = Phase.idle
-        var instances: [InstanceID: Member] = [:]
+        var instances: [InstanceID: InstanceDriver] = [:]
         var oneOffs: [InstanceID: OneOffControl] = [:]
         var leavesRunning = false
     }
@@ -51,10 +46,7 @@ public final class Supervisor: Service, Sendable {
         self.state = Mutex(State())
         self.surroundings = InstanceSurroundings(
             configuration: configuration, launcher: launcher, output: output, clock: clock, randomness: randomness,
-            records: RecordStore(stateDirectory: configuration.stateDirectory), bootID: Procfs.bootID(),
-            ports: Ports(range: configuration.portRange),
-            pacing: RestartPacing(perSecond: configuration.restartsPerSecond, clock: clock), logger: logger,
-            publish: { hub.publish($0) })
+            logger: logger, publish: { hub.publish($0) })
     }
 
     /// Takes over what a former host left, supervises until graceful shutdown or cancellation, and then ends all
@@ -138,17 +130,17 @@ public final class Supervisor: Service, Sendable {
     }
 
     private func lookAtUsages() {
-        for member in self.state.withLock({ Array($0.instances.values) }) where member.driver.wantsLooks {
-            member.driver.lookAtUsage()
+        for driver in self.state.withLock({ Array($0.instances.values) }) where driver.wantsLooks {
+            driver.lookAtUsage()
         }
     }
 
     /// Ends or abandons everything. Works in a cancelled task too: none of it is a child of it.
     private func endAll(_ behaviour: Configuration.ShutdownBehaviour) async {
-        let (members, oneOffs) = self.state.withLock { (Array($0.instances.values), Array($0.oneOffs.values)) }
-        for member in members { member.driver.send(behaviour == .stopAll ? .stop : .abandon) }
+        let (drivers, oneOffs) = self.state.withLock { (Array($0.instances.values), Array($0.oneOffs.values)) }
+        for driver in drivers { driver.send(behaviour == .stopAll ? .stop : .abandon) }
         for oneOff in oneOffs { oneOff.end(.cancelled) }
-        for member in members { _ = await member.task.value }
+        for driver in drivers { _ = try? await driver.ended.valueInAnyCase() }
         for oneOff in oneOffs { await oneOff.ended() }
     }
 }

@@ -18,6 +18,8 @@ extension Supervisor {
         public var portRange: ClosedRange<Int>
         /// Instances and one-offs at a time.
         public var maxInstances: Int
+        /// How many instances are being started or taken over at a time; the others wait. At least 1.
+        public var concurrentStarts: Int
         /// Restarts after failures in each second, of all instances together. A wait becomes as much longer as it must, also
         /// beyond its policy's ceiling: a thousand instances that fail together are not restarted together.
         public var restartsPerSecond: Int
@@ -44,6 +46,7 @@ extension Supervisor {
             stateDirectory: FilePath,
             portRange: ClosedRange<Int> = 20000...29999,
             maxInstances: Int = 1000,
+            concurrentStarts: Int = 16,
             restartsPerSecond: Int = 20,
             lineLimit: Int = 10_000,
             partialLineDelay: Duration = .milliseconds(500),
@@ -57,6 +60,7 @@ extension Supervisor {
             self.stateDirectory = stateDirectory
             self.portRange = portRange
             self.maxInstances = maxInstances
+            self.concurrentStarts = concurrentStarts
             self.restartsPerSecond = restartsPerSecond
             self.lineLimit = lineLimit
             self.partialLineDelay = partialLineDelay

@@ -11,16 +11,29 @@ enum GroupFiles {
         let descriptor = Self.open(path, O_RDONLY)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        // A list of processes has no bound of its own; four million numbers have this one.
-        while bytes.count < 32 << 20 {
-            let count = chunk.withUnsafeMutableBytes { Self.read(descriptor, $0) }
-            if count < 0 { return nil }
-            if count == 0 { break }
-            bytes += chunk[..<count]
+        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { chunk in
+            var bytes: [UInt8] = []
+            // A list of processes has no bound of its own; four million numbers have this one.
+            while bytes.count < 32 << 20 {
+                let count = Self.read(descriptor, chunk)
+                if count < 0 { return nil }
+                if count == 0 { break }
+                bytes += UnsafeRawBufferPointer(rebasing: chunk[..<count])
+            }
+            return String(decoding: bytes, as: UTF8.self)
         }
-        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The first number in a file; nil when there is none. For what is read again and again, so without a text.
+    static func firstNumber(_ path: String) -> Int? {
+        let descriptor = Self.open(path, O_RDONLY)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { chunk in
+            let count = max(Self.read(descriptor, chunk), 0)
+            let digits = chunk[..<count].drop { !(0x30...0x39).contains($0) }.prefix { (0x30...0x39).contains($0) }
+            return digits.isEmpty ? nil : digits.reduce(0) { $0 &* 10 &+ Int($1 &- 0x30) }
+        }
     }
 
     /// Writes a value in one call, as the kernel wants it. Returns 0 or an errno.

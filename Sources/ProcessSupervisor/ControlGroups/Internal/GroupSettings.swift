@@ -83,6 +83,9 @@ enum GroupReading {
         version == .two ? "memory.current" : "memory.usage_in_bytes"
     }
 
+    /// The time on the processors, which is the first number in it.
+    static func time(_ version: GroupHierarchy.Version) -> String { version == .two ? "cpu.stat" : "cpuacct.usage" }
+
     /// Version 2 has it since Linux 5.19.
     static func peakMemory(_ version: GroupHierarchy.Version) -> String {
         version == .two ? "memory.peak" : "memory.max_usage_in_bytes"

@@ -1,20 +1,41 @@
+import DequeModule
 import Logging
 import Synchronization
 import SystemPackage
 
 /// What instances need of their supervisor.
-struct InstanceSurroundings: Sendable {
-    var configuration: Supervisor.Configuration
-    var launcher: any Launcher
-    var output: any OutputHandler
-    var clock: any Clock<Duration>
-    var randomness: Randomness
-    var records: RecordStore
-    var bootID: String
-    var ports: Ports
-    var pacing: RestartPacing
-    var logger: Logger
-    var publish: @Sendable (SupervisorEvent) -> Void
+final class InstanceSurroundings: Sendable {
+    let configuration: Supervisor.Configuration
+    let launcher: any Launcher
+    let output: any OutputHandler
+    let clock: any Clock<Duration>
+    let randomness: Randomness
+    let records: RecordStore
+    let bootID: String
+    let ports: Ports
+    let pacing: RestartPacing
+    let starts: StartGate
+    let logger: Logger
+    let publish: @Sendable (SupervisorEvent) -> Void
+
+    init(
+        configuration: Supervisor.Configuration, launcher: any Launcher, output: any OutputHandler,
+        clock: any Clock<Duration>, randomness: Randomness, logger: Logger,
+        publish: @escaping @Sendable (SupervisorEvent) -> Void
+    ) {
+        self.configuration = configuration
+        self.launcher = launcher
+        self.output = output
+        self.clock = clock
+        self.randomness = randomness
+        self.records = RecordStore(stateDirectory: configuration.stateDirectory)
+        self.bootID = Procfs.bootID()
+        self.ports = Ports(range: configuration.portRange)
+        self.pacing = RestartPacing(perSecond: configuration.restartsPerSecond, clock: clock)
+        self.starts = StartGate(limit: configuration.concurrentStarts)
+        self.logger = logger
+        self.publish = publish
+    }
 }
 
 /// The supervisor's ports, given out one at a time.
@@ -29,6 +50,10 @@ final class InstanceDriver: Sendable {
     typealias Job = InstanceRun.Job
 
     enum Message: Sendable {
+        /// The first one of all; see ``open(_:)``.
+        case open(InstanceRun.Opening)
+        /// The process's main process has ended; dropped when it is not the present one any more.
+        case ended(by: Jobs<Job>.Token)
         /// What a job found out; dropped when the job is not the present one any more.
         case found(InstanceMachine.Event, by: Jobs<Job>.Token)
         /// What a look at the memory of a start found; dropped when it is not the present one any more.
@@ -39,11 +64,23 @@ final class InstanceDriver: Sendable {
         case abandon
     }
 
+    /// What has come and was not seen to yet. Whoever sends to an empty one starts a task, which sees to all there is and
+    /// ends: an instance of which there is no news has no task.
+    private struct Mailbox {
+        var run: InstanceRun?
+        var messages: Deque<Message> = []
+        /// Nothing is seen to before the instance is opened.
+        var isDelivering = true
+        var isClosed = false
+    }
+
     /// The process that is looked at from outside of the run.
     private struct Watched {
         var handle: any ProcessHandle
         var startID: String
         var memory = MemoryWatch()
+        /// At the last look.
+        var activity: GroupActivity?
     }
 
     private struct Visible {
@@ -57,20 +94,83 @@ final class InstanceDriver: Sendable {
     let surroundings: InstanceSurroundings
     /// The first start, or the adoption.
     let opened = Promise<InstanceStatus>()
-    let messages: AsyncStream<Message>
-    private let mailbox: AsyncStream<Message>.Continuation
+    /// The end for good: it was stopped and is gone, or abandoned.
+    let ended = Promise<ExitStatus?>()
+    private let mailbox = Mutex(Mailbox())
+    private let whenEnded: @Sendable (InstanceDriver) -> Void
     private let visible: Mutex<Visible>
 
-    init(spec: InstanceSpec, surroundings: InstanceSurroundings) {
+    /// - Parameter whenEnded: Called once, before ``ended`` is told.
+    init(
+        spec: InstanceSpec, surroundings: InstanceSurroundings,
+        whenEnded: @escaping @Sendable (InstanceDriver) -> Void
+    ) {
         self.spec = spec
         self.surroundings = surroundings
-        (self.messages, self.mailbox) = AsyncStream.makeStream()
+        self.whenEnded = whenEnded
         let status = InstanceStatus(id: spec.id, labels: spec.labels, state: .starting)
         self.visible = Mutex(
             Visible(status: status, recent: RecentLines(limit: surroundings.configuration.recentLines)))
     }
 
-    func send(_ message: Message) { self.mailbox.yield(message) }
+    /// Begins its life, when it is its turn. Called once.
+    func open(_ opening: InstanceRun.Opening) {
+        self.surroundings.starts.enter {
+            self.mailbox.withLock { $0.messages.prepend(.open(opening)) }
+            Task { await self.deliver() }
+        }
+    }
+
+    func send(_ message: Message) {
+        let (isClosed, begins) = self.mailbox.withLock { mailbox in
+            if mailbox.isClosed { return (true, false) }
+            mailbox.messages.append(message)
+            defer { mailbox.isDelivering = true }
+            return (false, !mailbox.isDelivering)
+        }
+        if isClosed { self.refuse(message) }
+        // Not a child of the sender: what has begun is not cancelled with it.
+        if begins { Task { await self.deliver() } }
+    }
+
+    private func deliver() async {
+        while let (message, run) = self.next() {
+            let outcome = await run.receive(message)
+            if case .open = message { self.surroundings.starts.leave() }
+            guard case .ended(let status) = outcome else { continue }
+            let rest = self.mailbox.withLock { mailbox in
+                defer { mailbox = Mailbox(isClosed: true) }
+                return mailbox.messages
+            }
+            for message in rest { self.refuse(message) }
+            self.whenEnded(self)
+            return self.ended.fulfil(.success(status))
+        }
+    }
+
+    /// The next message, and who gets it; nil when there is none now.
+    private func next() -> (Message, InstanceRun)? {
+        self.mailbox.withLock { mailbox in
+            guard let message = mailbox.messages.popFirst() else {
+                mailbox.isDelivering = false
+                // The room for a burst is not kept.
+                mailbox.messages = []
+                return nil
+            }
+            if let run = mailbox.run { return (message, run) }
+            var former: InstanceRecord?
+            if case .open(.adopt(let record, _)) = message { former = record }
+            let run = InstanceRun(driver: self, former: former)
+            mailbox.run = run
+            return (message, run)
+        }
+    }
+
+    /// Answers what comes too late.
+    private func refuse(_ message: Message) {
+        guard case .restart(let promise) = message else { return }
+        promise.fulfil(.failure(SupervisorError(code: .stopped, message: "\(self.spec.id) was stopped")))
+    }
 
     // MARK: What others see
 
@@ -94,12 +194,18 @@ final class InstanceDriver: Sendable {
 
     /// Looks at what it uses, and tells the run when that is news.
     func lookAtUsage() {
-        guard let watched = self.visible.withLock({ $0.watched }), let usage = watched.handle.usage() else { return }
+        guard let watched = self.visible.withLock({ $0.watched }) else { return }
+        let activity = (watched.handle as? any ActivityTelling)?.activity()
+        if let activity, activity == watched.activity { return }
+        guard let usage = watched.handle.usage() else { return }
         let (limits, recycled) = (self.spec.process.limits, self.spec.recycling?.memoryBytes)
         let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
             guard visible.watched?.startID == watched.startID else { return nil }
             visible.status.usage = usage
-            return visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
+            let finding = visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
+            // What was found may have to be found again, though nothing has changed: while it boots it is not recycled.
+            visible.watched?.activity = finding == nil ? activity : nil
+            return finding
         }
         if let finding { self.send(.memory(finding, startID: watched.startID)) }
     }

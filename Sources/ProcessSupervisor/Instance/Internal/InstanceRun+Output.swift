@@ -3,7 +3,7 @@ import SystemPackage
 
 /// What an instance writes.
 extension InstanceRun {
-    mutating func openOutput(_ path: FilePath) {
+    func openOutput(_ path: FilePath) {
         // For writing too: without a writer of our own, the end of the last one would be an end of file for ever.
         guard let file = try? FileDescriptor.open(path, .readWrite, options: [.nonBlocking, .closeOnExec]) else {
             self.surroundings.logger.error(
@@ -21,11 +21,11 @@ extension InstanceRun {
             driver.dropped(lines: lines, bytes: bytes)
         }
         self.pump = pump
-        self.jobs.start(.output) { _ in await pump.run() }
+        pump.start()
     }
 
-    mutating func closeOutput() async {
-        await self.jobs.finish(.output)
+    func closeOutput() async {
+        await self.pump?.stop()
         self.pump?.finish()
         self.pump = nil
     }

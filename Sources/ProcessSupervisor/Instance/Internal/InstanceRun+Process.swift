@@ -5,7 +5,7 @@ import SystemPackage
 extension InstanceRun {
     // MARK: Spawning
 
-    mutating func spawn() async {
+    func spawn() async {
         do throws(SupervisorError) {
             let port = try self.takePort()
             self.port = port
@@ -24,7 +24,6 @@ extension InstanceRun {
                 output: .fifo(fifo), notification: notification)
             let process = try await self.surroundings.launcher.launch(request)
             self.take(process)
-            await self.record()
             self.pending.append(.spawned(pid: process.pid, port: port))
         } catch {
             await self.closeOutput()
@@ -41,17 +40,21 @@ extension InstanceRun {
         return process
     }
 
-    mutating func take(_ process: LaunchedProcess) {
+    func take(_ process: LaunchedProcess) {
         self.process = process
         let driver = self.driver
         driver.watch(process.handle, startID: self.startID)
-        self.jobs.start(.exit) { token in
-            let status = await process.handle.waitForExit()
-            if !Task.isCancelled { driver.send(.found(.exited(status), by: token)) }
+        if let handle = process.handle as? any ExitWatching {
+            self.jobs.watch(.exit) { token in handle.exitWatch { driver.send(.ended(by: token)) } }
+        } else {
+            self.jobs.start(.exit) { token in
+                let status = await process.handle.waitForExit()
+                if !Task.isCancelled { driver.send(.found(.exited(status), by: token)) }
+            }
         }
     }
 
-    mutating func startOnProcess(
+    func startOnProcess(
         _ job: Job, finding event: InstanceMachine.Event? = nil,
         _ body: @escaping @Sendable (any ProcessHandle) async -> Void
     ) {
@@ -63,9 +66,9 @@ extension InstanceRun {
         }
     }
 
-    mutating func release() async {
+    func release() async {
         for job in [Job.exit, .tree, .kill, .signal, .command(.postStart), .command(.preStop)] {
-            await self.jobs.finish(job)
+            await self.jobs.take(job)?.end()
         }
         self.notification = nil
         self.driver.watch(nil, startID: self.startID)
@@ -108,19 +111,17 @@ extension InstanceRun {
         }
     }
 
-    private mutating func releasePort() {
+    private func releasePort() {
         if let port { self.surroundings.ports.withAllocator { $0.release(port) } }
         self.port = nil
     }
 
     // MARK: Records
 
-    mutating func record() async {
+    func record() async {
         guard let phase = self.machine.recordedPhase else { return }
-        // The machine hears of a spawned process after the record does.
-        let actual = phase == .starting && self.process != nil ? .running : phase
         do throws(SupervisorError) {
-            try await self.save(phase: actual)
+            try await self.save(phase: phase)
         } catch {
             // The instance runs on; the marker still leads the next host to it.
             self.surroundings.logger.error(
@@ -131,13 +132,14 @@ extension InstanceRun {
 
     private func save(phase: InstanceRecord.Phase) async throws(SupervisorError) {
         // Until the machine has heard of a process, what it knows is about the one before.
-        let isKnown = self.process != nil && self.machine.state != .spawning && self.machine.state != .idle
+        let isKnown = self.process != nil && self.machine.state != .spawning
         let record = InstanceRecord(
             spec: self.spec, phase: phase, startID: self.startID, bootID: self.surroundings.bootID,
             pid: self.process?.pid, startTime: self.process?.startTime, port: self.port,
             startedAt: self.startedAt.date, restarts: self.machine.restarts, attempts: self.machine.attempts,
             wasReady: isKnown && self.machine.wasReady,
-            hasStartedUp: isKnown && self.machine.hasStartedUp)
+            hasStartedUp: isKnown && self.machine.hasStartedUp, lastExit: self.machine.lastExit,
+            lastEnd: self.machine.lastEnd)
         let records = self.surroundings.records
         try await blocking { () throws(SupervisorError) in try records.save(record) }
     }

@@ -2,7 +2,7 @@ import SystemPackage
 
 /// Timers, probes, and the commands that are run for an instance.
 extension InstanceRun {
-    mutating func schedule(_ timer: InstanceMachine.Timer, _ duration: Duration) {
+    func schedule(_ timer: InstanceMachine.Timer, _ duration: Duration) {
         let driver = self.driver
         let clock = self.surroundings.clock
         self.jobs.start(.timer(timer)) { token in
@@ -13,7 +13,7 @@ extension InstanceRun {
 
     // MARK: Probes
 
-    mutating func startProbing(_ role: InstanceMachine.Role, booting: Bool) {
+    func startProbing(_ role: InstanceMachine.Role, booting: Bool) {
         let probe: Probe?
         switch role {
         case .readiness: probe = self.spec.readiness
@@ -28,7 +28,7 @@ extension InstanceRun {
         if let probe { self.ask(probe, role, booting: booting) }
     }
 
-    private mutating func ask(_ probe: Probe, _ role: InstanceMachine.Role, booting: Bool) {
+    private func ask(_ probe: Probe, _ role: InstanceMachine.Role, booting: Bool) {
         let driver = self.driver
         let clock = self.surroundings.clock
         let commands = self.commandRunner(output: .discard)
@@ -55,7 +55,7 @@ extension InstanceRun {
     // MARK: Notification
 
     /// The reading end of a fresh FIFO, and the end that is for the process. A FIFO, so that the next host finds it.
-    mutating func makeNotification() throws(SupervisorError) -> LaunchRequest.Notification? {
+    func makeNotification() throws(SupervisorError) -> LaunchRequest.Notification? {
         self.notification = nil
         guard case .notification(let number) = self.spec.startup else { return nil }
         let path = try self.surroundings.records.makeFIFO(.notification, for: self.spec.id)
@@ -85,7 +85,7 @@ extension InstanceRun {
     /// Bytes that are read in wait of a line end. Whoever writes on finds the pipe full.
     private static let longestNotification = 65536
 
-    private mutating func awaitNotification(_ number: Int32) {
+    private func awaitNotification(_ number: Int32) {
         let (driver, source) = (self.driver, self.notification)
         self.jobs.start(.probing(.startup)) { token in
             if let report = await Self.readNotification(source, number) {
@@ -115,7 +115,7 @@ extension InstanceRun {
 
     // MARK: Commands
 
-    mutating func run(_ moment: LifecycleCommand.Moment) {
+    func run(_ moment: LifecycleCommand.Moment) {
         guard let command = moment == .postStart ? self.spec.postStart : self.spec.preStop else { return }
         let driver = self.driver
         let clock = self.surroundings.clock

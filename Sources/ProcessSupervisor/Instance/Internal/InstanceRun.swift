@@ -3,10 +3,11 @@ import DequeModule
 import Logging
 import SystemPackage
 
-/// Does what the machine of one instance decides. Lives in one task, one event at a time.
-struct InstanceRun {
+/// Does what the machine of one instance decides, one message at a time: ``InstanceDriver`` sees to that. Between two
+/// messages it is at rest and has no task.
+actor InstanceRun {
     enum Job: Hashable, Sendable {
-        case exit, tree, kill, signal, output
+        case exit, tree, kill, signal
         case timer(InstanceMachine.Timer)
         case probing(InstanceMachine.Role)
         case command(LifecycleCommand.Moment)
@@ -16,7 +17,7 @@ struct InstanceRun {
     enum Opening: Sendable {
         case start
         /// A former host's record, and its process if that still runs.
-        case adopt(InstanceRecord, LaunchedProcess?)
+        indirect case adopt(InstanceRecord, LaunchedProcess?)
     }
 
     let driver: InstanceDriver
@@ -32,50 +33,54 @@ struct InstanceRun {
     var startID = ""
     var startedAt = Timestamp.now
     var isAdopted = false
-    private var finished = false
     private var finalStatus: ExitStatus?
+    private var finished = false
     private var restartReplies: [Promise<Void>] = []
     /// Events that an action has at once, before any message.
     var pending: Deque<InstanceMachine.Event> = []
 
-    var spec: InstanceSpec { self.driver.spec }
-    var surroundings: InstanceSurroundings { self.driver.surroundings }
+    nonisolated var spec: InstanceSpec { self.driver.spec }
+    nonisolated var surroundings: InstanceSurroundings { self.driver.surroundings }
 
-    init(driver: InstanceDriver, restarts: Int = 0, attempts: Int = 0) {
+    /// - Parameter former: What a former host has recorded of it.
+    init(driver: InstanceDriver, former: InstanceRecord?) {
         self.driver = driver
         let pacing = driver.surroundings.pacing
         self.machine = InstanceMachine(
-            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: restarts, attempts: attempts,
-            pace: { pacing.delay($0) })
+            spec: driver.spec, randomness: driver.surroundings.randomness, restarts: former?.restarts ?? 0,
+            attempts: former?.attempts ?? 0, pace: { pacing.delay($0) })
+        self.machine.lastExit = former?.lastExit
+        self.machine.lastEnd = former?.lastEnd
     }
 
-    /// Runs the instance until it is stopped and gone, or abandoned.
-    static func run(_ driver: InstanceDriver, opening: Opening) async -> ExitStatus? {
-        var run: InstanceRun
-        switch opening {
-        case .start:
-            run = InstanceRun(driver: driver)
-            await run.handle(.start)
-        case .adopt(let record, let process):
-            run = InstanceRun(driver: driver, restarts: record.restarts, attempts: record.attempts)
-            await run.adopt(record, process)
-        }
-        var messages = driver.messages.makeAsyncIterator()
-        while !run.finished, let message = await messages.next() {
-            switch message {
-            case .found(let event, let token): if run.jobs.isCurrent(token) { await run.handle(event) }
-            case .memory(let finding, let startID):
-                if run.startID == startID { await run.handle(.memory(finding)) }
-            case .stop: await run.handle(.stop)
-            case .restart(let promise): await run.restart(promise)
-            case .abandon: run.finished = true
+    /// What an instance has come to.
+    enum Outcome: Sendable {
+        case goesOn
+        /// It was stopped and is gone, or abandoned.
+        case ended(ExitStatus?)
+    }
+
+    func receive(_ message: InstanceDriver.Message) async -> Outcome {
+        switch message {
+        case .open(.start): await self.handle(.start)
+        case .open(.adopt(let record, let process)): await self.adopt(record, process)
+        case .found(let event, let token): if self.jobs.isCurrent(token) { await self.handle(event) }
+        case .ended(let token):
+            if self.jobs.isCurrent(token), let handle = self.process?.handle {
+                await self.handle(.exited(await handle.waitForExit()))
             }
+        case .memory(let finding, let startID):
+            if self.startID == startID { await self.handle(.memory(finding)) }
+        case .stop: await self.handle(.stop)
+        case .restart(let promise): await self.restart(promise)
+        case .abandon: self.finished = true
         }
-        await run.end()
-        return run.finalStatus
+        guard self.finished else { return .goesOn }
+        await self.end()
+        return .ended(self.finalStatus)
     }
 
-    private mutating func adopt(_ record: InstanceRecord, _ process: LaunchedProcess?) async {
+    private func adopt(_ record: InstanceRecord, _ process: LaunchedProcess?) async {
         self.startID = record.startID
         self.port = record.port
         if let date = record.startedAt { self.startedAt = Timestamp(date: date) }
@@ -98,7 +103,7 @@ struct InstanceRun {
         self.driver.opened.fulfil(.success(self.driver.status))
     }
 
-    private mutating func restart(_ promise: Promise<Void>) async {
+    private func restart(_ promise: Promise<Void>) async {
         switch self.machine.state {
         case .ending(.stop), .clearing(.stop, _), .finished:
             promise.fulfil(.failure(self.stoppedError))
@@ -110,13 +115,24 @@ struct InstanceRun {
         }
     }
 
-    mutating func handle(_ event: InstanceMachine.Event) async {
+    func handle(_ event: InstanceMachine.Event) async {
         self.pending.append(event)
         while let event = self.pending.popFirst() {
             // Nobody writes any more: what is in the FIFO belongs before the news of the end.
             if event == .treeGone { await self.closeOutput() }
-            let actions = self.machine.handle(event)
+            var actions = self.machine.handle(event)
+            if case .spawned = event {
+                // At once, with all that is known of it already: not again for a process that is ready as soon as it runs.
+                await self.record()
+                actions.removeAll { $0 == .record }
+            }
             self.publishStatus()
+            if actions.contains(.kill), actions.contains(.awaitTree) {
+                // One look at all processes serves both.
+                actions.removeAll { $0 == .kill }
+                self.startOnProcess(.tree, finding: .treeGone) { await $0.killTree() }
+                actions.removeAll { $0 == .awaitTree }
+            }
             for action in actions { await self.perform(action) }
             self.publishStatus()
         }
@@ -142,7 +158,7 @@ struct InstanceRun {
         }
     }
 
-    private mutating func perform(_ action: InstanceMachine.Action) async {
+    private func perform(_ action: InstanceMachine.Action) async {
         switch action {
         case .spawn: await self.spawn()
         case .startProbing(let role, let booting): self.startProbing(role, booting: booting)
@@ -172,7 +188,7 @@ struct InstanceRun {
         }
     }
 
-    private mutating func emit(_ kind: SupervisorEvent.Kind, _ cause: SupervisorEvent.Cause) {
+    private func emit(_ kind: SupervisorEvent.Kind, _ cause: SupervisorEvent.Cause) {
         switch kind {
         case .ready: self.driver.becameReady()
         case .unready: self.driver.becameUnready()
@@ -194,7 +210,7 @@ struct InstanceRun {
         self.driver.emit(kind, cause)
     }
 
-    private mutating func failBoot(_ reason: String, exit: ExitStatus?, probe: ProbeReport?) {
+    private func failBoot(_ reason: String, exit: ExitStatus?, probe: ProbeReport?) {
         let error = self.bootError(reason, exit: exit, probe: probe)
         self.driver.failReadiness(error)
         for promise in self.restartReplies { promise.fulfil(.failure(error)) }
@@ -212,8 +228,10 @@ struct InstanceRun {
     }
 
     /// Lets go of everything. Whoever still waits is answered.
-    private mutating func end() async {
-        await self.jobs.end()
+    private func end() async {
+        self.jobs.cancelAll()
+        await self.jobs.running.waitForNone()
+        await self.pump?.stop()
         // When it is abandoned: the rest of a line that has begun belongs to the next host, what is read to this one.
         self.pump?.flushPartial()
         self.pump = nil

@@ -9,8 +9,20 @@ import SystemPackage
     import Musl
 #endif
 
+/// A process whose end can be told without a task that waits for it.
+protocol ExitWatching: ProcessHandle {
+    /// Calls a function when the main process has ended, once it is armed; then `waitForExit()` returns at once.
+    func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch
+}
+
+/// A process of which it can be told with little effort that its use has not changed.
+protocol ActivityTelling: ProcessHandle {
+    /// Another value means that its use has changed. Nil: nobody knows.
+    func activity() -> GroupActivity?
+}
+
 /// A process on this host, held by a pidfd.
-final class HostProcess: ProcessHandle {
+final class HostProcess: ExitWatching, ActivityTelling {
     let tree: ProcessTree
     /// What holds it as a whole; nil where there are no control groups.
     private let group: ControlGroup?
@@ -39,6 +51,8 @@ final class HostProcess: ProcessHandle {
         registry.add(tree)
         sandbox.owner?.add(tree.startID, pidfd)
     }
+
+    func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch { ReadWatch(self.pidfd, body: body) }
 
     func waitForExit() async -> ExitStatus {
         await self.pidfd.wait(for: .readable)
@@ -71,6 +85,7 @@ final class HostProcess: ProcessHandle {
     }
 
     func usage() -> InstanceUsage? { self.group?.usage() }
+    func activity() -> GroupActivity? { self.group?.activity() }
 
     func signal(_ signal: Int32) async {
         for process in await self.living() { process.signal(signal) }

@@ -3,7 +3,8 @@ package import SystemPackage
 
 /// Reads one instance's FIFO and hands out its lines.
 ///
-/// `run()` reads until it is cancelled; `finish()` reads what is left then. They never overlap.
+/// Between `start()` and `stop()` it reads whenever there is something, in a task that ends when there is nothing more:
+/// an instance that is silent has none. `finish()` reads what is left after `stop()`.
 final class OutputPump: Sendable {
     typealias Delivery = @Sendable ([LineSplitter.Line]) -> Void
 
@@ -11,6 +12,10 @@ final class OutputPump: Sendable {
         var splitter: LineSplitter
         var meter: OutputMeter
         var drops = Drops()
+        var isStopped = false
+        /// The task that reads, or did so the last time.
+        var turn: Task<Void, Never>?
+        var watch: ReadWatch?
     }
 
     /// What was dropped and not told yet.
@@ -49,7 +54,38 @@ final class OutputPump: Sendable {
         self.state = Mutex(State(splitter: LineSplitter(limit: lineLimit), meter: OutputMeter(policy: policy)))
     }
 
-    func run() async {
+    /// Begins to read. Called once.
+    func start() {
+        let watch = ReadWatch(self.source) { [weak self] in self?.turn() }
+        self.state.withLock { $0.watch = watch }
+        watch.arm()
+    }
+
+    /// Ends reading, and returns when nothing is read any more.
+    func stop() async {
+        let (watch, turn) = self.state.withLock { state in
+            state.isStopped = true
+            defer { (state.watch, state.turn) = (nil, nil) }
+            return (state.watch, state.turn)
+        }
+        watch?.cancel()
+        turn?.cancel()
+        await turn?.value
+    }
+
+    private func turn() {
+        self.state.withLock { state in
+            guard !state.isStopped, let watch = state.watch else { return }
+            // The one before has armed the watch and does nothing more.
+            state.turn = Task {
+                await self.read()
+                watch.arm()
+            }
+        }
+    }
+
+    /// Reads until there is nothing more.
+    private func read() async {
         while !Task.isCancelled {
             let (count, wait) = self.readSome()
             if let wait {
@@ -58,10 +94,9 @@ final class OutputPump: Sendable {
             } else if count > 0 {
                 await Task.yield()
             } else if self.state.withLock({ $0.splitter.hasPending }) {
-                if await self.staysSilent() { self.flushPartial() }
-                await self.source.wait(for: .readable)
+                if await self.staysSilent() { return self.flushPartial() }
             } else {
-                await self.source.wait(for: .readable)
+                return
             }
         }
     }
