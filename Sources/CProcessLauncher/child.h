@@ -17,6 +17,8 @@ struct child_context {
     volatile int error;
     volatile int step;
     volatile int mount;
+    // A user namespace that says whose a layered tree's files are; -1: those whose they are.
+    int owner_map;
     // Of a sandbox: its first process, a file with that one's program, room for two stacks, and what came of it.
     int init_program;
     char *init_stack;
@@ -38,6 +40,9 @@ int slipway_child_main(void *context);
 int slipway_sandbox_main(void *context);
 /// A file with the program of a sandbox's first process. -1 and errno on failure.
 int slipway_open_init_program(void);
+
+/// A user namespace by which one user's files are another's. -1 and errno on failure.
+int slipway_open_owner_map(uid_t from, uid_t to, gid_t from_group, gid_t to_group);
 
 void slipway_reset_signals(void);
 int slipway_set_limit(const struct slipway_limit *limit);

@@ -227,8 +227,8 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
         mmap(NULL, sizeof *context, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (context == MAP_FAILED) { result.error = errno; return result; }
     *context = (struct child_context){
-        .options = options, .input = -1, .output = -1, .notification = options->notification, .init_program = -1,
-        .mount = -1, .init = -1, .main = -1};
+        .options = options, .input = -1, .output = -1, .notification = options->notification, .owner_map = -1,
+        .init_program = -1, .mount = -1, .init = -1, .main = -1};
 
     // Away from 0, 1 and 2, so that no dup2 in the child overwrites what a later one reads.
     context->input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
@@ -238,6 +238,10 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
     if (options->sandbox && options->sandbox->joined < 0) {
         context->init_program = slipway_open_init_program();
         if (context->init_program < 0) { result.error = errno; result.step = SLIPWAY_STEP_INIT; goto done; }
+    }
+    if (options->sandbox && options->sandbox->maps_owner) {
+        context->owner_map = slipway_open_owner_map(geteuid(), options->uid, getegid(), options->gid);
+        if (context->owner_map < 0) { result.error = errno; result.step = SLIPWAY_STEP_USER; goto done; }
     }
     stacks = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stacks == MAP_FAILED) { result.error = errno; goto done; }
@@ -303,6 +307,7 @@ done:
     if (context->input >= 0) close(context->input);
     if (context->output >= 0) close(context->output);
     if (context->init_program >= 0) close(context->init_program);
+    if (context->owner_map >= 0) close(context->owner_map);
     munmap(context, sizeof *context);
     return result;
 }

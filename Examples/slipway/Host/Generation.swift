@@ -30,12 +30,12 @@ struct Generation {
     ) async throws {
         let slugs = LocalSlugRepository(configuration: .init(directory: data.slugs), logger: logger)
         let policy = settings.sandbox(data, executable: Self.executable)
-        // What was not asked for is not tried.
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
-        let isolation = try Isolation(
-            settings.isolation,
-            among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy, runtime: containers))
+        let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
         logger.notice("\(isolation)")
+        logger.notice(
+            "\(users.map { "each application has a user of its own, of \($0)" } ?? "applications run as the host's user")"
+        )
         self.supervisor = Supervisor(
             configuration: settings.supervisor(data),
             launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),
@@ -49,7 +49,7 @@ struct Generation {
             configuration: .init(searchPath: settings.searchPath, executable: Self.executable),
             supervisor: self.supervisor, router: parts.router, slugs: slugs)
         self.platform = try Platform(
-            configuration: settings.platform(data), store: SQLitePlatformStore(path: data.database),
+            configuration: settings.platform(data, users: users), store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()), builder: settings.builder(data, logger), slugs: slugs,
             runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
             registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,

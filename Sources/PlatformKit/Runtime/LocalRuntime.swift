@@ -231,7 +231,7 @@ public final class LocalRuntime: WorkloadRuntime {
             }
         return ProcessSpec(
             arguments: arguments, environment: environment, workingDirectory: home.string,
-            limits: ResourceLimits(request.size))
+            limits: ResourceLimits(request.size), user: request.user.map { UserSpec(uid: $0, gid: $0) })
     }
 }
 
@@ -239,7 +239,8 @@ extension ResourceLimits {
     init(_ size: InstanceSize) {
         self.init(
             memoryBytes: size.memoryBytes, cpuShare: size.cpuShare, cpuQuota: size.cpuQuota,
-            maxProcesses: size.maxProcesses, maxOpenFiles: size.maxOpenFiles)
+            maxProcesses: size.maxProcesses, maxOpenFiles: size.maxOpenFiles,
+            diskBytes: size.diskBytes)
     }
 }
 

@@ -36,6 +36,7 @@ public struct HostLauncher: Launcher {
     let groups: ControlGroups?
     /// Where instances are; nil: beside everything else on the host.
     private let sandbox: Sandbox?
+    var isSandboxed: Bool { self.sandbox != nil }
     private let registry = OrphanRegistry()
     private let scanner = ProcessScanner()
 

@@ -50,7 +50,7 @@ public struct OCILauncher: Launcher {
     /// Becomes a subreaper, if asked to.
     public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
 
-    /// The same as on the host.
+    /// The same as on the host, and what files may take.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }
 
     /// Ends the containers and the groups of starts that nobody knows.

@@ -43,7 +43,9 @@ struct AttackScene: Sendable {
                 admin, try Self.listen(atUnix: [0] + Array(abstract.utf8)),
                 try Self.listen(atUnix: Array(root.appending("data/socket").string.utf8)),
             ]
-            let policy = SandboxPolicy(temporaryBytes: 1 << 20, homeBytes: 1 << 20, sharedMemoryBytes: 1 << 20)
+            let policy = SandboxPolicy(
+                treeAccess: .privateLayer(bytes: 1 << 20), temporaryBytes: 1 << 20, homeBytes: 1 << 20,
+                sharedMemoryBytes: 1 << 20)
             let runtime = OCIRuntime(directory: root.appending("containers"))
             let launcher: any Launcher =
                 if attacker.isSandboxed {
@@ -107,7 +109,8 @@ struct AttackScene: Sendable {
         _ = await self.output.lines(of: id) { $0.contains { $0.hasPrefix("ATTACK-") } }
         _ = await self.supervisor.stop(id)
         let said = self.output.texts(of: id)
-        return (said.contains("ATTACK-SUCCEEDED"), said.joined(separator: "\n"))
+        let isThere = attack.leaves.map { access(self.root.pushing(FilePath($0)).string, F_OK) == 0 } ?? true
+        return (isThere && said.contains("ATTACK-SUCCEEDED"), said.joined(separator: "\n"))
     }
 
     private static func check(_ outcome: Int32) throws { if outcome != 0 { throw Errno(rawValue: errno) } }

@@ -47,11 +47,12 @@ struct OCIBundle: Sendable {
             if !mount.target.hasPrefix("/dev/") {
                 self.links.append(Link(path: mount.target, destination: mount.source))
             }
-        case .tree:
+        case .tree, .layered:
             if mount.target.hasPrefix("/dev/"), mount.flags.contains(.devices) { return }
             if mount.flags.contains(.optional), host.inspect(FilePath(mount.source)) == .missing { return }
             var options = ["rbind", "rprivate", "nosuid", "rnosuid", "nodev", "rnodev"]
-            if mount.flags.contains(.readOnly) { options += ["ro", "rro"] }
+            // The layer is put over it by whoever first goes into the container.
+            if mount.flags.contains(.readOnly) || mount.kind == .layered { options += ["ro", "rro"] }
             if mount.flags.contains(.noPrograms) { options += ["noexec", "rnoexec"] }
             self.specification.mounts.append(
                 .init(destination: mount.target, type: "bind", source: mount.source, options: options))

@@ -6,6 +6,8 @@ struct SandboxPlan: Sendable, Hashable {
     private(set) var mounts: [SandboxMount] = []
     /// What is shown of the host, by its path in the sandbox.
     private var shown: [FilePath] = []
+    /// The application's tree, where it is mounted.
+    private(set) var tree: FilePath?
 
     /// Plans a sandbox.
     ///
@@ -16,11 +18,14 @@ struct SandboxPlan: Sendable, Hashable {
     ///   - host: What there is on the host.
     init(_ policy: SandboxPolicy, for process: ProcessSpec, owner: UserSpec, host: HostFiles) {
         self.addSystem(policy, host)
-        self.addOwnDirectories(policy)
+        self.addOwnDirectories(policy, process.limits)
         self.addProcesses()
         self.addDevices(policy)
         self.addShown(policy, process, owner, host)
     }
+
+    /// What is added to a container by whoever first goes into it: no runtime makes layers in a place of the container's own.
+    var additions: [SandboxMount] { self.mounts.filter { $0.kind == .layered } }
 
     /// Whether a path of the host's is there in the sandbox.
     func shows(_ path: FilePath) -> Bool { self.shown.contains { path.starts(with: $0) } }
@@ -45,11 +50,13 @@ struct SandboxPlan: Sendable, Hashable {
         self.mounts.append(SandboxMount(.symlink, from: "/proc/self/mounts", at: "/etc/mtab"))
     }
 
-    private mutating func addOwnDirectories(_ policy: SandboxPolicy) {
+    private mutating func addOwnDirectories(_ policy: SandboxPolicy, _ limits: ResourceLimits) {
         self.mounts += [
-            SandboxMount(.new, from: "tmpfs", at: "/tmp", data: "mode=1777,\(Self.size(policy.temporaryBytes))"),
+            SandboxMount(
+                .new, from: "tmpfs", at: "/tmp",
+                data: "mode=1777,\(Self.size(limits.diskBytes ?? policy.temporaryBytes))"),
             SandboxMount(.symlink, from: "../tmp", at: "/var/tmp"),
-            SandboxMount(.directory, at: "/run"),
+            SandboxMount(.directory, at: SLIPWAY_STAGE),
         ]
         // Keys of the machine, beside the certificates that programs need. Root reads them without any right.
         for path in ["/etc/ssl/private", "/etc/pki/tls/private"] {
@@ -117,13 +124,12 @@ struct SandboxPlan: Sendable, Hashable {
         // The root of the sandbox, and what is in a part of it, needs nothing more; unless it is hidden there.
         let shownDepth = depth(of: self.shown)
         let isThere =
-            tree == "/" || tree == "/tmp" || Self.ownPaths.contains { $0 != "/tmp" && tree.starts(with: $0) }
+            tree == "/" || tree == "/tmp" || Self.hasOwn(tree)
             || (shownDepth >= 0 && shownDepth >= depth(of: policy.hiddenPaths))
         if !isThere {
-            add(
-                SandboxMount(
-                    .tree, from: host.resolve(tree).string, at: tree.string, policy.treeIsWritable ? [] : .readOnly))
+            add(Self.mount(tree, from: host.resolve(tree), policy, process.limits))
             self.shown.append(tree)
+            self.tree = tree
         }
         for path in policy.hiddenPaths {
             guard self.shown.contains(where: { path.starts(with: $0) }), host.inspect(path) == .directory else {
@@ -139,7 +145,9 @@ struct SandboxPlan: Sendable, Hashable {
             add(
                 SandboxMount(
                     .new, from: "tmpfs", at: home.string,
-                    data: "mode=0700,uid=\(owner.uid),gid=\(owner.gid),\(Self.size(policy.homeBytes))"))
+                    data:
+                        "mode=0700,uid=\(owner.uid),gid=\(owner.gid),\(Self.size(process.limits.diskBytes ?? policy.homeBytes))"
+                ))
         }
         // A stable sort, and what is hidden before what is shown at the same place.
         let ordered = additions.enumerated().sorted { first, second in
@@ -149,6 +157,25 @@ struct SandboxPlan: Sendable, Hashable {
             return isNew != isOtherNew ? isNew : first.offset < second.offset
         }
         self.mounts += ordered.map(\.element.mount)
+    }
+
+    private static func mount(
+        _ tree: FilePath, from source: FilePath, _ policy: SandboxPolicy, _ limits: ResourceLimits
+    ) -> SandboxMount {
+        switch policy.treeAccess {
+        case .readOnly: SandboxMount(.tree, from: source.string, at: tree.string, .readOnly)
+        case .shared: SandboxMount(.tree, from: source.string, at: tree.string)
+        case .privateLayer(let bytes):
+            SandboxMount(
+                .layered, from: source.string, at: tree.string,
+                data: "mode=0700,\(Self.size(limits.diskBytes ?? bytes))")
+        }
+    }
+
+    /// Whether a path is one of every sandbox's own, where the host's are not seen. Not so `/tmp`: what is shown of the host's
+    /// may be in it.
+    static func hasOwn(_ path: FilePath) -> Bool {
+        Self.ownPaths.contains { $0 != "/tmp" && path.starts(with: $0) }
     }
 
     /// What every sandbox has of its own.
