@@ -233,7 +233,7 @@ static int init_main(void *argument) {
     if (slipway_set_limit(&options->sandbox->init_brand) != 0) FAIL(SLIPWAY_STEP_INIT);
     int step = slipway_give_up_rights(options);
     if (step != SLIPWAY_STEP_NONE) FAIL(step);
-    slipway_close_on_exec_from(0);
+    slipway_close_on_exec_from(0, context->descriptor_end);
     if (slipway_filter_system_calls() != 0) FAIL(SLIPWAY_STEP_FILTER);
     char *const environment[] = {NULL};
     syscall(SYS_execveat, context->init_program, "", options->sandbox->init_argv, environment, AT_EMPTY_PATH);

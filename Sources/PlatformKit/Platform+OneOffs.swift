@@ -1,5 +1,6 @@
 public import PlatformWire
 internal import Synchronization
+internal import SystemPackage
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -195,6 +196,7 @@ extension Platform {
             release: plan.release.version, serial: number, slug: plan.release.slug, command: command,
             environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, life: LifeRecord(),
             needsPort: false,
-            stopGrace: self.configuration.stopGrace, size: size, user: plan.user)
+            stopGrace: self.configuration.stopGrace, size: size, user: plan.user,
+            storage: plan.storage.string)
     }
 }

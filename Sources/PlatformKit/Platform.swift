@@ -248,8 +248,9 @@ public final class Platform: Service {
         environment["SLIPWAY_APP"] = application.name
         environment["SLIPWAY_RELEASE"] = "v\(release.version)"
         environment["SLIPWAY_COMMIT"] = release.commit ?? ""
+        let user = try await self.user(of: application)
         return LaunchPlan(
-            release: release, environment: environment, sizes: self.sizes(of: release, application),
-            user: try await self.user(of: application))
+            release: release, environment: environment, sizes: self.sizes(of: release, application), user: user,
+            storage: try self.storage(of: application, user: user))
     }
 }

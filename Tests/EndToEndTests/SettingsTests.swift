@@ -54,6 +54,8 @@ import Testing
         (["--trusted-proxies", "127.0.0.1,proxy.example"], "'proxy.example'"),
         (["--trusted-proxies", "10.0.0.0/33"], "/33"),
         (["--isolation", "jail"], "sandbox, oci, host or strongest"),
+        (["--application-users", "0-5"], "from 1000 on"),
+        (["--application-users", "2000"], "FIRST-LAST"),
     ])
     func `that make no sense are refused with the reason`(arguments: [String], reason: String) {
         let error = #expect(throws: (any Error).self) { try self.settings(arguments) }

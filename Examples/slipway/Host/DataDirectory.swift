@@ -58,7 +58,7 @@ struct DataDirectory {
     /// Lets another host have it.
     func unlock() { try? self.lock.close() }
 
-    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory that everybody has. Not where
+    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory of the owner's under `/tmp`. Not where
     /// `TMPDIR` says: whoever looks for the socket may have another than the host.
     func socketPath(_ name: String) throws -> FilePath { try Self.socketPath(name, in: self.path) }
 
@@ -66,9 +66,21 @@ struct DataDirectory {
         let path = directory.appending("\(name).sock")
         // The kernel allows 107 bytes, of which the router needs some.
         if path.string.utf8.count <= 90 { return path }
-        let attributes = try FileManager.default.attributesOfItem(atPath: directory.string)
-        let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { attributes[$0] as? Int ?? 0 }
-        return FilePath("/tmp/slipway-\(numbers[0])-\(numbers[1])-\(name).sock")
+        var data = stat()
+        guard stat(directory.string, &data) == 0 else { throw Errno(rawValue: errno) }
+        let place = FilePath("/tmp/slipway-\(data.st_uid)")
+        if data.st_uid == geteuid(), mkdir(place.string, 0o700) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+        // Everybody can make something of that name, and be asked in place of the host, or tell it what to do.
+        var found = stat()
+        guard lstat(place.string, &found) == 0, found.st_mode & S_IFMT == S_IFDIR, found.st_uid == data.st_uid,
+            found.st_mode & 0o077 == 0
+        else {
+            throw PlatformError(
+                .refused,
+                "\(place) is not a directory of user \(data.st_uid)'s alone (0700), which the sockets of \(directory) take, as its path is too long for them; remove it, or use a shorter path for the data"
+            )
+        }
+        return place.appending("\(data.st_dev)-\(data.st_ino)-\(name).sock")
     }
 
     /// The name of its instances' control groups, which no other host on this machine has: that of the directory, as the

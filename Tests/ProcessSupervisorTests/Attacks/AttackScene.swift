@@ -12,7 +12,7 @@ import TestSupport
 
 /// Where attacks take place: the platform's data with two applications' slugs in it, a victim, and listeners.
 ///
-/// An attack's environment has `TREE`, `VICTIM_TREE` and `DATA`, paths on the host; `VICTIM_PID` and `HOST_PID`;
+/// An attack's environment has `TREE`, `VICTIM_TREE`, `VICTIM_STORAGE` and `DATA`, paths on the host; `VICTIM_PID` and `HOST_PID`;
 /// `VICTIM_MARK`, which is in the victim's command line, and `VICTIM_SECRET`, which is in its environment; `ADMIN_PORT` and
 /// `ABSTRACT`, the port and the name of something that listens.
 struct AttackScene: Sendable {
@@ -30,10 +30,14 @@ struct AttackScene: Sendable {
         _ attacker: IsolationAttack.Attacker, groups: ControlGroups?, _ body: (AttackScene) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { root in
-            for directory in ["data", "slugs", "slugs/attacker", "slugs/victim"] {
+            for directory in ["data", "storage", "slugs", "slugs/attacker", "slugs/victim"] {
                 try Self.check(mkdir(root.appending(directory).string, directory == "data" ? 0o700 : 0o755))
             }
             try Self.write("secret", to: root.appending("data/secret.key"), mode: .ownerReadWrite)
+            let storage = root.appending("storage/victim")
+            try Self.check(mkdir(storage.string, 0o700))
+            try Self.write("secret", to: storage.appending("kept"), mode: .ownerReadWrite)
+            if attacker.hasOwnUser { try Self.check(chown(storage.string, 65501, 65501)) }
             try Self.write("secret", to: root.appending("slugs/victim/secret"), mode: [.ownerReadWrite, .otherRead])
             try Self.write(
                 "#!/bin/sh", to: root.appending("slugs/attacker/program"), mode: [.ownerReadWrite, .otherRead])
@@ -61,11 +65,13 @@ struct AttackScene: Sendable {
                     "victim", "echo up; exec sleep \(Self.mark)", in: root.appending("slugs/victim"))
                 victim.process.environment["VICTIM_SECRET"] = Self.secret
                 victim.process.user = attacker.hasOwnUser ? UserSpec(uid: 65501, gid: 65501) : nil
+                victim.process.storage = [storage.string]
                 let status = try await supervisor.start(victim)
                 _ = await output.lines(of: "victim") { !$0.isEmpty }
                 let environment = [
                     "TREE": root.appending("slugs/attacker").string,
                     "VICTIM_TREE": root.appending("slugs/victim").string,
+                    "VICTIM_STORAGE": storage.string,
                     "DATA": root.appending("data").string, "HOME": "/home/attacker",
                     "VICTIM_PID": String(status.pid ?? 0), "HOST_PID": String(getpid()), "VICTIM_MARK": Self.mark,
                     // Not to be found in the attacker's own environment.

@@ -51,6 +51,9 @@ extension IsolationAttack {
             "write to its own slug, which other instances share", succeeds: [.hostUser],
             leaves: "slugs/attacker/changed",
             "echo x > $TREE/changed || mv $TREE/program $TREE/changed"),
+        Self(
+            "read what another application keeps, or write to it", succeeds: [.hostUser],
+            "cat $VICTIM_STORAGE/kept || echo x > $VICTIM_STORAGE/new"),
         Self("read the platform's data", succeeds: [.hostUser], "cat $DATA/secret.key"),
         Self("write to the platform's data", succeeds: [.hostUser], "echo x > $DATA/new"),
         Self(

@@ -68,6 +68,15 @@ import Testing
         }
     }
 
+    @Test func `shows what it keeps, within the data that is hidden`() {
+        var process = ProcessSpec(arguments: ["web"], workingDirectory: "/srv/data/slugs/a")
+        process.storage = ["/srv/data/storage/a"]
+        let policy = SandboxPolicy(binds: [.init("/srv")], hiddenPaths: ["/srv/data"])
+        let plan = SandboxPlan(policy, for: process, owner: UserSpec(uid: 7, gid: 8), host: Self.host)
+        let path = "/srv/data/storage/a"
+        #expect(Self.mount(at: path, in: plan) == SandboxMount(.tree, from: path, at: path))
+    }
+
     @Test(arguments: ["/", "/usr/lib/app", "/tmp", "/proc", "/etc/x"])
     func `mounts nothing for a working directory that is there anyway`(directory: String) {
         #expect(!Self.plan(in: directory).mounts.contains { $0.kind == .tree && $0.target == directory })

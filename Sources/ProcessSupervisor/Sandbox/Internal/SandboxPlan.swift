@@ -110,7 +110,8 @@ struct SandboxPlan: Sendable, Hashable {
         var additions: [(path: FilePath, mount: SandboxMount)] = []
         func add(_ mount: SandboxMount) { additions.append((FilePath(mount.target), mount)) }
 
-        for bind in policy.binds {
+        let storage = (process.storage ?? []).map { SandboxPolicy.Bind(FilePath($0), isWritable: true) }
+        for bind in policy.binds + storage {
             add(
                 SandboxMount(
                     .tree, from: host.resolve(bind.source).string, at: bind.target.string,
