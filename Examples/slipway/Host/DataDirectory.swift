@@ -66,21 +66,25 @@ struct DataDirectory {
         let path = directory.appending("\(name).sock")
         // The kernel allows 107 bytes, of which the router needs some.
         if path.string.utf8.count <= 90 { return path }
-        var data = stat()
-        guard stat(directory.string, &data) == 0 else { throw Errno(rawValue: errno) }
-        let place = FilePath("/tmp/slipway-\(data.st_uid)")
-        if data.st_uid == geteuid(), mkdir(place.string, 0o700) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+        func attributes(_ path: FilePath) throws -> [FileAttributeKey: Any] {
+            try FileManager.default.attributesOfItem(atPath: path.string)
+        }
+        let data = try attributes(directory)
+        let owner = data[.ownerAccountID] as? Int ?? -1
+        let place = FilePath("/tmp/slipway-\(owner)")
+        if owner == Int(geteuid()), mkdir(place.string, 0o700) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
         // Everybody can make something of that name, and be asked in place of the host, or tell it what to do.
-        var found = stat()
-        guard lstat(place.string, &found) == 0, found.st_mode & S_IFMT == S_IFDIR, found.st_uid == data.st_uid,
-            found.st_mode & 0o077 == 0
+        let found = try attributes(place)
+        guard found[.type] as? FileAttributeType == .typeDirectory, found[.ownerAccountID] as? Int == owner,
+            (found[.posixPermissions] as? Int).map({ $0 & 0o077 }) == 0
         else {
             throw PlatformError(
                 .refused,
-                "\(place) is not a directory of user \(data.st_uid)'s alone (0700), which the sockets of \(directory) take, as its path is too long for them; remove it, or use a shorter path for the data"
+                "\(place) is not a directory of user \(owner)'s alone (0700), which the sockets of \(directory) take, as its path is too long for them; remove it, or use a shorter path for the data"
             )
         }
-        return place.appending("\(data.st_dev)-\(data.st_ino)-\(name).sock")
+        let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { data[$0] as? Int ?? 0 }
+        return place.appending("\(numbers[0])-\(numbers[1])-\(name).sock")
     }
 
     /// The name of its instances' control groups, which no other host on this machine has: that of the directory, as the

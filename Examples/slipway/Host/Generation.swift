@@ -34,7 +34,7 @@ struct Generation {
         let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
         logger.notice("\(isolation)")
         logger.notice(
-            "\(users.map { "each application has a user of its own, of \($0)" } ?? "applications run as the host's user")"
+            "\(users.map { "each application has a user of its own, from \($0.lowerBound) to \($0.upperBound)" } ?? "applications run as the host's user")"
         )
         self.supervisor = Supervisor(
             configuration: settings.supervisor(data),
