@@ -18,6 +18,48 @@ extension EndToEnd {
             try await self.checkServing(arguments: ["--isolation", "oci"])
         }
 
+        @Test
+        func `without a sandbox, users of their own keep applications from each other and from the platform's data`()
+            async throws
+        {
+            try await withTemporaryDirectory { directory in
+                // As a directory of data is reached on a machine: others may go through what is above it.
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: directory.string)
+                let data = directory.appending("data")
+                let arguments = ["--isolation", "host", "--application-users", "210000-210009"]
+                try await withTestHost(data: data, arguments: arguments) { host in
+                    for (name, user) in [("one", "210000"), ("two", "210001")] {
+                        try await host.create(name)
+                        let site = try await WorkTree(at: directory.appending(name), sample: "static-site")
+                        let push = try await host.push(name, from: site)
+                        try #require(push.status == 0, "\(push)")
+                        #expect(try await host.get(name).text.contains("<h1>A static site</h1>"))
+                        let script = """
+                            id -u; echo kept > $SLIPWAY_STORAGE/file; cat $SLIPWAY_STORAGE/file
+                            for file in $(ls -d \(data) \(data)/* \(data)/storage/* /proc/[0-9]*/environ); do
+                                test -r $file && grep -l . $file
+                            done
+                            ls \(data) || ls \(data)/storage || ls \(data)/slugs || ls \(data)/logs || echo closed
+                            cat \(data)/slipway.db \(data)/secret.key \(data)/admin-token || echo sealed
+                            kill -CONT \(host.pid) || echo untouched
+                            """
+                        let run = try await host.slipway("run", "--app", name, "--", "sh", "-c", script)
+                        let lines = run.output.split(separator: "\n").filter {
+                            !$0.contains(": ") && !$0.hasPrefix("/proc/")
+                        }
+                        #expect(lines == ["\(user)", "kept", "closed", "sealed", "untouched"], "\(run)")
+                    }
+                    // What one keeps is not the other's to read, were its name known.
+                    let stored = try FileManager.default.contentsOfDirectory(atPath: data.appending("storage").string)
+                    #expect(stored.count == 2)
+                    let all = stored.map { data.appending("storage").appending($0).appending("file").string }
+                    let run = try await host.slipway(
+                        ["run", "--app", "two", "--", "sh", "-c", "cat \(all.joined(separator: " ")) | grep -c kept"])
+                    #expect(run.output.split(separator: "\n").contains("1"), "\(run)")
+                }
+            }
+        }
+
         /// Where nothing may be skipped, it is not asked.
         private static var hasRunc: Bool {
             ProcessInfo.processInfo.environment["CI"] == "true"

@@ -16,6 +16,8 @@ struct DataDirectory {
     var database: FilePath { self.path.appending("slipway.db") }
     var repositories: FilePath { self.path.appending("repositories") }
     var slugs: FilePath { self.path.appending("slugs") }
+    /// What applications keep, a directory for each.
+    var storage: FilePath { self.path.appending("storage") }
     var instances: FilePath { self.path.appending("instances") }
     /// Of an OCI runtime, with `--isolation oci`.
     var containers: FilePath { self.path.appending("containers") }
@@ -50,9 +52,32 @@ struct DataDirectory {
                 .conflict, "another slipway uses \(path); stop it, or name another directory with --data")
         }
         _ = fcntl(self.lock.rawValue, F_SETFD, FD_CLOEXEC)
-        for directory in [self.repositories, self.slugs, self.instances, self.logs, self.uploads] {
+        // It may have been open to applications (see letApplicationsThrough).
+        try Self.change(path) { _ in 0o700 }
+        for directory in [
+            self.repositories, self.slugs, self.storage, self.instances, self.logs, self.uploads,
+        ] {
             try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
         }
+    }
+
+    /// Lets applications with users of their own through to what is theirs, where no sandbox shows them that and nothing else; they
+    /// cannot list what is there. From now on, what this process makes is for its own user unless it says otherwise.
+    func letApplicationsThrough() throws {
+        umask(0o077)
+        let shared = [self.slugs, self.storage]
+        for name in try FileManager.default.contentsOfDirectory(atPath: self.path.string) {
+            let path = self.path.appending(name)
+            if !shared.contains(path) { try Self.change(path) { $0 & ~0o077 } }
+        }
+        for path in shared + [self.path] { try Self.change(path) { _ in 0o711 } }
+    }
+
+    private static func change(_ path: FilePath, mode: (Int) -> Int) throws {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
+        guard attributes[.type] as? FileAttributeType != .typeSymbolicLink else { return }
+        let present = attributes[.posixPermissions] as? Int ?? 0
+        try FileManager.default.setAttributes([.posixPermissions: mode(present)], ofItemAtPath: path.string)
     }
 
     /// Lets another host have it.
