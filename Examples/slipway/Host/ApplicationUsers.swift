@@ -19,7 +19,8 @@ enum ApplicationUsers: Equatable {
         case "none": self = .none
         case let text?:
             let bounds = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
-            guard bounds.count == 2, let first = bounds[0], let last = bounds[1], first >= 1000, first <= last, last < .max
+            guard bounds.count == 2, let first = bounds[0], let last = bounds[1], first >= 1000, first <= last,
+                last < .max
             else {
                 throw ValidationError(
                     "--application-users takes FIRST-LAST, from 1000 on, such as 200000-265535, or none; \(text) is neither"

@@ -32,7 +32,12 @@ extension SandboxPolicy {
                 let around =
                     Self.programDirectories.contains(path.lastComponent?.string ?? "")
                     ? path.removingLastComponent() : path
-                let choice = [around, path].first { Self.mayShow($0, as: path, homes: homes, kept: kept) }
+                let choice = [around, path].first { candidate in
+                    // What it is called here, and what it is.
+                    [candidate, host.resolve(candidate)].allSatisfy {
+                        Self.mayShow($0, alone: candidate == path, homes: homes, kept: kept)
+                    }
+                }
                 if let choice { self.binds.append(Bind(choice)) }
             }
         }
@@ -41,11 +46,11 @@ extension SandboxPolicy {
     private static let programDirectories: Set<String> = ["bin", "sbin", "shims"]
 
     private static func mayShow(
-        _ root: FilePath, as entry: FilePath, homes: Set<FilePath>, kept: Set<FilePath>
+        _ root: FilePath, alone: Bool, homes: Set<FilePath>, kept: Set<FilePath>
     ) -> Bool {
         // A directory around a home or the data would show that with it.
         if homes.union(kept).contains(where: { $0.starts(with: root) }) { return false }
-        if root == entry { return true }
+        if alone { return true }
         let holdsKeys = [".local", ".cargo", ".config"].contains { name in
             homes.contains { $0.appending(name) == root }
         }

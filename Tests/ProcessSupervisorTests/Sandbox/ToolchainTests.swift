@@ -7,9 +7,12 @@ import Testing
 @Suite struct ToolchainTests {
     static let host = HostFiles(
         inspect: { $0.string.contains("missing") ? .missing : .directory },
-        resolve: { path in
-            path == "/srv/go/bin" ? "/data2/go-1.22/bin" : path == "/srv/escape/bin" ? "/data/slugs/bin" : path
-        })
+        resolve: { Self.links[$0] ?? $0 })
+
+    static let links: [FilePath: FilePath] = [
+        "/srv/go/bin": "/data2/go-1.22/bin", "/srv/escape/bin": "/data/slugs/bin", "/srv/home": "/home/me",
+        "/srv/home/bin": "/home/me/bin",
+    ]
 
     @Test(arguments: [
         ("/usr/bin:/bin", []),
@@ -27,6 +30,8 @@ import Testing
         // As would this itself.
         ("/home/me:/home:/root:/", []),
         ("/data:/data/slugs/x/bin:/srv/escape/bin", []),
+        // A home by another name.
+        ("/srv/home/bin", ["/srv/home/bin", "/home/me/bin"]),
         ("/proc/1/bin:/etc/tool/bin:/srv/missing/bin", []),
         ("relative/bin:/a/../b/bin::.", []),
     ])

@@ -68,9 +68,9 @@ enum TreePrograms {
 
     /// The paths outside of itself that a file leads to.
     private static func needs(of file: FilePath) -> [FilePath] {
-        let resolved = HostFiles.real.resolve(file)
         if case .link(let destination) = HostFiles.real.inspect(file) {
-            return [file.removingLastComponent().pushing(FilePath(destination)).lexicallyNormalized(), resolved]
+            let next = file.removingLastComponent().pushing(FilePath(destination)).lexicallyNormalized()
+            return [next, HostFiles.real.resolve(file)]
         }
         let beginning = Self.beginning(of: file)
         if file.lastComponent == "pyvenv.cfg" {
