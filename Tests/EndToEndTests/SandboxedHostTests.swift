@@ -83,7 +83,7 @@ extension EndToEnd {
                         cat \(data)/secret.key \(directory)/site/index.html || echo hidden
                         echo changed > index.html && cat index.html
                         echo kept > $SLIPWAY_STORAGE/file
-                        id -u
+                        id -u > /dev/stdout
                         """
                     let run = try await host.slipway("run", "--app", "site", "--", "sh", "-c", script)
                     let lines = run.output.split(separator: "\n").filter { !$0.contains(": ") }
