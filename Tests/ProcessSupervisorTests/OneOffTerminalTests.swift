@@ -53,6 +53,20 @@ import Testing
         }
     }
 
+    @Test(.enabled("this machine lets nobody make sandboxes") { await Isolation.probe()[.sandbox] == .works })
+    func `a terminal has a name in a sandbox`() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory, launcher: try SandboxLauncher()) { supervisor in
+                let screen = Screen()
+                let status = try await supervisor.runOneOff(
+                    .shell("tty && echo x > $(tty)", in: directory), id: "one",
+                    terminal: OneOffTerminal(size: TerminalSize(columns: 80, rows: 24)), output: { screen.show($0) })
+                #expect(status == .exited(0))
+                #expect(screen.text.withLock { $0 } == "/dev/console\r\nx\r\n")
+            }
+        }
+    }
+
     @Test(
         .enabled(if: getuid() == 0, "only root can become another user"),
         arguments: [nil, OneOffTerminal(size: TerminalSize(columns: 80, rows: 24))])

@@ -48,7 +48,11 @@ final class Sandbox: Sendable {
             }
         }
         let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
-        let plan = SandboxPlan(self.policy, for: request.process, owner: owner, host: self.host)
+        let terminal =
+            request.hasTerminal ? request.input.map { self.host.resolve("/proc/self/fd/\($0.rawValue)") } : nil
+        let plan = SandboxPlan(
+            self.policy, for: request.process, owner: owner,
+            terminal: terminal.flatMap { $0.starts(with: "/dev/pts") ? $0 : nil }, host: self.host)
         if joined == nil, let tree = plan.tree, let gap = TreePrograms.gap(in: tree, shows: plan.shows) {
             throw SupervisorError(
                 code: .launchFailed,

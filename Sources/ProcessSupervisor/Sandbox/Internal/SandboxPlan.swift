@@ -15,12 +15,15 @@ struct SandboxPlan: Sendable, Hashable {
     ///   - policy: What it holds.
     ///   - process: The program that will run in it.
     ///   - owner: Whose its home is.
+    ///   - terminal: The one that it is given, as the host calls it.
     ///   - host: What there is on the host.
-    init(_ policy: SandboxPolicy, for process: ProcessSpec, owner: UserSpec, host: HostFiles) {
+    init(
+        _ policy: SandboxPolicy, for process: ProcessSpec, owner: UserSpec, terminal: FilePath? = nil, host: HostFiles
+    ) {
         self.addSystem(policy, host)
         self.addOwnDirectories(policy, process.limits)
         self.addProcesses()
-        self.addDevices(policy)
+        self.addDevices(policy, terminal)
         self.addShown(policy, process, owner, host)
     }
 
@@ -77,12 +80,17 @@ struct SandboxPlan: Sendable, Hashable {
         }
     }
 
-    private mutating func addDevices(_ policy: SandboxPolicy) {
+    private mutating func addDevices(_ policy: SandboxPolicy, _ terminal: FilePath?) {
         self.mounts.append(SandboxMount(.new, from: "tmpfs", at: "/dev", data: "mode=0755,size=64k,nr_inodes=64"))
         // Read-only is about the nodes, which are the host's own: their owner could change who may use them, for all. What is
         // written to a device is not written to its node.
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
             self.mounts.append(SandboxMount(.tree, from: "/dev/\(name)", at: "/dev/\(name)", [.devices, .readOnly]))
+        }
+        // A terminal of the host's has no name among the sandbox's own. Who asks for it looks for a device that is the same.
+        if let terminal {
+            self.mounts.append(
+                SandboxMount(.tree, from: terminal.string, at: "/dev/console", [.devices, .readOnly]))
         }
         // What could be read of the machine's memory and its keys.
         for name in ["kcore", "keys", "timer_list", "sched_debug"] {
