@@ -49,7 +49,8 @@ final class Sandbox: Sendable {
         }
         let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
         let terminal =
-            request.hasTerminal ? request.input.map { self.host.resolve("/proc/self/fd/\($0.rawValue)") } : nil
+            request.hasTerminal
+            ? request.input.map { self.host.resolve(FilePath("/proc/self/fd/\($0.rawValue)")) } : nil
         let plan = SandboxPlan(
             self.policy, for: request.process, owner: owner,
             terminal: terminal.flatMap { $0.starts(with: "/dev/pts") ? $0 : nil }, host: self.host)
