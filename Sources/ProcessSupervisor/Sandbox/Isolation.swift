@@ -42,7 +42,7 @@ public struct Isolation: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - wanted: The level to have; nil: the strongest that works, but ``Level/oci``. ``Level/host`` needs no finding.
-    ///   - findings: What ``probe(policy:runtime:)`` found.
+    ///   - findings: What ``probe(policy:tree:user:runtime:)`` found.
     /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
     public init(_ wanted: Level? = nil, among findings: [Level: Finding]) throws(SupervisorError) {
         var unavailable: [Level: String] = [:]

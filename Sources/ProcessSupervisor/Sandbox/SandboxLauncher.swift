@@ -9,7 +9,7 @@
 /// Everything else is as with ``HostLauncher``: control groups, limits, users, output, and that instances outlive the host.
 ///
 /// It takes Linux 5.12. A host that is not root makes the sandboxes in user namespaces, where the system lets it, and cannot
-/// give instances other users. ``Isolation/probe(policy:runtime:)`` tries whether it works.
+/// give instances other users. ``Isolation/probe(policy:tree:user:runtime:)`` tries whether it works.
 public struct SandboxLauncher: Launcher {
     private let launcher: HostLauncher
 
