@@ -17,6 +17,10 @@ struct child_context {
     volatile int error;
     volatile int step;
     volatile int mount;
+    // A user namespace that says whose a layered tree's files are; -1: those whose they are.
+    int owner_map;
+    // Above every descriptor of the parent's. Its limit, and not the child's, which may be lower than what is open.
+    long descriptor_end;
     // Of a sandbox: its first process, a file with that one's program, room for two stacks, and what came of it.
     int init_program;
     char *init_stack;
@@ -39,11 +43,15 @@ int slipway_sandbox_main(void *context);
 /// A file with the program of a sandbox's first process. -1 and errno on failure.
 int slipway_open_init_program(void);
 
+/// A user namespace by which one user's files are another's. -1 and errno on failure.
+int slipway_open_owner_map(uid_t from, uid_t to, gid_t from_group, gid_t to_group);
+
 void slipway_reset_signals(void);
 int slipway_set_limit(const struct slipway_limit *limit);
 /// Another user, if wanted, and no rights, now or later. Returns 0 or the step that failed, with errno.
 int slipway_give_up_rights(const struct slipway_spawn_options *options);
-void slipway_close_on_exec_from(int first);
+/// All descriptors from `first` on; where the kernel cannot be asked for that, those below `end`.
+void slipway_close_on_exec_from(int first, long end);
 /// Denies system calls that no application needs, for good. Returns 0, or -1 and errno.
 int slipway_filter_system_calls(void);
 /// Describes that abstract Unix sockets of others are out of reach. Returns a descriptor, -1 where the kernel cannot, or

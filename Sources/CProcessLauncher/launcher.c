@@ -89,12 +89,10 @@ static int drop_capabilities(int until_execve) {
     return (int)syscall(SYS_capset, &header, rights);
 }
 
-void slipway_close_on_exec_from(int first) {
+void slipway_close_on_exec_from(int first, long end) {
     // Close on exec rather than close: the host's state lock must stay held until the execve is through, so that a
     // successor which gets the lock sees either no process or one that carries its mark.
     if (syscall(SYS_close_range, (unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
-    struct rlimit limit;
-    long end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? (long)limit.rlim_cur : 65536;
     for (long descriptor = first; descriptor < end; descriptor++) fcntl((int)descriptor, F_SETFD, FD_CLOEXEC);
 }
 
@@ -148,7 +146,7 @@ int slipway_child_main(void *argument) {
     if (options->notification_number > 2 && dup2(context->notification, options->notification_number) < 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
-    slipway_close_on_exec_from(3);
+    slipway_close_on_exec_from(3, context->descriptor_end);
     if (options->notification_number > 2 && fcntl(options->notification_number, F_SETFD, 0) != 0) {
         FAIL(SLIPWAY_STEP_DESCRIPTORS);
     }
@@ -245,8 +243,12 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
         mmap(NULL, sizeof *context, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (context == MAP_FAILED) { result.error = errno; return result; }
     *context = (struct child_context){
-        .options = options, .input = -1, .output = -1, .notification = options->notification, .init_program = -1,
-        .mount = -1, .init = -1, .main = -1};
+        .options = options, .input = -1, .output = -1, .notification = options->notification, .owner_map = -1,
+        .init_program = -1, .mount = -1, .init = -1, .main = -1};
+    struct rlimit descriptors;
+    const long most = 1 << 20;
+    int is_known = getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur < (rlim_t)most;
+    context->descriptor_end = is_known ? (long)descriptors.rlim_cur : most;
 
     // Away from 0, 1 and 2, so that no dup2 in the child overwrites what a later one reads.
     context->input = fcntl(options->input, F_DUPFD_CLOEXEC, 3);
@@ -256,6 +258,10 @@ struct slipway_spawn_result slipway_spawn(const struct slipway_spawn_options *op
     if (options->sandbox && options->sandbox->joined < 0) {
         context->init_program = slipway_open_init_program();
         if (context->init_program < 0) { result.error = errno; result.step = SLIPWAY_STEP_INIT; goto done; }
+    }
+    if (options->sandbox && options->sandbox->maps_owner) {
+        context->owner_map = slipway_open_owner_map(geteuid(), options->uid, getegid(), options->gid);
+        if (context->owner_map < 0) { result.error = errno; result.step = SLIPWAY_STEP_USER; goto done; }
     }
     stacks = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stacks == MAP_FAILED) { result.error = errno; goto done; }
@@ -321,6 +327,7 @@ done:
     if (context->input >= 0) close(context->input);
     if (context->output >= 0) close(context->output);
     if (context->init_program >= 0) close(context->init_program);
+    if (context->owner_map >= 0) close(context->owner_map);
     munmap(context, sizeof *context);
     return result;
 }

@@ -130,8 +130,12 @@ extension Platform {
         self.signals.remove(application: application.id)
         self.names.set(nil, of: application.id)
         self.registry.removeSeries(where: "app", equals: name)
-        try? FileManager.default.removeItem(
-            atPath: self.configuration.dataDirectory.appending("caches").appending(application.id).string)
+        for path in [
+            self.configuration.dataDirectory.appending("caches").appending(application.id),
+            self.storage(of: application.id),
+        ] {
+            try? FileManager.default.removeItem(atPath: path.string)
+        }
         self.removeDeploymentLogs(of: application.id)
         await self.removeUnused(slugs)
         await self.refreshCertificates()

@@ -243,9 +243,11 @@ extension Platform {
         let release = try await self.store.read { records in
             try application.liveRelease.flatMap { try records.release($0, of: application.id) }
         }
+        let plan: LaunchPlan? =
+            if let release { try await self.launchPlan(release, application) } else { nil }
         await self.controller(of: application.id).load(
             try await self.routeSettings(of: application),
-            live: try release.map { try self.launchPlan($0, application) },
+            live: plan,
             formation: application.formation, reconciling: reconciling)
     }
 

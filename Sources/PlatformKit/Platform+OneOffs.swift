@@ -1,5 +1,6 @@
 public import PlatformWire
 internal import Synchronization
+internal import SystemPackage
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -23,7 +24,7 @@ extension Platform {
         guard self.isReady else { throw Self.unavailable }
         let (timeout, size) = try self.check(request)
         let (application, release, number) = try await self.startOneOff(name)
-        var plan = try self.launchPlan(release, application)
+        var plan = try await self.launchPlan(release, application)
         plan.environment.merge(request.environment) { $1 }
         let workload = self.oneOffRequest(
             plan, processType: "run", number: number, command: .arguments(request.command), size: size)
@@ -195,6 +196,7 @@ extension Platform {
             release: plan.release.version, serial: number, slug: plan.release.slug, command: command,
             environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, life: LifeRecord(),
             needsPort: false,
-            stopGrace: self.configuration.stopGrace, size: size)
+            stopGrace: self.configuration.stopGrace, size: size, user: plan.user,
+            storage: plan.storage.string)
     }
 }

@@ -72,6 +72,9 @@ public final class Platform: Service {
         public var slugCheck = VerificationOptions()
         /// How many applications there may be.
         public var maxApplications = 10_000
+        /// The numbers of users of which each application gets one that is its alone; `nil`: all run as the platform's own. It
+        /// takes a runtime whose host is root. No other user of the machine may be among them.
+        public var applicationUsers: ClosedRange<UInt32>?
         /// How many hosts may be added to one application.
         public var maxDomainsPerApplication = 100
         /// How many instances of one process type there may be.
@@ -247,11 +250,16 @@ public final class Platform: Service {
         address.split(separator: ":").last.flatMap { Int($0) }.flatMap { $0 == 0 ? nil : $0 }
     }
 
-    func launchPlan(_ release: ReleaseRecord, _ application: ApplicationRecord) throws(PlatformError) -> LaunchPlan {
+    func launchPlan(
+        _ release: ReleaseRecord, _ application: ApplicationRecord
+    ) async throws(PlatformError) -> LaunchPlan {
         var environment = try self.sealer.open(release.sealedConfig, for: application.id)
         environment["SLIPWAY_APP"] = application.name
         environment["SLIPWAY_RELEASE"] = "v\(release.version)"
         environment["SLIPWAY_COMMIT"] = release.commit ?? ""
-        return LaunchPlan(release: release, environment: environment, sizes: self.sizes(of: release, application))
+        let user = try await self.user(of: application)
+        return LaunchPlan(
+            release: release, environment: environment, sizes: self.sizes(of: release, application), user: user,
+            storage: try self.storage(of: application, user: user))
     }
 }

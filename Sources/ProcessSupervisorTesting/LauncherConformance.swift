@@ -11,7 +11,7 @@ public import SystemPackage
 /// ```
 ///
 /// The processes are shells with the usual small programs. They write to their working directory, the workspace: a launcher
-/// that keeps processes from that has to let these, as `SandboxPolicy.treeIsWritable` does. Limits are checked as far as the launcher's `enforcements`
+/// that keeps processes from that has to let these, as `SandboxPolicy.treeAccess` does when it is `shared`. Limits are checked as far as the launcher's `enforcements`
 /// say that they hold.
 public struct LauncherConformance: Sendable {
     /// One promise.

@@ -11,10 +11,6 @@ extension EndToEnd {
                 try await withTestHost(data: directory.appending("data")) { host in
                     try await host.create("guestbook")
                     let tree = try await WorkTree(at: directory.appending("guestbook"), sample: "guestbook")
-                    let set = try await host.slipway(
-                        "config", "set", "--app", "guestbook", "GUESTBOOK_DATABASE=\(directory.appending("book.db"))")
-                    #expect(set.status == 0, "\(set)")
-
                     let push = try await host.push("guestbook", from: tree)
                     try #require(push.status == 0, "\(push)")
                     #expect(push.error.contains("remote: -----> Python application detected"), "\(push)")
@@ -26,6 +22,11 @@ extension EndToEnd {
                     #expect(page.status == 200)
                     #expect(page.text.contains("Ada"), "\(page)")
                     #expect(page.text.contains("Hello &lt;b&gt;there"), "\(page)")
+
+                    // What visitors wrote is beside the releases and their instances.
+                    let restart = try await host.slipway("ps", "restart", "--app", "guestbook")
+                    #expect(restart.status == 0, "\(restart)")
+                    #expect(try await host.get("guestbook").text.contains("Ada"))
                 }
             }
         }

@@ -154,6 +154,9 @@ import Testing
                 $0.port = nil; $0.readiness = .tcp
             }
         ),
+        ("the limit diskBytes is 65535; it must be from 65536", { $0.process.limits.diskBytes = 65535 }),
+        ("\"keep\" cannot be storage", { $0.process.storage = ["keep"] }),
+        ("\"/a/../b\" cannot be storage", { $0.process.storage = ["/a/../b"] }),
         ("the command of liveness is empty", { $0.liveness = .command([""]) }),
         ("readiness.interval is 0.0 seconds", { $0.readiness = probe { $0.interval = .zero } }),
         ("readiness.timeout is 90000.0 seconds", { $0.readiness = probe { $0.timeout = .seconds(90000) } }),

@@ -4,6 +4,12 @@ import SystemPackage
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 @Suite(.timeLimit(.minutes(1))) struct OneOffTerminalTests {
     /// What a one-off wrote, and a way to wait for it.
     private final class Screen: Sendable {
@@ -43,6 +49,40 @@ import Testing
                 let end = try await status
                 #expect(end == .exited(130))
                 #expect(screen.text.withLock { $0.contains("interrupted") })
+            }
+        }
+    }
+
+    @Test(.enabled("this machine lets nobody make sandboxes") { await Isolation.probe()[.sandbox] == .works })
+    func `a terminal has a name in a sandbox`() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory, launcher: try SandboxLauncher()) { supervisor in
+                let screen = Screen()
+                let status = try await supervisor.runOneOff(
+                    .shell("tty && echo x > $(tty)", in: directory), id: "one",
+                    terminal: OneOffTerminal(size: TerminalSize(columns: 80, rows: 24)), output: { screen.show($0) })
+                #expect(status == .exited(0))
+                #expect(screen.text.withLock { $0 } == "/dev/console\r\nx\r\n")
+            }
+        }
+    }
+
+    @Test(
+        .enabled(if: getuid() == 0, "only root can become another user"),
+        arguments: [nil, OneOffTerminal(size: TerminalSize(columns: 80, rows: 24))])
+    func `what it reads from and writes to is its user's, by name as well`(terminal: OneOffTerminal?) async throws {
+        try await withTemporaryDirectory { directory in
+            try await withSupervisor(in: directory) { supervisor in
+                let (keys, type) = AsyncStream.makeStream(of: [UInt8].self)
+                type.yield(Array("a line\n".utf8))
+                type.finish()
+                let screen = Screen()
+                var process = ProcessSpec.shell("read line < /dev/stdin; echo got $line > /dev/stdout", in: "/")
+                process.user = UserSpec(uid: 65501, gid: 65501)
+                let status = try await supervisor.runOneOff(
+                    process, id: "one", terminal: terminal, output: { screen.show($0) }, input: keys)
+                #expect(status == .exited(0))
+                #expect(screen.text.withLock { $0.contains("got a line") }, "\(screen.text.withLock { $0 })")
             }
         }
     }

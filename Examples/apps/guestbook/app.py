@@ -7,7 +7,10 @@ from datetime import datetime, timezone
 from flask import Flask, g, redirect, render_template, request, url_for
 
 app = Flask(__name__)
-DATABASE = os.environ.get("GUESTBOOK_DATABASE", "guestbook.db")
+# Where files stay; without such a place, beside the sources.
+DATABASE = os.environ.get("GUESTBOOK_DATABASE") or os.path.join(
+    os.environ.get("SLIPWAY_STORAGE", "."), "guestbook.db"
+)
 
 
 def database():

@@ -17,6 +17,8 @@ struct DataDirectory {
     var database: FilePath { self.path.appending("slipway.db") }
     var repositories: FilePath { self.path.appending("repositories") }
     var slugs: FilePath { self.path.appending("slugs") }
+    /// What applications keep, a directory for each.
+    var storage: FilePath { self.path.appending("storage") }
     var instances: FilePath { self.path.appending("instances") }
     /// Of an OCI runtime, with `--isolation oci`.
     var containers: FilePath { self.path.appending("containers") }
@@ -51,15 +53,38 @@ struct DataDirectory {
                 .conflict, "another slipway uses \(path); stop it, or name another directory with --data")
         }
         _ = fcntl(self.lock.rawValue, F_SETFD, FD_CLOEXEC)
-        for directory in [self.repositories, self.slugs, self.instances, self.logs, self.uploads] {
+        // It may have been open to applications (see letApplicationsThrough).
+        try Self.change(path) { _ in 0o700 }
+        for directory in [
+            self.repositories, self.slugs, self.storage, self.instances, self.logs, self.uploads,
+        ] {
             try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
         }
+    }
+
+    /// Lets applications with users of their own through to what is theirs, where no sandbox shows them that and nothing else; they
+    /// cannot list what is there. From now on, what this process makes is for its own user unless it says otherwise.
+    func letApplicationsThrough() throws {
+        umask(0o077)
+        let shared = [self.slugs, self.storage]
+        for name in try FileManager.default.contentsOfDirectory(atPath: self.path.string) {
+            let path = self.path.appending(name)
+            if !shared.contains(path) { try Self.change(path) { $0 & ~0o077 } }
+        }
+        for path in shared + [self.path] { try Self.change(path) { _ in 0o711 } }
+    }
+
+    private static func change(_ path: FilePath, mode: (Int) -> Int) throws {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
+        guard attributes[.type] as? FileAttributeType != .typeSymbolicLink else { return }
+        let present = attributes[.posixPermissions] as? Int ?? 0
+        try FileManager.default.setAttributes([.posixPermissions: mode(present)], ofItemAtPath: path.string)
     }
 
     /// Lets another host have it.
     func unlock() { try? self.lock.close() }
 
-    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory that everybody has. Not where
+    /// Where a local socket is: here, or, if that is too long for the kernel, in a directory of the owner's under `/tmp`. Not where
     /// `TMPDIR` says: whoever looks for the socket may have another than the host.
     func socketPath(_ name: String) throws -> FilePath { try Self.socketPath(name, in: self.path) }
 
@@ -67,9 +92,25 @@ struct DataDirectory {
         let path = directory.appending("\(name).sock")
         // The kernel allows 107 bytes, of which the router needs some.
         if path.string.utf8.count <= 90 { return path }
-        let attributes = try FileManager.default.attributesOfItem(atPath: directory.string)
-        let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { attributes[$0] as? Int ?? 0 }
-        return FilePath("/tmp/slipway-\(numbers[0])-\(numbers[1])-\(name).sock")
+        func attributes(_ path: FilePath) throws -> [FileAttributeKey: Any] {
+            try FileManager.default.attributesOfItem(atPath: path.string)
+        }
+        let data = try attributes(directory)
+        let owner = data[.ownerAccountID] as? Int ?? -1
+        let place = FilePath("/tmp/slipway-\(owner)")
+        if owner == Int(geteuid()), mkdir(place.string, 0o700) != 0, errno != EEXIST { throw Errno(rawValue: errno) }
+        // Everybody can make something of that name, and be asked in place of the host, or tell it what to do.
+        let found = try attributes(place)
+        guard found[.type] as? FileAttributeType == .typeDirectory, found[.ownerAccountID] as? Int == owner,
+            (found[.posixPermissions] as? Int).map({ $0 & 0o077 }) == 0
+        else {
+            throw PlatformError(
+                .refused,
+                "\(place) is not a directory of user \(owner)'s alone (0700), which the sockets of \(directory) take, as its path is too long for them; remove it, or use a shorter path for the data"
+            )
+        }
+        let numbers = [FileAttributeKey.systemNumber, .systemFileNumber].map { data[$0] as? Int ?? 0 }
+        return place.appending("\(numbers[0])-\(numbers[1])-\(name).sock")
     }
 
     /// The name of its instances' control groups, which no other host on this machine has: that of the directory, as the

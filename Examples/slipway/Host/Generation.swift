@@ -32,13 +32,14 @@ struct Generation {
         let remoteSlugs = try settings.slugs.map { try RemoteSlugs($0, local: localSlugs, logger: logger) }
         let slugs: any SlugRepository = remoteSlugs?.repository ?? localSlugs
         let policy = settings.sandbox(data, executable: Self.executable)
-        // What was not asked for is not tried.
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
-        let isolation = try Isolation(
-            settings.isolation,
-            among: settings.isolation == .host ? [:] : await Isolation.probe(policy: policy, runtime: containers))
+        let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
         logger.notice("\(isolation)")
         if settings.network != .shared { logger.notice("\(settings.network)") }
+        if users != nil, isolation.level == .host { try data.letApplicationsThrough() }
+        logger.notice(
+            "\(users.map { "each application has a user of its own, from \($0.lowerBound) to \($0.upperBound)" } ?? "applications run as the host's user")"
+        )
         self.supervisor = Supervisor(
             configuration: settings.supervisor(data),
             launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),
@@ -52,7 +53,7 @@ struct Generation {
             configuration: .init(searchPath: settings.searchPath, executable: Self.executable),
             supervisor: self.supervisor, router: parts.router, slugs: slugs)
         self.platform = try Platform(
-            configuration: try settings.platform(data), store: SQLitePlatformStore(path: data.database),
+            configuration: try settings.platform(data, users: users), store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()), builder: settings.builder(data, logger), slugs: slugs,
             runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
             registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,

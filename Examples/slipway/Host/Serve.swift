@@ -165,7 +165,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How instances are kept from the machine: sandbox, oci (in containers of an OCI runtime), host (not at all), or "
-                + "strongest, that is sandbox if it works, and host if not. (default: host)", valueName: "level"))
+                + "strongest, that is sandbox if it works, and host if not. (default: strongest)", valueName: "level"))
     var isolation: String?
 
     @Option(
@@ -190,8 +190,15 @@ struct ServeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What else of the machine instances in a sandbox or a container see, read-only, such as /srv/toolchain; may be repeated.",
-            valueName: "path"))
-    var sandboxShows: [String] = []
+            discussion: "Toolchains on the host's PATH are shown anyway.", valueName: "path"))
+    var show: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The numbers of users, as FIRST-LAST, of which each application gets one for its processes, or none. "
+                + "(default: 200000-265535 where the host is root and isolates instances, otherwise none)",
+            valueName: "range"))
+    var applicationUsers: String?
 
     @Flag(help: "Leave the applications running when the host stops.")
     var leaveRunning = false

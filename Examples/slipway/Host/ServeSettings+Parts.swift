@@ -19,9 +19,10 @@ extension ServeSettings {
 
     func sandbox(_ data: DataDirectory, executable: String?) -> SandboxPolicy {
         var policy = SandboxPolicy()
-        // Where machines have what does not come with the system: languages, mostly.
+        // Where machines have what does not come with the system, and is nobody's alone.
         policy.systemPaths.append("/opt")
-        policy.binds = self.sandboxShows.map { SandboxPolicy.Bind($0) }
+        policy.binds = self.shown.map { SandboxPolicy.Bind($0) }
+        policy.showToolchains(of: self.searchPath, homes: self.home.map { [$0] } ?? [], except: [data.path])
         // Static sites are served by this program.
         if let executable { policy.binds.append(.init(FilePath(executable))) }
         policy.hiddenPaths = [data.path]
@@ -37,9 +38,10 @@ extension ServeSettings {
 
     private func signer(_ data: DataDirectory) throws -> SlugSigner { try SlugSigner(privateKey: data.signingKey()) }
 
-    func platform(_ data: DataDirectory) throws -> Platform.Configuration {
+    func platform(_ data: DataDirectory, users: ClosedRange<UInt32>?) throws -> Platform.Configuration {
         var configuration = Platform.Configuration(dataDirectory: data.path)
         configuration.domain = self.domain
+        configuration.applicationUsers = users
         // Before anything is served: applications with HTTPS enforced are so from the first request on.
         configuration.httpsAddress = self.https.map { "\($0.host):\($0.port)" }
         configuration.stopGrace = self.stopGrace

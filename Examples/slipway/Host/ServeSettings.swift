@@ -62,11 +62,14 @@ struct ServeSettings {
     var isolation: Isolation.Level?
     var ociRuntime: String
     var network: SandboxPolicy.Network
-    var sandboxShows: [FilePath]
     var retention: RetentionPolicy
     var signsSlugs: Bool
     /// Nil: never.
     var slugCheckInterval: Duration?
+    var shown: [FilePath]
+    var applicationUsers: ApplicationUsers
+    /// Whose toolchains are on the search path.
+    var home: FilePath?
     var leaveRunning: Bool
     var logLevel: Logger.Level
     var sizes: [InstanceSize]
@@ -108,12 +111,10 @@ struct ServeSettings {
         self.buildTimeout = try .seconds(lookup.number(options.buildTimeout, "build-timeout") ?? 900)
         let buildpacks = try options.buildpack.isEmpty ? lookup.list("buildpack") : options.buildpack
         self.buildpacks = buildpacks.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
-        self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "host")
+        self.isolation = try Self.isolation(lookup.text(options.isolation, "isolation") ?? "strongest")
         self.ociRuntime = try lookup.text(options.ociRuntime, "oci-runtime") ?? "runc"
         self.network = try Self.network(
             lookup.text(options.network, "network") ?? "shared", lookup.text(options.networkRange, "network-range"))
-        let shown = try options.sandboxShows.isEmpty ? lookup.list("sandbox-shows") : options.sandboxShows
-        self.sandboxShows = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
         self.retention = RetentionPolicy(
             // Of a store that hosts share, nobody knows here what the others need.
             keepLast: try lookup.number(options.keepReleases, "keep-releases") ?? (self.slugs == nil ? 20 : nil),
@@ -122,6 +123,10 @@ struct ServeSettings {
         self.signsSlugs = try options.signSlugs || lookup.text(nil, "sign-slugs") == "true"
         let days = try lookup.number(options.checkSlugs, "check-slugs") ?? 7
         self.slugCheckInterval = days == 0 ? nil : .seconds(days * 86_400)
+        let shown = try options.show.isEmpty ? lookup.list("show") : options.show
+        self.shown = shown.map { FilePath(current).pushing(FilePath($0)).lexicallyNormalized() }
+        self.applicationUsers = try ApplicationUsers(lookup.text(options.applicationUsers, "application-users"))
+        self.home = environment["HOME"].map { FilePath($0) }
         self.leaveRunning = try options.leaveRunning || lookup.text(nil, "leave-running") == "true"
         let level = try lookup.text(options.logLevel, "log-level") ?? "notice"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -262,7 +267,7 @@ private struct Lookup {
             guard let values = table[name]?.table else {
                 throw ValidationError("sizes.\(name) in the options file is no table")
             }
-            let known = ["memory-mb", "cpu-share", "cpus", "processes", "open-files"]
+            let known = ["memory-mb", "cpu-share", "cpus", "processes", "open-files", "disk-mb"]
             if let other = values.keys.first(where: { !known.contains($0) }) {
                 throw ValidationError(
                     "sizes.\(name).\(other) in the options file is none of \(known.joined(separator: ", "))")
@@ -283,7 +288,8 @@ private struct Lookup {
                     cpuShare: try number("cpu-share", 1...10_000).map { Int($0) },
                     cpuQuota: try number("cpus", 0.01...10_000),
                     maxProcesses: try number("processes", 1...4_194_304).map { Int($0) },
-                    maxOpenFiles: try number("open-files", 3...1_048_576).map { Int($0) }))
+                    maxOpenFiles: try number("open-files", 3...1_048_576).map { Int($0) },
+                    diskBytes: try number("disk-mb", 1...1_000_000_000).map { Int($0) << 20 }))
         }
         return sizes
     }

@@ -39,6 +39,7 @@ enum slipway_mount_kind {
     SLIPWAY_MOUNT_TREE,       // what is at `source`, a directory or a file, with what is mounted beneath it
     SLIPWAY_MOUNT_MASK,       // as the one before, for a target that may be missing: then nothing is done
     SLIPWAY_MOUNT_NEW,        // a new file system of the type `source`, with the options `data`
+    SLIPWAY_MOUNT_LAYERED,    // as a tree, with a layer over it that takes all changes: a tmpfs with the options `data`
 };
 
 enum slipway_mount_flags {
@@ -59,6 +60,8 @@ struct slipway_mount {
 
 /// Where the host's file system is while that of a sandbox is made.
 #define SLIPWAY_OLD_ROOT "/.host"
+/// A directory of every sandbox; the parts of a layer are there while it is made.
+#define SLIPWAY_STAGE "/run"
 
 struct slipway_sandbox {
     int joined;               // a pidfd of a process whose sandbox it is to be; -1: a new one
@@ -67,7 +70,8 @@ struct slipway_sandbox {
     int namespaces;           // the CLONE_NEW… flags of the other ones
     const char *user_map;     // with a user namespace, what is written to uid_map and gid_map
     const char *group_map;
-    const struct slipway_mount *mounts;
+    int maps_owner;  // what belongs to this process's user belongs, in a layered tree, to the one that is changed to
+    const struct slipway_mount *mounts;  // with `joined`: what is added to that one's sandbox
     size_t mount_count;
     char *const *init_argv;   // what the first process is called in lists of processes
     struct slipway_limit init_brand;

@@ -46,7 +46,7 @@ extension APIClient {
         let limit = self.configuration.maximumLineBytes
         let negotiation = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(10))
-            .channelOption(ChannelOptions.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .connect(host: host.filter { $0 != "[" && $0 != "]" }, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {

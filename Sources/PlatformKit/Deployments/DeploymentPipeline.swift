@@ -132,7 +132,7 @@ struct DeploymentRun: Sendable {
 
         try await self.advance(to: .rollingOut)
         await self.log.write("-----> Rolling out v\(release.version)")
-        let plan = try platform.launchPlan(release, self.application)
+        let plan = try await platform.launchPlan(release, self.application)
         let log = self.log
         try await platform.ensureLoaded(self.application)
         try await platform.controller(of: id).rollOut(plan, formation: formation) {
@@ -169,7 +169,7 @@ struct DeploymentRun: Sendable {
         await self.log.write("-----> Running the release command: \(command)")
         let splitter = LineSplitter()
         let (lines, feed) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(100_000))
-        let plan = try self.platform.launchPlan(release, self.application)
+        let plan = try await self.platform.launchPlan(release, self.application)
         let request = self.platform.oneOffRequest(
             plan, processType: "release", number: self.number, command: .shell(command),
             size: try self.platform.size(named: nil))

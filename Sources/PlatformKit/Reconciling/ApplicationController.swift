@@ -8,6 +8,10 @@ struct LaunchPlan: Sendable {
     var environment: [String: String]
     /// What instances of a process type may use.
     var sizes: [String: InstanceSize]
+    /// As whom they run; nil: as the platform.
+    var user: UInt32?
+    /// What stays of what they write.
+    var storage: FilePath
 }
 
 /// What a route has beside its instances.
@@ -373,6 +377,7 @@ actor ApplicationController {
             environment: plan.environment.merging(["SLIPWAY_PROCESS": slot.description]) { $1 },
             life: life, needsPort: isWeb || life.asksPort,
             stopGrace: life.stopGraceSeconds.map { .seconds($0) } ?? self.settings.stopGrace,
-            size: plan.sizes[slot.processType] ?? .unlimited)
+            size: plan.sizes[slot.processType] ?? .unlimited, user: plan.user,
+            storage: plan.storage.string)
     }
 }

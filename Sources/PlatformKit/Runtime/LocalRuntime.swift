@@ -225,6 +225,7 @@ public final class LocalRuntime: WorkloadRuntime {
         environment["HOME"] = home.string
         environment["PATH"] = environment["PATH"] ?? self.configuration.searchPath
         environment["LANG"] = environment["LANG"] ?? "C.UTF-8"
+        environment["SLIPWAY_STORAGE"] = request.storage
         environment["SLIPWAY_EXECUTABLE"] = self.configuration.executable
         let arguments =
             switch request.command {
@@ -233,7 +234,8 @@ public final class LocalRuntime: WorkloadRuntime {
             }
         return ProcessSpec(
             arguments: arguments, environment: environment, workingDirectory: home.string,
-            limits: ResourceLimits(request.size))
+            limits: ResourceLimits(request.size), user: request.user.map { UserSpec(uid: $0, gid: $0) },
+            storage: request.storage.map { [$0] })
     }
 }
 
@@ -241,7 +243,8 @@ extension ResourceLimits {
     init(_ size: InstanceSize) {
         self.init(
             memoryBytes: size.memoryBytes, cpuShare: size.cpuShare, cpuQuota: size.cpuQuota,
-            maxProcesses: size.maxProcesses, maxOpenFiles: size.maxOpenFiles)
+            maxProcesses: size.maxProcesses, maxOpenFiles: size.maxOpenFiles,
+            diskBytes: size.diskBytes)
     }
 }
 

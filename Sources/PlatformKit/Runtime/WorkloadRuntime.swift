@@ -85,6 +85,11 @@ public struct WorkloadRequest: Sendable {
     public var stopGrace: Duration
     /// What it may use at most.
     public var size: InstanceSize
+    /// The number of the user that it runs as, which is its application's alone; `nil` for the platform's own.
+    public var user: UInt32?
+    /// A directory, absolute, that stays when it has ended and is its application's: it may write there, and finds the path in
+    /// `SLIPWAY_STORAGE`. `nil` for none.
+    public var storage: String?
 
     /// What to run.
     public enum Command: Sendable, Hashable {
@@ -98,7 +103,7 @@ public struct WorkloadRequest: Sendable {
     public init(
         applicationID: String, processType: String, number: Int, release: Int, serial: Int, slug: String,
         command: Command, environment: [String: String], life: LifeRecord, needsPort: Bool,
-        stopGrace: Duration, size: InstanceSize = .unlimited
+        stopGrace: Duration, size: InstanceSize = .unlimited, user: UInt32? = nil, storage: String? = nil
     ) {
         self.applicationID = applicationID
         self.processType = processType
@@ -112,6 +117,8 @@ public struct WorkloadRequest: Sendable {
         self.needsPort = needsPort
         self.stopGrace = stopGrace
         self.size = size
+        self.user = user
+        self.storage = storage
     }
 
     /// The name people use: `web.1`.

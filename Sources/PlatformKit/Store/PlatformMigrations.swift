@@ -86,6 +86,13 @@ enum PlatformMigrations {
         migrator.registerMigration("3 sizes") { database in
             try database.execute(sql: "ALTER TABLE application ADD COLUMN sizes TEXT NOT NULL DEFAULT '{}'")
         }
+        migrator.registerMigration("4 users") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE application ADD COLUMN user INTEGER;
+                    CREATE UNIQUE INDEX applicationUser ON application (user);
+                    """)
+        }
         return migrator
     }
 }

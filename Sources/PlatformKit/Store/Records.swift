@@ -34,6 +34,8 @@ public struct ApplicationRecord: Sendable, Hashable, Codable {
     public var enforcesHTTPS = false
     /// For how long browsers are to come with TLS only, in seconds; `nil` for not at all.
     public var hstsSeconds: Int?
+    /// The number of the user that its processes are, which no other application has; `nil` before it was given one.
+    public var user: UInt32?
 
     /// Makes a new application without anything in it.
     public init(id: String, name: String, createdAt: Date) {

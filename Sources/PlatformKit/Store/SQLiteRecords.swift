@@ -29,21 +29,23 @@ struct SQLiteRecords: PlatformRecordsWriting {
         try self.database.execute(
             sql: """
                 INSERT INTO application (id, name, createdAt, maintenance, liveRelease, lastRelease, lastDeployment,
-                    lastOneOff, formation, sealedConfig, automaticCertificates, enforcesHTTPS, hstsSeconds, sizes)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    lastOneOff, formation, sealedConfig, automaticCertificates, enforcesHTTPS, hstsSeconds, sizes,
+                    user)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, maintenance = excluded.maintenance,
                     liveRelease = excluded.liveRelease, lastRelease = excluded.lastRelease,
                     lastDeployment = excluded.lastDeployment, lastOneOff = excluded.lastOneOff,
                     formation = excluded.formation, sealedConfig = excluded.sealedConfig,
                     automaticCertificates = excluded.automaticCertificates,
                     enforcesHTTPS = excluded.enforcesHTTPS, hstsSeconds = excluded.hstsSeconds,
-                    sizes = excluded.sizes
+                    sizes = excluded.sizes, user = excluded.user
                 """,
             arguments: [
                 application.id, application.name, application.createdAt.timeIntervalSince1970, application.maintenance,
                 application.liveRelease, application.lastRelease, application.lastDeployment, application.lastOneOff,
                 try encodeJSON(application.formation), application.sealedConfig, application.automaticCertificates,
                 application.enforcesHTTPS, application.hstsSeconds, try encodeJSON(application.sizes),
+                application.user,
             ])
     }
 
@@ -221,6 +223,7 @@ extension ApplicationRecord {
         self.enforcesHTTPS = row["enforcesHTTPS"]
         self.hstsSeconds = row["hstsSeconds"]
         self.sizes = try decodeJSON(row["sizes"])
+        self.user = row["user"]
     }
 }
 

@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 extension InstanceSpec {
     /// Refuses what no launcher could carry out, or what would come out as something else.
     func validate() throws(SupervisorError) {
@@ -119,6 +121,10 @@ extension ProcessSpec {
         try self.validateLengths(program)
         if !self.workingDirectory.hasPrefix("/") {
             throw .invalid("\(program): the working directory \"\(self.workingDirectory)\" is not absolute")
+        }
+        for path in (self.storage ?? []).map({ FilePath($0) })
+        where !path.isAbsolute || !path.isLexicallyNormal || path.string.utf8.count > 3000 {
+            throw .invalid("\(program): \"\(path)\" cannot be storage: use an absolute path without \"..\"")
         }
         try self.user?.validate(program)
         try self.limits.validate()

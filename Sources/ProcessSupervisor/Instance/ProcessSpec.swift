@@ -10,6 +10,9 @@ public struct ProcessSpec: Codable, Sendable, Hashable {
     public var limits: ResourceLimits
     /// The user to become, or nil for the host's own.
     public var user: UserSpec?
+    /// Directories of the host that it may write to and that stay when it has ended, absolute; in a sandbox they are there under
+    /// their own paths. Its user has to have the right to. Nil: none.
+    public var storage: [String]?
 
     /// Describes a process.
     public init(
@@ -17,13 +20,15 @@ public struct ProcessSpec: Codable, Sendable, Hashable {
         environment: [String: String] = [:],
         workingDirectory: String,
         limits: ResourceLimits = ResourceLimits(),
-        user: UserSpec? = nil
+        user: UserSpec? = nil,
+        storage: [String]? = nil
     ) {
         self.arguments = arguments
         self.environment = environment
         self.workingDirectory = workingDirectory
         self.limits = limits
         self.user = user
+        self.storage = storage
     }
 }
 

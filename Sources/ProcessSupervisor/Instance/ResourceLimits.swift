@@ -20,11 +20,15 @@ public struct ResourceLimits: Codable, Sendable, Hashable {
     public var maxProcesses: Int?
     /// Open descriptors of each process, at least 3; no more than the host itself may have.
     public var maxOpenFiles: Int?
+    /// Bytes of files in each of the places that an instance has to write to, at least 64 KiB: the layer over its tree, `/tmp`
+    /// and its home; beyond, its writes fail (`ENOSPC`). They are memory, so that ``memoryBytes`` is for all of them together.
+    /// Needs a sandbox or a container, whose ``SandboxPolicy`` says how many it is where nothing is said here.
+    public var diskBytes: Int?
 
     /// Describes limits.
     public init(
         memoryBytes: Int? = nil, softMemoryBytes: Int? = nil, cpuShare: Int? = nil, cpuQuota: Double? = nil,
-        maxProcesses: Int? = nil, maxOpenFiles: Int? = nil
+        maxProcesses: Int? = nil, maxOpenFiles: Int? = nil, diskBytes: Int? = nil
     ) {
         self.memoryBytes = memoryBytes
         self.softMemoryBytes = softMemoryBytes
@@ -32,6 +36,7 @@ public struct ResourceLimits: Codable, Sendable, Hashable {
         self.cpuQuota = cpuQuota
         self.maxProcesses = maxProcesses
         self.maxOpenFiles = maxOpenFiles
+        self.diskBytes = diskBytes
     }
 }
 
@@ -44,6 +49,7 @@ extension ResourceLimits {
         try Self.check(self.cpuQuota, in: 0.01...10_000, "cpuQuota")
         try Self.check(self.maxProcesses, in: 1...4_194_304, "maxProcesses")
         try Self.check(self.maxOpenFiles, in: 3...1 << 30, "maxOpenFiles")
+        try Self.check(self.diskBytes, in: 64 << 10...1 << 50, "diskBytes")
     }
 
     private static func check<Number: Comparable>(

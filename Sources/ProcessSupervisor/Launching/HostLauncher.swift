@@ -36,6 +36,7 @@ public struct HostLauncher: Launcher {
     let groups: ControlGroups?
     /// Where instances are; nil: beside everything else on the host.
     private let sandbox: Sandbox?
+    var isSandboxed: Bool { self.sandbox != nil }
     private let registry = OrphanRegistry()
     private let scanner = ProcessScanner()
 
@@ -95,6 +96,11 @@ public struct HostLauncher: Launcher {
         let planned = try self.sandbox?.place(for: request)
         let path = try ExecutableSearch.find(name, for: process) { planned?.shows($0) ?? true }
         let output = try Self.open(request.output, for: process.user)
+        if let user = process.user {
+            for given in [request.input?.rawValue, output.owner == nil ? output.rawValue : nil].compactMap(\.self) {
+                Self.give(given, to: user, isTerminal: request.hasTerminal)
+            }
+        }
         let input: Descriptor? = request.input == nil ? try Self.open("/dev/null", O_RDONLY) : nil
         let place: Sandbox.Place?
         if let sandbox, let planned { place = try await sandbox.open(planned) } else { place = nil }
@@ -238,6 +244,16 @@ extension HostLauncher {
             if let user { _ = fchown(descriptor.rawValue, user.uid, user.gid) }
             return OutputDescriptor(rawValue: descriptor.rawValue, owner: descriptor)
         }
+    }
+
+    /// Programs open /dev/stdin and /dev/stdout by name, which asks for the right to what these are: made for the process, as
+    /// pipes and its terminal are, they become its user's. A file, or a device that others have, does not.
+    private static func give(_ descriptor: Int32, to user: UserSpec, isTerminal: Bool) {
+        var information = stat()
+        guard fstat(descriptor, &information) == 0 else { return }
+        if information.st_mode & S_IFMT == S_IFIFO { _ = fchown(descriptor, user.uid, user.gid) }
+        // Its group is that of all terminals.
+        if isTerminal, isatty(descriptor) == 1 { _ = fchown(descriptor, user.uid, .max) }
     }
 
     private struct OutputDescriptor {

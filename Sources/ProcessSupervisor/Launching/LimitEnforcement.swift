@@ -12,6 +12,8 @@ public struct LimitEnforcement: Sendable, Hashable {
         case processes
         /// ``ResourceLimits/maxOpenFiles``.
         case openFiles
+        /// ``ResourceLimits/diskBytes``.
+        case disk
         /// Core dumps, which are off.
         case coreDumps
     }

@@ -11,7 +11,7 @@
 /// Limits, users, output, adoption and what is left to an instance are as with ``SandboxLauncher``. Use it where another
 /// program than this package has to be what makes the containers: starting one costs some ten times as much.
 ///
-/// It takes a host that is root, and Linux 5.12. ``Isolation/probe(policy:runtime:)`` tries whether it works.
+/// It takes a host that is root, and Linux 5.12. ``Isolation/probe(policy:tree:user:runtime:)`` tries whether it works.
 public struct OCILauncher: Launcher {
     private let launcher: HostLauncher
     private let containers: OCIContainers
@@ -53,7 +53,7 @@ public struct OCILauncher: Launcher {
     /// As the policy says.
     public var givesAddresses: Bool { self.launcher.givesAddresses }
 
-    /// The same as on the host.
+    /// The same as on the host, and what files may take.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }
 
     /// Ends the containers and the groups of starts that nobody knows.

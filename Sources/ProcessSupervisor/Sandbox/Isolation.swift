@@ -1,3 +1,5 @@
+public import SystemPackage
+
 /// How far instances are kept from everything else on the machine, and why not further.
 public struct Isolation: Sendable, Hashable {
     /// A way to start instances.
@@ -23,6 +25,8 @@ public struct Isolation: Sendable, Hashable {
     public enum Finding: Sendable, Hashable {
         /// A program was started by it.
         case works
+        /// One was, but no tree has a private layer there, for this reason: see ``SandboxPolicy/TreeAccess/privateLayer(bytes:)``.
+        case worksReadOnly(String)
         /// None was, for this reason.
         case fails(String)
     }
@@ -31,18 +35,20 @@ public struct Isolation: Sendable, Hashable {
     public let level: Level
     /// Where the strongest was to be chosen: the stronger ones that do not work here, each with its reason.
     public let unavailable: [Level: String]
+    /// Why trees are read-only although instances were to have private layers over them; nil: they are not.
+    public let readOnlyReason: String?
 
     /// Chooses a level: the wanted one, or the strongest that works.
     ///
     /// - Parameters:
     ///   - wanted: The level to have; nil: the strongest that works, but ``Level/oci``. ``Level/host`` needs no finding.
-    ///   - findings: What ``probe(policy:runtime:)`` found.
+    ///   - findings: What ``probe(policy:tree:user:runtime:)`` found.
     /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
     public init(_ wanted: Level? = nil, among findings: [Level: Finding]) throws(SupervisorError) {
         var unavailable: [Level: String] = [:]
         for level in Level.allCases where level != .host {
             switch findings[level] {
-            case .works: break
+            case .works, .worksReadOnly: break
             case .fails(let reason): unavailable[level] = reason
             case nil: unavailable[level] = "it was not tried"
             }
@@ -52,6 +58,8 @@ public struct Isolation: Sendable, Hashable {
         }
         let chosen = wanted ?? Level.allCases.last { $0.isCandidate && unavailable[$0] == nil } ?? .host
         self.level = chosen
+        self.readOnlyReason =
+            if case .worksReadOnly(let reason) = findings[chosen], chosen != .host { reason } else { nil }
         self.unavailable = wanted == nil ? unavailable.filter { $0.key.isCandidate && $0.key > chosen } : [:]
     }
 
@@ -59,17 +67,22 @@ public struct Isolation: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - policy: What sandboxes and containers will hold.
+    ///   - tree: A directory that is where applications' trees will be: whether a layer can be over one depends on the file
+    ///     system.
+    ///   - user: As whom instances will run; nil: as the host's user.
     ///   - runtime: What will make containers; nil: nothing, and it is not tried.
     public static func probe(
-        policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil
+        policy: SandboxPolicy = SandboxPolicy(), tree: FilePath = "/var/lib", user: UserSpec? = nil,
+        runtime: OCIRuntime? = nil
     ) async -> [Level: Finding] {
+        let process = ProcessSpec(arguments: ["true"], workingDirectory: tree.string, user: user)
         var findings = [
-            Level.sandbox: await Self.finding { () throws(SupervisorError) in
+            Level.sandbox: await Self.finding(policy, process) { policy throws(SupervisorError) in
                 try SandboxLauncher(policy: policy, adoptsOrphans: false)
             }
         ]
         if let runtime {
-            findings[.oci] = await Self.finding { () throws(SupervisorError) in
+            findings[.oci] = await Self.finding(policy, process) { policy throws(SupervisorError) in
                 try OCILauncher(runtime: runtime, policy: policy, adoptsOrphans: false)
             }
         }
@@ -77,13 +90,23 @@ public struct Isolation: Sendable, Hashable {
     }
 
     private static func finding(
-        _ makeLauncher: () throws(SupervisorError) -> any Launcher
+        _ policy: SandboxPolicy, _ process: ProcessSpec,
+        _ makeLauncher: (SandboxPolicy) throws(SupervisorError) -> any Launcher
+    ) async -> Finding {
+        let first = await Self.finding(process) { () throws(SupervisorError) in try makeLauncher(policy) }
+        guard case .fails(let reason) = first, case .privateLayer = policy.treeAccess else { return first }
+        let second = await Self.finding(process) { () throws(SupervisorError) in try makeLauncher(policy.readOnly) }
+        return second == .works ? .worksReadOnly(reason) : first
+    }
+
+    private static func finding(
+        _ process: ProcessSpec, _ makeLauncher: () throws(SupervisorError) -> any Launcher
     ) async -> Finding {
         do throws(SupervisorError) {
             let launcher = try makeLauncher()
             let mark = "probe\(UInt64.random(in: .min ... .max))"
-            let process = ProcessSpec(
-                arguments: ["true"], environment: [LaunchRequest.markerVariable: mark], workingDirectory: "/")
+            var process = process
+            process.environment[LaunchRequest.markerVariable] = mark
             let launched = try await launcher.launch(
                 LaunchRequest(id: "isolation-probe", startID: mark, process: process, output: .discard))
             let status = await launched.handle.waitForExit()
@@ -106,7 +129,8 @@ public struct Isolation: Sendable, Hashable {
     public func launcher(
         policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil, groups: ControlGroups? = nil
     ) throws(SupervisorError) -> any Launcher {
-        switch self.level {
+        let policy = self.readOnlyReason == nil ? policy : policy.readOnly
+        return switch self.level {
         case .host where policy.network != .shared:
             throw .invalid(
                 (["networks of instances' own take the isolation \"sandbox\" or \"oci\""] + self.reasons)
@@ -116,7 +140,7 @@ public struct Isolation: Sendable, Hashable {
             if let runtime {
                 try OCILauncher(runtime: runtime, policy: policy, groups: groups)
             } else {
-                throw .invalid("isolation \"oci\" takes a runtime")
+                throw SupervisorError.invalid("isolation \"oci\" takes a runtime")
             }
         case .sandbox: try SandboxLauncher(policy: policy, groups: groups)
         }
@@ -132,7 +156,8 @@ extension Isolation: CustomStringConvertible {
             case .oci: "each instance runs in a container of its own, made by an OCI runtime (isolation: oci)"
             case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
             }
-        return ([what] + self.reasons).joined(separator: "; ")
+        let layer = self.readOnlyReason.map { "its application's tree is read-only: \($0)" }
+        return ([what] + [layer].compactMap(\.self) + self.reasons).joined(separator: "; ")
     }
 
     private var reasons: [String] {

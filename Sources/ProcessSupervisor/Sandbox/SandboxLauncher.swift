@@ -1,15 +1,15 @@
 /// Starts each instance in a sandbox of its own: namespaces for mounts, processes, System V IPC and the host's name, a file
 /// system made of what a ``SandboxPolicy`` shows, a filter of system calls, no rights.
 ///
-/// An instance finds the host's programs and libraries, its own application's tree, all of it read-only; a `/tmp` and a home
-/// of its own, bounded; the usual devices; and nobody but itself in `/proc`. The network is the host's, so that the router
+/// An instance finds the host's programs and libraries, read-only; its own application's tree, under a layer of its own that takes
+/// what it changes; a `/tmp` and a home of its own, all bounded; the usual devices; and nobody but itself in `/proc`. The network is the host's, so that the router
 /// reaches its port as without a sandbox, or one of its own. What is started on behalf of an instance, as a probe's command is, is started in
 /// that one's sandbox.
 ///
 /// Everything else is as with ``HostLauncher``: control groups, limits, users, output, and that instances outlive the host.
 ///
 /// It takes Linux 5.12. A host that is not root makes the sandboxes in user namespaces, where the system lets it, and cannot
-/// give instances other users. ``Isolation/probe(policy:runtime:)`` tries whether it works.
+/// give instances other users. ``Isolation/probe(policy:tree:user:runtime:)`` tries whether it works.
 public struct SandboxLauncher: Launcher {
     private let launcher: HostLauncher
 
@@ -45,7 +45,7 @@ public struct SandboxLauncher: Launcher {
     /// As the policy says.
     public var givesAddresses: Bool { self.launcher.givesAddresses }
 
-    /// The same as on the host.
+    /// The same as on the host, and what files may take.
     public var enforcements: [LimitEnforcement] { self.launcher.enforcements }
 
     /// Ends and removes the groups of starts that nobody knows, and what is in their sandboxes.

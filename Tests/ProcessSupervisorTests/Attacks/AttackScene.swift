@@ -12,7 +12,7 @@ import TestSupport
 
 /// Where attacks take place: the platform's data with two applications' slugs in it, a victim, and listeners.
 ///
-/// An attack's environment has `TREE`, `VICTIM_TREE` and `DATA`, paths on the host; `VICTIM_PID` and `HOST_PID`;
+/// An attack's environment has `TREE`, `VICTIM_TREE`, `VICTIM_STORAGE` and `DATA`, paths on the host; `VICTIM_PID` and `HOST_PID`;
 /// `VICTIM_MARK`, which is in the victim's command line, and `VICTIM_SECRET`, which is in its environment; `ADMIN_PORT`, on
 /// the host's loopback, `OPEN_PORT`, on all of the host's addresses, and `ABSTRACT`, the ports and the name of something that
 /// listens; `HOST_ADDRESS`, where the host is found; `VICTIM_HOST` and `VICTIM_PORT`, where the victim listens.
@@ -31,10 +31,14 @@ struct AttackScene: Sendable {
         _ attacker: IsolationAttack.Attacker, groups: ControlGroups?, _ body: (AttackScene) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { root in
-            for directory in ["data", "slugs", "slugs/attacker", "slugs/victim"] {
+            for directory in ["data", "storage", "slugs", "slugs/attacker", "slugs/victim"] {
                 try Self.check(mkdir(root.appending(directory).string, directory == "data" ? 0o700 : 0o755))
             }
             try Self.write("secret", to: root.appending("data/secret.key"), mode: .ownerReadWrite)
+            let storage = root.appending("storage/victim")
+            try Self.check(mkdir(storage.string, 0o700))
+            try Self.write("secret", to: storage.appending("kept"), mode: .ownerReadWrite)
+            if attacker.hasOwnUser { try Self.check(chown(storage.string, 65501, 65501)) }
             try Self.write("secret", to: root.appending("slugs/victim/secret"), mode: [.ownerReadWrite, .otherRead])
             try Self.write(
                 "#!/bin/sh", to: root.appending("slugs/attacker/program"), mode: [.ownerReadWrite, .otherRead])
@@ -45,7 +49,9 @@ struct AttackScene: Sendable {
                 admin, open, try Self.listen(atUnix: [0] + Array(abstract.utf8)),
                 try Self.listen(atUnix: Array(root.appending("data/socket").string.utf8)),
             ]
-            var policy = SandboxPolicy(temporaryBytes: 1 << 20, homeBytes: 1 << 20, sharedMemoryBytes: 1 << 20)
+            var policy = SandboxPolicy(
+                treeAccess: .privateLayer(bytes: 1 << 20), temporaryBytes: 1 << 20, homeBytes: 1 << 20,
+                sharedMemoryBytes: 1 << 20)
             let network = InstanceNetwork()
             if attacker.hasOwnNetwork { policy.network = .own(network) }
             let runtime = OCIRuntime(directory: root.appending("containers"))
@@ -69,11 +75,13 @@ struct AttackScene: Sendable {
                     """, in: root.appending("slugs/victim"), port: .allocate)
                 victim.process.environment["VICTIM_SECRET"] = Self.secret
                 victim.process.user = attacker.hasOwnUser ? UserSpec(uid: 65501, gid: 65501) : nil
+                victim.process.storage = [storage.string]
                 let status = try await supervisor.start(victim)
                 _ = await output.lines(of: "victim") { !$0.isEmpty }
                 let environment = [
                     "TREE": root.appending("slugs/attacker").string,
                     "VICTIM_TREE": root.appending("slugs/victim").string,
+                    "VICTIM_STORAGE": storage.string,
                     "DATA": root.appending("data").string, "HOME": "/home/attacker",
                     "VICTIM_PID": String(status.pid ?? 0), "HOST_PID": String(getpid()), "VICTIM_MARK": Self.mark,
                     // Not to be found in the attacker's own environment.
@@ -120,7 +128,8 @@ struct AttackScene: Sendable {
         _ = await self.output.lines(of: id) { $0.contains { $0.hasPrefix("ATTACK-") } }
         _ = await self.supervisor.stop(id)
         let said = self.output.texts(of: id)
-        return (said.contains("ATTACK-SUCCEEDED"), said.joined(separator: "\n"))
+        let isThere = attack.leaves.map { access(self.root.pushing(FilePath($0)).string, F_OK) == 0 } ?? true
+        return (isThere && said.contains("ATTACK-SUCCEEDED"), said.joined(separator: "\n"))
     }
 
     private static func check(_ outcome: Int32) throws { if outcome != 0 { throw Errno(rawValue: errno) } }

@@ -23,12 +23,15 @@ struct IsolationAttack: Sendable, CustomStringConvertible {
     var name: String
     /// A shell script that succeeds when the attack does. `AttackScene` says what it finds in its environment.
     var script: String
+    /// What is then there, by its path within the scene: a script may believe that it has written to what others see.
+    var leaves: String?
     /// Who succeeds all the same.
     var succeeds: Set<Attacker>
 
-    init(_ name: String, succeeds: Set<Attacker> = [], _ script: String) {
+    init(_ name: String, succeeds: Set<Attacker> = [], leaves: String? = nil, _ script: String) {
         self.name = name
         self.script = script
+        self.leaves = leaves
         self.succeeds = succeeds
     }
 
@@ -46,7 +49,13 @@ extension IsolationAttack {
     static let onFiles: [Self] = [
         Self("read another application's slug", succeeds: [.hostUser, .ownUser], "cat $VICTIM_TREE/secret"),
         Self("write to another application's slug", succeeds: [.hostUser], "echo x > $VICTIM_TREE/changed"),
-        Self("write to its own slug", succeeds: [.hostUser], "echo x > $TREE/changed || echo x >> $TREE/program"),
+        Self(
+            "write to its own slug, which other instances share", succeeds: [.hostUser],
+            leaves: "slugs/attacker/changed",
+            "echo x > $TREE/changed || mv $TREE/program $TREE/changed"),
+        Self(
+            "read what another application keeps, or write to it", succeeds: [.hostUser],
+            "cat $VICTIM_STORAGE/kept || echo x > $VICTIM_STORAGE/new"),
         Self("read the platform's data", succeeds: [.hostUser], "cat $DATA/secret.key"),
         Self("write to the platform's data", succeeds: [.hostUser], "echo x > $DATA/new"),
         Self(

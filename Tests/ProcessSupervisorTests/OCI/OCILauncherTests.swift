@@ -24,6 +24,16 @@ struct OCILauncherTests {
         try await TestContainers.with { try await SandboxTests.checkUsualPrograms(runtime: $0, user: user) }
     }
 
+    @Test(arguments: LayerTests.users)
+    func `a tree can be changed in every way, and stays as it was`(user: UserSpec?) async throws {
+        try await TestContainers.with { runtime in
+            let found = try await SandboxTests.output(
+                of: LayerTests.changes, runtime: runtime, user: user, prepare: LayerTests.prepare,
+                afterwards: LayerTests.expectUnchanged)
+            #expect(found == LayerTests.changed)
+        }
+    }
+
     @Test func `of a container nothing is left after a sweep`() async throws {
         try await TestContainers.with { runtime in
             let launcher = try OCILauncher(runtime: runtime)

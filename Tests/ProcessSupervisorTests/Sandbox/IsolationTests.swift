@@ -3,6 +3,12 @@ import Testing
 
 @testable import ProcessSupervisor
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 @Suite struct IsolationTests {
     typealias Level = Isolation.Level
 
@@ -18,6 +24,7 @@ import Testing
         (nil, [.sandbox: .works, .oci: .works], .sandbox, [:]),
         (nil, [.sandbox: .fails("no"), .oci: .fails("no")], .host, [.sandbox: "no"]),
         (.oci, [.oci: .works], .oci, [:]),
+        (nil, [.sandbox: .worksReadOnly("no overlayfs")], .sandbox, [:]),
     ])
     func `the strongest that works is chosen, or the wanted one`(
         wanted: Level?, findings: [Level: Isolation.Finding], expected: Level, unavailable: [Level: String]
@@ -32,6 +39,24 @@ import Testing
             try Isolation(.sandbox, among: [.sandbox: .fails("no namespaces here")])
         }
         #expect(error?.message.contains("no namespaces here") == true)
+    }
+
+    @Test func `it says that trees are read-only, and then they are`() throws {
+        let isolation = try Isolation(among: [.sandbox: .worksReadOnly("no overlayfs here")])
+        #expect(isolation.readOnlyReason == "no overlayfs here")
+        #expect(isolation.description.hasSuffix("tree is read-only: no overlayfs here"))
+        #expect(try Isolation(.host, among: [.sandbox: .worksReadOnly("no")]).readOnlyReason == nil)
+    }
+
+    @Test(.enabled(if: getuid() == 0, "only root can become another user"))
+    func `a tree that no layer can be over is read-only`() async throws {
+        // What is there cannot be shown as another user's.
+        let findings = await Isolation.probe(tree: "/sys/kernel", user: UserSpec(uid: 65501, gid: 65501))
+        guard case .worksReadOnly(let reason) = findings[.sandbox] else {
+            Issue.record("\(findings)")
+            return
+        }
+        #expect(reason.contains("/sys/kernel, with a layer over it"), "\(reason)")
     }
 
     @Test func `it says what was chosen, and why nothing better`() throws {

@@ -43,13 +43,38 @@ import Testing
         #expect(Self.mount(at: "/etc/shadow", in: Self.plan()) == nil)
     }
 
-    @Test(arguments: [(false, SandboxMount.Flags.readOnly), (true, SandboxMount.Flags())])
-    func `shows the tree under its own path`(isWritable: Bool, flags: SandboxMount.Flags) {
-        let plan = Self.plan(SandboxPolicy(treeIsWritable: isWritable))
-        #expect(
-            Self.mount(at: "/srv/data/slugs/a", in: plan)
-                == SandboxMount(.tree, from: "/srv/data/slugs/a", at: "/srv/data/slugs/a", flags))
+    @Test(arguments: [
+        (SandboxPolicy.TreeAccess.readOnly, SandboxMount.Kind.tree, SandboxMount.Flags.readOnly, ""),
+        (.shared, .tree, SandboxMount.Flags(), ""),
+        (.privateLayer(), .layered, SandboxMount.Flags(), "mode=0700,size=268435456,nr_inodes=65536"),
+        (.privateLayer(bytes: 64 << 10), .layered, SandboxMount.Flags(), "mode=0700,size=65536,nr_inodes=16"),
+    ])
+    func `shows the tree under its own path`(
+        access: SandboxPolicy.TreeAccess, kind: SandboxMount.Kind, flags: SandboxMount.Flags, data: String
+    ) {
+        let plan = Self.plan(SandboxPolicy(treeAccess: access))
+        let tree = "/srv/data/slugs/a"
+        #expect(Self.mount(at: tree, in: plan) == SandboxMount(kind, from: tree, at: tree, flags, data: data))
         #expect(!plan.shows("/srv/data/slugs/b"))
+    }
+
+    @Test func `gives each place to write to as many bytes as the limit says`() {
+        var process = ProcessSpec(
+            arguments: ["web"], environment: ["HOME": "/home/app"], workingDirectory: "/srv/data/slugs/a")
+        process.limits.diskBytes = 1 << 20
+        let plan = SandboxPlan(SandboxPolicy(), for: process, owner: UserSpec(uid: 7, gid: 8), host: Self.host)
+        for target in ["/tmp", "/home/app", "/srv/data/slugs/a"] {
+            #expect(Self.mount(at: target, in: plan)?.data.hasSuffix("size=1048576,nr_inodes=256") == true, "\(target)")
+        }
+    }
+
+    @Test func `shows what it keeps, within the data that is hidden`() {
+        var process = ProcessSpec(arguments: ["web"], workingDirectory: "/srv/data/slugs/a")
+        process.storage = ["/srv/data/storage/a"]
+        let policy = SandboxPolicy(binds: [.init("/srv")], hiddenPaths: ["/srv/data"])
+        let plan = SandboxPlan(policy, for: process, owner: UserSpec(uid: 7, gid: 8), host: Self.host)
+        let path = "/srv/data/storage/a"
+        #expect(Self.mount(at: path, in: plan) == SandboxMount(.tree, from: path, at: path))
     }
 
     @Test(arguments: ["/", "/usr/lib/app", "/tmp", "/proc", "/etc/x"])
@@ -89,7 +114,7 @@ import Testing
         SandboxPolicy(binds: [.init("x")]),
         SandboxPolicy(configurationNames: ["../shadow"]), SandboxPolicy(configurationNames: [".."]),
         SandboxPolicy(temporaryBytes: 65535), SandboxPolicy(homeBytes: (1 << 50) + 1),
-        SandboxPolicy(sharedMemoryBytes: 0),
+        SandboxPolicy(sharedMemoryBytes: 0), SandboxPolicy(treeAccess: .privateLayer(bytes: 65535)),
     ])
     func `refuses a policy that no sandbox could be made of`(policy: SandboxPolicy) {
         #expect(throws: SupervisorError.self) { try SandboxLauncher(policy: policy) }

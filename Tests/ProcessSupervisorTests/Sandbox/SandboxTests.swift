@@ -19,7 +19,8 @@ struct SandboxTests {
     /// Runs a script in a sandbox, or in a container of a runtime, and returns what it wrote.
     static func output(
         of script: String, policy: SandboxPolicy = SandboxPolicy(), runtime: OCIRuntime? = nil, user: UserSpec? = nil,
-        environment: [String: String] = [:], prepare: (FilePath) throws -> Void = { _ in }
+        environment: [String: String] = [:], prepare: (FilePath) throws -> Void = { _ in },
+        afterwards: (FilePath) throws -> Void = { _ in }
     ) async throws -> [String] {
         try await withTemporaryDirectory { directory in
             let tree = directory.appending("tree")
@@ -39,6 +40,7 @@ struct SandboxTests {
                 spec.process.environment.merge(environment) { $1 }
                 _ = try await supervisor.start(spec)
                 _ = await first(events) { if case .exited = $0 { true } else { false } }
+                try afterwards(tree)
                 return output.texts(of: "a")
             }
         }
@@ -84,7 +86,7 @@ struct SandboxTests {
     func `another user reads a tree that is the host's, behind directories that are the host's alone`() async throws {
         let user = UserSpec(uid: 65501, gid: 65501)
         let found = try await Self.output(
-            of: "cat file; id -u; true > file || echo kept", user: user
+            of: "cat file; id -u; true > file || echo kept", policy: SandboxPolicy(treeAccess: .readOnly), user: user
         ) { tree in
             try Self.write("for all\n", to: tree.appending("file"), mode: [.ownerReadWrite, .groupRead, .otherRead])
             // As a platform's directory of data is.

@@ -10,8 +10,8 @@ import Testing
 
 /// Whether sandboxes can be tested here, and what of.
 enum TestSandbox {
-    /// As a sandbox is by default, but that processes write to their working directory.
-    static let policy = SandboxPolicy(treeIsWritable: true)
+    /// As a sandbox is by default, but that processes write to their working directory for all to see.
+    static let policy = SandboxPolicy(treeAccess: .shared)
 
     /// Finds out by really starting a program. Where nothing may be skipped, it is not asked.
     static var isUsable: Bool {

@@ -10,6 +10,13 @@ extension HostLauncher {
                 self.enforcement(
                     limit, by: .processes, otherwise: .user, "RLIMIT_NPROC, where the instance has a user,")
             case .openFiles: LimitEnforcement(limit: limit, scope: .process, means: "RLIMIT_NOFILE")
+            case .disk:
+                self.isSandboxed
+                    ? LimitEnforcement(
+                        limit: limit, scope: .instance, means: "file systems of its own, one for each place to write to"
+                    )
+                    : LimitEnforcement(
+                        limit: limit, scope: .none, means: "nothing, as instances write to the host's file systems")
             case .coreDumps: LimitEnforcement(limit: limit, scope: .process, means: "RLIMIT_CORE")
             }
         }

@@ -47,12 +47,13 @@ struct OCIBundle: Sendable {
             if !mount.target.hasPrefix("/dev/") {
                 self.links.append(Link(path: mount.target, destination: mount.source))
             }
-        case .tree:
+        case .tree, .layered:
             if mount.target.hasPrefix("/dev/"), mount.flags.contains(.devices) { return }
             let kind = host.inspect(FilePath(mount.source))
             if mount.flags.contains(.optional), kind == .missing { return }
             var options = ["rprivate", "nosuid", "nodev"]
-            if mount.flags.contains(.readOnly) { options.append("ro") }
+            // The layer is put over it by whoever first goes into the container.
+            if mount.flags.contains(.readOnly) || mount.kind == .layered { options.append("ro") }
             if mount.flags.contains(.noPrograms) { options.append("noexec") }
             // Beneath a file nothing is mounted, and crun 1.8 takes whatever is to be set for all of a tree as a directory.
             options += kind == .file ? ["bind"] : options.dropFirst().map { "r\($0)" } + ["rbind"]

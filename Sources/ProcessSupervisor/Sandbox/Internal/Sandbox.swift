@@ -51,9 +51,23 @@ final class Sandbox: Sendable {
             }
         }
         let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
+        let terminal =
+            request.hasTerminal
+            ? request.input.map { self.host.resolve(FilePath("/proc/self/fd/\($0.rawValue)")) } : nil
+        let plan = SandboxPlan(
+            self.policy, for: request.process, owner: owner,
+            terminal: terminal.flatMap { $0.starts(with: "/dev/pts") ? $0 : nil }, host: self.host)
+        if joined == nil, let tree = plan.tree, let gap = TreePrograms.gap(in: tree, shows: plan.shows) {
+            throw SupervisorError(
+                code: .launchFailed,
+                message: """
+                    cannot execute \(request.process.arguments.first ?? ""): \(gap.program) leads to \(gap.path), which is not \
+                    shown in its sandbox; show \(gap.root) there (SandboxPolicy.binds; slipway serve --show \(gap.root)), or \
+                    build the application with what is
+                    """)
+        }
         return Place(
-            plan: SandboxPlan(self.policy, for: request.process, owner: owner, host: self.host),
-            startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace)
+            plan: plan, startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace)
     }
 
     /// Whether each instance has an address of its own.
@@ -153,10 +167,13 @@ extension Sandbox {
         /// Calls `body` with all of it as C has it.
         func withOptions<R>(_ body: (UnsafePointer<slipway_sandbox>) -> R) -> R {
             let maps = ["\(geteuid()) \(geteuid()) 1", "\(getegid()) \(getegid()) 1"]
-            let strings = maps + self.plan.mounts.flatMap { [$0.cSource, $0.target, $0.data] }
+            let added = self.joined == nil ? self.plan.mounts : self.container == nil ? [] : self.plan.additions
+            // A container shows a tree where it is to be, read-only; the layer comes over that.
+            let strings =
+                maps + added.flatMap { [self.joined == nil ? $0.cSource : $0.target, $0.target, $0.data] }
             return withCStrings(strings) { strings in
                 withCStrings(["slipway-sandbox", self.startID]) { arguments in
-                    let mounts = self.plan.mounts.enumerated().map { index, mount in
+                    let mounts = added.enumerated().map { index, mount in
                         let first = maps.count + 3 * index
                         return slipway_mount(
                             kind: mount.cKind, flags: mount.flags.rawValue, source: strings[first],
@@ -170,6 +187,8 @@ extension Sandbox {
                         options.namespaces = slipway_sandbox_namespaces
                         options.user_map = UnsafePointer(strings[0])
                         options.group_map = UnsafePointer(strings[1])
+                        options.maps_owner =
+                            added.contains { $0.kind == .layered } && self.owner.uid != geteuid() ? 1 : 0
                         options.mounts = mounts.baseAddress
                         options.mount_count = mounts.count
                         options.init_argv = arguments
@@ -190,10 +209,12 @@ extension Sandbox {
             case SLIPWAY_STEP_FILTER.rawValue: return " (the filter of system calls)"
             case SLIPWAY_STEP_INIT.rawValue: return " (its first process)"
             default:
-                guard self.plan.mounts.indices.contains(Int(result.mount)) else { return " (its root)" }
-                let mount = self.plan.mounts[Int(result.mount)]
+                let added = self.container == nil ? self.plan.mounts : self.plan.additions
+                guard added.indices.contains(Int(result.mount)) else { return " (its root)" }
+                let mount = added[Int(result.mount)]
                 let source = mount.source == mount.target ? "" : ", from \(mount.source)"
-                return " (\(mount.target)\(source))"
+                let layer = mount.kind == .layered ? ", with a layer over it" : ""
+                return " (\(mount.target)\(source)\(layer))"
             }
         }
     }

@@ -13,6 +13,8 @@ struct SandboxMount: Sendable, Hashable {
         case mask
         /// A new file system of the type that is the source.
         case new
+        /// What the host has at the source, with a layer over it that takes all changes.
+        case layered
     }
 
     struct Flags: OptionSet, Sendable, Hashable {
@@ -27,7 +29,7 @@ struct SandboxMount: Sendable, Hashable {
     var source: String
     var target: String
     var flags: Flags
-    /// The options of a new file system.
+    /// The options of a new file system, or of the one that a layer is in.
     var data: String
 
     init(_ kind: Kind, from source: String = "", at target: String, _ flags: Flags = [], data: String = "") {
@@ -45,9 +47,12 @@ struct SandboxMount: Sendable, Hashable {
         case .tree: Int32(SLIPWAY_MOUNT_TREE.rawValue)
         case .mask: Int32(SLIPWAY_MOUNT_MASK.rawValue)
         case .new: Int32(SLIPWAY_MOUNT_NEW.rawValue)
+        case .layered: Int32(SLIPWAY_MOUNT_LAYERED.rawValue)
         }
     }
 
     /// The source as it is called while the file system is made.
-    var cSource: String { self.kind == .tree ? SLIPWAY_OLD_ROOT + self.source : self.source }
+    var cSource: String {
+        self.kind == .tree || self.kind == .layered ? SLIPWAY_OLD_ROOT + self.source : self.source
+    }
 }

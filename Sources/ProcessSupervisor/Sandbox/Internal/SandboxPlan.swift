@@ -6,6 +6,8 @@ struct SandboxPlan: Sendable, Hashable {
     private(set) var mounts: [SandboxMount] = []
     /// What is shown of the host, by its path in the sandbox.
     private var shown: [FilePath] = []
+    /// The application's tree, where it is mounted.
+    private(set) var tree: FilePath?
 
     /// Plans a sandbox.
     ///
@@ -13,14 +15,20 @@ struct SandboxPlan: Sendable, Hashable {
     ///   - policy: What it holds.
     ///   - process: The program that will run in it.
     ///   - owner: Whose its home is.
+    ///   - terminal: The one that it is given, as the host calls it.
     ///   - host: What there is on the host.
-    init(_ policy: SandboxPolicy, for process: ProcessSpec, owner: UserSpec, host: HostFiles) {
+    init(
+        _ policy: SandboxPolicy, for process: ProcessSpec, owner: UserSpec, terminal: FilePath? = nil, host: HostFiles
+    ) {
         self.addSystem(policy, host)
-        self.addOwnDirectories(policy)
+        self.addOwnDirectories(policy, process.limits)
         self.addProcesses()
-        self.addDevices(policy)
+        self.addDevices(policy, terminal)
         self.addShown(policy, process, owner, host)
     }
+
+    /// What is added to a container by whoever first goes into it: no runtime makes layers in a place of the container's own.
+    var additions: [SandboxMount] { self.mounts.filter { $0.kind == .layered } }
 
     /// Whether a path of the host's is there in the sandbox.
     func shows(_ path: FilePath) -> Bool { self.shown.contains { path.starts(with: $0) } }
@@ -45,11 +53,13 @@ struct SandboxPlan: Sendable, Hashable {
         self.mounts.append(SandboxMount(.symlink, from: "/proc/self/mounts", at: "/etc/mtab"))
     }
 
-    private mutating func addOwnDirectories(_ policy: SandboxPolicy) {
+    private mutating func addOwnDirectories(_ policy: SandboxPolicy, _ limits: ResourceLimits) {
         self.mounts += [
-            SandboxMount(.new, from: "tmpfs", at: "/tmp", data: "mode=1777,\(Self.size(policy.temporaryBytes))"),
+            SandboxMount(
+                .new, from: "tmpfs", at: "/tmp",
+                data: "mode=1777,\(Self.size(limits.diskBytes ?? policy.temporaryBytes))"),
             SandboxMount(.symlink, from: "../tmp", at: "/var/tmp"),
-            SandboxMount(.directory, at: "/run"),
+            SandboxMount(.directory, at: SLIPWAY_STAGE),
         ]
         // Keys of the machine, beside the certificates that programs need. Root reads them without any right.
         for path in ["/etc/ssl/private", "/etc/pki/tls/private"] {
@@ -70,12 +80,17 @@ struct SandboxPlan: Sendable, Hashable {
         }
     }
 
-    private mutating func addDevices(_ policy: SandboxPolicy) {
+    private mutating func addDevices(_ policy: SandboxPolicy, _ terminal: FilePath?) {
         self.mounts.append(SandboxMount(.new, from: "tmpfs", at: "/dev", data: "mode=0755,size=64k,nr_inodes=64"))
         // Read-only is about the nodes, which are the host's own: their owner could change who may use them, for all. What is
         // written to a device is not written to its node.
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
             self.mounts.append(SandboxMount(.tree, from: "/dev/\(name)", at: "/dev/\(name)", [.devices, .readOnly]))
+        }
+        // A terminal of the host's has no name among the sandbox's own. Who asks for it looks for a device that is the same.
+        if let terminal {
+            self.mounts.append(
+                SandboxMount(.tree, from: terminal.string, at: "/dev/console", [.devices, .readOnly]))
         }
         // What could be read of the machine's memory and its keys.
         for name in ["kcore", "keys", "timer_list", "sched_debug"] {
@@ -103,7 +118,8 @@ struct SandboxPlan: Sendable, Hashable {
         var additions: [(path: FilePath, mount: SandboxMount)] = []
         func add(_ mount: SandboxMount) { additions.append((FilePath(mount.target), mount)) }
 
-        for bind in policy.binds {
+        let storage = (process.storage ?? []).map { SandboxPolicy.Bind(FilePath($0), isWritable: true) }
+        for bind in policy.binds + storage {
             add(
                 SandboxMount(
                     .tree, from: host.resolve(bind.source).string, at: bind.target.string,
@@ -117,13 +133,12 @@ struct SandboxPlan: Sendable, Hashable {
         // The root of the sandbox, and what is in a part of it, needs nothing more; unless it is hidden there.
         let shownDepth = depth(of: self.shown)
         let isThere =
-            tree == "/" || tree == "/tmp" || Self.ownPaths.contains { $0 != "/tmp" && tree.starts(with: $0) }
+            tree == "/" || tree == "/tmp" || Self.hasOwn(tree)
             || (shownDepth >= 0 && shownDepth >= depth(of: policy.hiddenPaths))
         if !isThere {
-            add(
-                SandboxMount(
-                    .tree, from: host.resolve(tree).string, at: tree.string, policy.treeIsWritable ? [] : .readOnly))
+            add(Self.mount(tree, from: host.resolve(tree), policy, process.limits))
             self.shown.append(tree)
+            self.tree = tree
         }
         for path in policy.hiddenPaths {
             guard self.shown.contains(where: { path.starts(with: $0) }), host.inspect(path) == .directory else {
@@ -139,7 +154,9 @@ struct SandboxPlan: Sendable, Hashable {
             add(
                 SandboxMount(
                     .new, from: "tmpfs", at: home.string,
-                    data: "mode=0700,uid=\(owner.uid),gid=\(owner.gid),\(Self.size(policy.homeBytes))"))
+                    data:
+                        "mode=0700,uid=\(owner.uid),gid=\(owner.gid),\(Self.size(process.limits.diskBytes ?? policy.homeBytes))"
+                ))
         }
         // A stable sort, and what is hidden before what is shown at the same place.
         let ordered = additions.enumerated().sorted { first, second in
@@ -149,6 +166,25 @@ struct SandboxPlan: Sendable, Hashable {
             return isNew != isOtherNew ? isNew : first.offset < second.offset
         }
         self.mounts += ordered.map(\.element.mount)
+    }
+
+    private static func mount(
+        _ tree: FilePath, from source: FilePath, _ policy: SandboxPolicy, _ limits: ResourceLimits
+    ) -> SandboxMount {
+        switch policy.treeAccess {
+        case .readOnly: SandboxMount(.tree, from: source.string, at: tree.string, .readOnly)
+        case .shared: SandboxMount(.tree, from: source.string, at: tree.string)
+        case .privateLayer(let bytes):
+            SandboxMount(
+                .layered, from: source.string, at: tree.string,
+                data: "mode=0700,\(Self.size(limits.diskBytes ?? bytes))")
+        }
+    }
+
+    /// Whether a path is one of every sandbox's own, where the host's are not seen. Not so `/tmp`: what is shown of the host's
+    /// may be in it.
+    static func hasOwn(_ path: FilePath) -> Bool {
+        Self.ownPaths.contains { $0 != "/tmp" && path.starts(with: $0) }
     }
 
     /// What every sandbox has of its own.
