@@ -24,7 +24,7 @@ import Testing
                 let path = directory.appending("tree-\(number)")
                 try tree.write(to: path)
                 let id = try await plain.put(path, metadata: SlugMetadata()).id
-                needs[RemoteLayout.record(of: id)] = Set(try await plain.contents(of: id).chunks.map(\.id))
+                needs[RemoteLayout.record(of: id)] = Set(try await plain.parts(of: id).chunks.map(\.id))
                 paths.append(path)
                 ids.append(id)
             }
