@@ -16,7 +16,11 @@ struct SlugTool {
                slug-tool REPOSITORY import FILE        store the tree of a .tar, .tar.gz, .tar.zst or .zip
                slug-tool REPOSITORY image SLUG DIRECTORY [BASE]
                                                        make container images in an OCI layout, on those of another or on none
+               slug-tool REPOSITORY files SLUG         what is in the slug
+               slug-tool REPOSITORY diff SLUG SLUG     what the second has that the first has not
+               slug-tool REPOSITORY sign SLUG FILE     sign the slug with the key in the file, which is made if it is missing
                slug-tool REPOSITORY verify [SLUG]      read and check everything that is stored
+               slug-tool REPOSITORY repair OTHER       bring what is damaged in a directory back from another repository
                slug-tool REPOSITORY remove SLUG
                slug-tool REPOSITORY gc                 free what no slug needs
         SLUG may be shortened. REPOSITORY is a directory, or an address that hosts share:
@@ -30,18 +34,33 @@ struct SlugTool {
         guard arguments.count >= 2 else { fail(self.usage, status: 64) }
         let logger = Logger(label: "slug-tool")
         let environment = ProcessInfo.processInfo.environment
-        let isRemote = RemoteAddress.isAddress(arguments[0])
-        let directory = isRemote ? environment["SLUG_CACHE"] ?? "slug-cache" : arguments[0]
-        let local = LocalSlugRepository(configuration: .init(directory: FilePath(directory)), logger: logger)
         do {
-            guard isRemote else { return try await run(arguments[1], Array(arguments.dropFirst(2)), on: local) }
-            let store = try RemoteAddress(arguments[0]).objectStore(
-                credentials: credentials(environment), transport: RemoteTransport(client: .shared))
-            let repository = TieredSlugRepository(local: local, remote: store, logger: logger)
-            try await run(arguments[1], Array(arguments.dropFirst(2)), on: repository)
+            let repository = try open(arguments[0], environment, logger)
+            if arguments[1] == "repair", arguments.count == 3, let local = repository as? LocalSlugRepository {
+                try await repair(local, from: try open(arguments[2], environment, logger))
+            } else {
+                try await run(arguments[1], Array(arguments.dropFirst(2)), on: repository)
+            }
         } catch {
             fail("slug-tool: \(error)", status: 1)
         }
+    }
+
+    static func open(_ place: String, _ environment: [String: String], _ logger: Logger) throws -> any SlugRepository {
+        let isRemote = RemoteAddress.isAddress(place)
+        let directory = isRemote ? environment["SLUG_CACHE"] ?? "slug-cache" : place
+        let local = LocalSlugRepository(configuration: .init(directory: FilePath(directory)), logger: logger)
+        guard isRemote else { return local }
+        let store = try RemoteAddress(place).objectStore(
+            credentials: credentials(environment), transport: RemoteTransport(client: .shared))
+        return TieredSlugRepository(local: local, remote: store, logger: logger)
+    }
+
+    static func repair(_ repository: LocalSlugRepository, from other: any SlugRepository) async throws {
+        let report = try await repository.repair(from: other)
+        for id in report.repaired { print(id, "repaired") }
+        for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", reason) }
+        if !report.lost.isEmpty { exit(1) }
     }
 
     static func credentials(_ environment: [String: String]) -> RemoteAddress.Credentials? {
@@ -86,8 +105,27 @@ struct SlugTool {
                 into: ImageLayout(directory: FilePath(arguments[1])))
             for (name, image) in report.images.sorted(by: { $0.key < $1.key }) { print(name, image.digest) }
             print(report.layers.count, "layers,", report.newLayers, "new")
+        case ("files", 1):
+            for entry in try await repository.contents(of: try await find(arguments[0], in: repository)) {
+                print(entry.path, entry.bytes)
+            }
+        case ("diff", 2):
+            let difference = try await repository.difference(
+                from: try await find(arguments[0], in: repository), to: try await find(arguments[1], in: repository))
+            for entry in difference.added { print("+", entry.path, entry.bytes) }
+            for entry in difference.removed { print("-", entry.path, entry.bytes) }
+            for change in difference.changed { print("~", change.new.path, change.new.bytes) }
+        case ("sign", 2):
+            let signer = try signer(inFile: arguments[1])
+            try await repository.sign(try await find(arguments[0], in: repository), by: signer)
+            print("signed by", signer.publicKey.base64EncodedString())
         case ("verify", 0):
-            for slug in try await repository.list() { try await repository.verify(slug.id) }
+            let report = try await repository.verifyAll()
+            for damage in report.damages {
+                print(damage.description, damage.slugs.map(\.description).joined(separator: " "))
+            }
+            print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
+            if !report.isSound { exit(1) }
         case ("verify", 1):
             try await repository.verify(try await find(arguments[0], in: repository))
         case ("remove", 1):
@@ -98,6 +136,17 @@ struct SlugTool {
         default:
             fail(self.usage, status: 64)
         }
+    }
+
+    /// 32 bytes that nobody else may read.
+    static func signer(inFile path: String) throws -> SlugSigner {
+        if let key = FileManager.default.contents(atPath: path) { return try SlugSigner(privateKey: key) }
+        let signer = SlugSigner()
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: signer.privateKey, attributes: [.posixPermissions: 0o600])
+        else { throw SlugStoreError(code: .inputOutput, message: "The key could not be written to \(path).") }
+        return signer
     }
 
     /// The one slug whose identifier is `text` or starts with it.
