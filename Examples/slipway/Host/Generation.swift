@@ -33,7 +33,11 @@ struct Generation {
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
         let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
         logger.notice("\(isolation)")
-        if users != nil, isolation.level == .host { try data.letApplicationsThrough() }
+        if users != nil, isolation.level == .host {
+            try data.letApplicationsThrough()
+        } else {
+            try data.closeToApplications()
+        }
         logger.notice(
             "\(users.map { "each application has a user of its own, from \($0.lowerBound) to \($0.upperBound)" } ?? "applications run as the host's user")"
         )
