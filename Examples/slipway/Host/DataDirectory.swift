@@ -53,14 +53,20 @@ struct DataDirectory {
                 .conflict, "another slipway uses \(path); stop it, or name another directory with --data")
         }
         _ = fcntl(self.lock.rawValue, F_SETFD, FD_CLOEXEC)
-        // It may have been open to applications (see letApplicationsThrough).
-        try Self.change(path) { _ in 0o700 }
         for directory in [
             self.repositories, self.slugs, self.storage, self.instances, self.logs, self.uploads,
         ] {
             try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
         }
     }
+
+    /// What ``letApplicationsThrough()`` of a former start has opened, and nobody needs now.
+    func closeToApplications() throws {
+        try Self.change(self.path) { $0 == Self.openMode ? 0o700 : $0 }
+    }
+
+    /// Others may go through, and see nothing of what is there.
+    private static let openMode = 0o711
 
     /// Lets applications with users of their own through to what is theirs, where no sandbox shows them that and nothing else; they
     /// cannot list what is there. From now on, what this process makes is for its own user unless it says otherwise.
@@ -71,7 +77,7 @@ struct DataDirectory {
             let path = self.path.appending(name)
             if !shared.contains(path) { try Self.change(path) { $0 & ~0o077 } }
         }
-        for path in shared + [self.path] { try Self.change(path) { _ in 0o711 } }
+        for path in shared + [self.path] { try Self.change(path) { _ in Self.openMode } }
     }
 
     private static func change(_ path: FilePath, mode: (Int) -> Int) throws {

@@ -35,8 +35,11 @@ struct Generation {
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
         let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
         logger.notice("\(isolation)")
-        if settings.network != .shared { logger.notice("\(settings.network)") }
-        if users != nil, isolation.level == .host { try data.letApplicationsThrough() }
+        if users != nil, isolation.level == .host {
+            try data.letApplicationsThrough()
+        } else {
+            try data.closeToApplications()
+        }
         logger.notice(
             "\(users.map { "each application has a user of its own, from \($0.lowerBound) to \($0.upperBound)" } ?? "applications run as the host's user")"
         )
@@ -44,6 +47,7 @@ struct Generation {
             configuration: settings.supervisor(data),
             launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),
             output: InstanceLogBridge(hub: parts.logs), logger: logger)
+        if settings.network != .shared { logger.notice("\(settings.network)") }
         let issuer = try settings.https.map { _ in
             try ACMEIssuer(
                 settings.acme, certificates: parts.certificates, challenges: parts.challenges,
