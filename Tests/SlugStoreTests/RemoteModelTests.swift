@@ -39,12 +39,12 @@ import Testing
                                 $0.limits.requests = 1
                             }
                             var random = SeededGenerator(seed: seed &* 31 &+ UInt64(host))
-                            for _ in 0..<(host < 2 ? 5 : 3) {
+                            for _ in 0..<(host < 2 ? 6 : 4) {
                                 let choice = Int.random(in: 0..<sources.count, using: &random)
                                 let error = await slugStoreError { () throws(SlugStoreError) in
                                     if host >= 2 {
                                         _ = try await repository.collectGarbage()
-                                    } else if Int.random(in: 0..<3, using: &random) == 0 {
+                                    } else if Int.random(in: 0..<5, using: &random) < 2 {
                                         try await repository.remove(names[choice])
                                     } else {
                                         _ = try await repository.put(sources[choice], metadata: SlugMetadata())
@@ -99,6 +99,9 @@ private final class Model: Sendable {
         var running: Int
         var waiting: [(host: Int, continuation: CheckedContinuation<Bool, Never>)] = []
         var dead: Set<Int> = []
+        /// Who goes first: requests of one host come in rows, while another waits in the middle of what it does for as long as
+        /// whole collections take. That is where mistakes hide, and where even chances would hardly ever lead.
+        var ranks: [Int: UInt64] = [:]
         var deleted: [ObjectKey] = []
         var indexes: [ObjectKey: Set<ChunkID>] = [:]
         var damage: String?
@@ -106,6 +109,9 @@ private final class Model: Sendable {
 
     private let state: Mutex<State>
     private let needs: [ObjectKey: Set<ChunkID>]
+    /// A host keeps its rank for so many requests, on average.
+    private let row: Int
+    private let kills: Bool
     private let objects = Mutex<InMemoryObjectStore?>(nil)
 
     var damage: String? { self.state.withLock { $0.damage } }
@@ -113,6 +119,8 @@ private final class Model: Sendable {
     init(seed: UInt64, needs: [ObjectKey: Set<ChunkID>], hosts: Int) {
         self.state = Mutex(State(random: SeededGenerator(seed: seed ^ 0x5eed), running: hosts))
         self.needs = needs
+        self.row = [4, 15, 40][Int(seed % 3)]
+        self.kills = seed % 4 == 0
     }
 
     var store: InMemoryObjectStore {
@@ -154,13 +162,21 @@ private final class Model: Sendable {
         self.check(&state)
         // By host: which of them came here first is the threads' doing.
         state.waiting.sort { $0.host < $1.host }
-        let chosen = state.waiting.remove(at: Int.random(in: 0..<state.waiting.count, using: &state.random))
-        switch Int.random(in: 0..<400, using: &state.random) {
-        case 0..<3: state.dead.insert(chosen.host)
-        case 3..<40:
-            // A deletion that somebody sent long ago arrives once more.
-            if let key = state.deleted.randomElement(using: &state.random) { self.store.damage(key) { _ in nil } }
-        default: break
+        for host in state.waiting.map(\.host) where state.ranks[host] == nil {
+            state.ranks[host] = state.random.next()
+        }
+        let place = state.waiting.indices.max {
+            state.ranks[state.waiting[$0].host] ?? 0 < state.ranks[state.waiting[$1].host] ?? 0
+        }
+        guard let place else { return nil }
+        let chosen = state.waiting.remove(at: place)
+        if Int.random(in: 0..<self.row, using: &state.random) == 0 { state.ranks[chosen.host] = state.random.next() }
+        if self.kills, Int.random(in: 0..<150, using: &state.random) == 0 { state.dead.insert(chosen.host) }
+        // A deletion that somebody sent long ago arrives once more.
+        if Int.random(in: 0..<10, using: &state.random) == 0,
+            let key = state.deleted.randomElement(using: &state.random)
+        {
+            self.store.damage(key) { _ in nil }
         }
         let lives = !state.dead.contains(chosen.host)
         return { chosen.continuation.resume(returning: lives) }

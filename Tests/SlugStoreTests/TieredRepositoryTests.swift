@@ -228,6 +228,21 @@ import Testing
         }
     }
 
+    @Test func `what was put before there was a remote is sent`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            let tree = Self.tree(7, files: 3)
+            let slug = try await makeRepository(directory.appending("1"))
+                .put(try Self.write(tree, in: directory), metadata: Self.metadata)
+            let host = makeHost(directory.appending("1"), on: store)
+            #expect(try await host.list() == [slug])
+            try await host.drain()
+            #expect(try await makeHost(directory.appending("1"), on: store).state().pending.isEmpty)
+            let reader = makeHost(directory.appending("2"), on: store)
+            #expect(try await TestTree(readingAt: reader.materialise(slug.id).path) == tree)
+        }
+    }
+
     // MARK: The cache
 
     @Test func `the cache gives up what was used least recently and can be fetched again`() async throws {
