@@ -251,7 +251,7 @@ import Testing
             let writer = makeHost(directory.appending("1"), on: store)
             var slugs: [SlugID] = []
             for number in 0..<4 {
-                let path = try Self.write(Self.tree(UInt64(10 + number), files: 10), in: directory, "\(number)")
+                let path = try Self.write(Self.tree(UInt64(10 + number), files: 10), in: directory, "tree-\(number)")
                 slugs.append(try await writer.put(path, metadata: Self.metadata).id)
             }
             let kept = slugs[1]
@@ -273,8 +273,7 @@ import Testing
             try await reader.trim()
             #expect(Set(try await reader.local.list().map(\.id)) == [slugs[0], kept])
             let use = try await reader.local.diskUse()
-            let packs = try names(in: directory.appending("2/packs")).count
-            #expect(use.packs < 700_000, "\(packs)")
+            #expect(use.packs < 700_000)
             #expect(use.trees == [slugs[0], kept])
             #expect(try await reader.list().count == 4)
             _ = try await reader.materialise(slugs[3])
