@@ -47,6 +47,10 @@ import Testing
                                         _ = try await repository.collectGarbage()
                                     } else if Int.random(in: 0..<5, using: &random) < 2 {
                                         try await repository.remove(names[choice])
+                                        // What was just removed is garbage that nobody has found yet.
+                                        if Bool.random(using: &random) {
+                                            _ = try await repository.put(sources[choice], metadata: SlugMetadata())
+                                        }
                                     } else {
                                         _ = try await repository.put(sources[choice], metadata: SlugMetadata())
                                     }
@@ -77,6 +81,53 @@ import Testing
         }
     }
 
+    /// A put of what was just removed, and a collection: the first is stopped before any of its requests, then the second
+    /// before any of its own, then the first ends, and then the second.
+    @Test(arguments: 0..<11)
+    func `a put may be stopped anywhere by a collection that is stopped anywhere`(stop: Int) async throws {
+        try await withTemporaryDirectory { directory in
+            let trees = Self.trees(UInt64(stop))
+            let first = InMemoryObjectStore()
+            let before = makeHost(directory.appending("before"), on: first)
+            var needs: [ObjectKey: Set<ChunkID>] = [:]
+            for (number, tree) in trees.enumerated() {
+                try tree.write(to: directory.appending("tree-\(number)"))
+                let id = try await before.put(directory.appending("tree-\(number)"), metadata: SlugMetadata()).id
+                needs[RemoteLayout.record(of: id)] = Set(try await before.local.contents(of: id).chunks.map(\.id))
+                // The last one stays, so that packs are copied as well as deleted.
+                if number < 2 { try await before.remove(id) }
+            }
+            let content = first.content
+            for other in 0..<26 {
+                let model = Model(
+                    seed: 0, needs: needs, hosts: 2, plan: [(0, stop), (1, other), (0, .max), (1, .max)])
+                for (key, bytes) in content { try await model.store.write(bytes, to: key) }
+                await withTaskGroup(of: Void.self) { group in
+                    for host in 0..<2 {
+                        group.addTask {
+                            await Model.$host.withValue(host) {
+                                let repository = makeHost(directory.appending("\(other)-\(host)"), on: model.store) {
+                                    $0.limits.requests = 1
+                                }
+                                let error = await slugStoreError { () throws(SlugStoreError) in
+                                    if host == 0 {
+                                        _ = try await repository.put(
+                                            directory.appending("tree-0"), metadata: SlugMetadata())
+                                    } else {
+                                        _ = try await repository.collectGarbage()
+                                    }
+                                }
+                                #expect(error == nil, "\(error.map(String.init(describing:)) ?? "")")
+                                model.leave(asWriter: host == 0)
+                            }
+                        }
+                    }
+                }
+                #expect(model.damage == nil, "stopped before requests \(stop) and \(other)")
+            }
+        }
+    }
+
     /// Trees that share most of what they hold.
     private static func trees(_ seed: UInt64) -> [TestTree] {
         var random = SeededGenerator(seed: seed)
@@ -99,6 +150,9 @@ private final class Model: Sendable {
         var random: SeededGenerator
         var running: Int
         var writing = 2
+        /// Who comes next for how many requests; by chance if there is none.
+        var plan: [(host: Int, requests: Int)]
+        var gone: Set<Int> = []
         var waiting: [(host: Int, continuation: CheckedContinuation<Bool, Never>)] = []
         var dead: Set<Int> = []
         /// Who goes first: requests of one host come in rows, while another waits in the middle of what it does for as long as
@@ -114,12 +168,14 @@ private final class Model: Sendable {
     /// A host keeps its rank for so many requests, on average.
     private let row: Int
     private let kills: Bool
+    private let isPlanned: Bool
     private let objects = Mutex<InMemoryObjectStore?>(nil)
 
     var damage: String? { self.state.withLock { $0.damage } }
 
-    init(seed: UInt64, needs: [ObjectKey: Set<ChunkID>], hosts: Int) {
-        self.state = Mutex(State(random: SeededGenerator(seed: seed ^ 0x5eed), running: hosts))
+    init(seed: UInt64, needs: [ObjectKey: Set<ChunkID>], hosts: Int, plan: [(host: Int, requests: Int)] = []) {
+        self.isPlanned = !plan.isEmpty
+        self.state = Mutex(State(random: SeededGenerator(seed: seed ^ 0x5eed), running: hosts, plan: plan))
         self.needs = needs
         self.row = [4, 15, 40][Int(seed % 3)]
         self.kills = seed % 4 == 0
@@ -148,6 +204,7 @@ private final class Model: Sendable {
         self.state.withLock { state in
             state.running -= 1
             if asWriter { state.writing -= 1 }
+            if let host = Self.host { state.gone.insert(host) }
             return self.next(&state)
         }?()
     }
@@ -167,6 +224,18 @@ private final class Model: Sendable {
         self.check(&state)
         // By host: which of them came here first is the threads' doing.
         state.waiting.sort { $0.host < $1.host }
+        if self.isPlanned {
+            while let next = state.plan.first, next.requests == 0 || state.gone.contains(next.host) {
+                state.plan.removeFirst()
+            }
+            guard let next = state.plan.first, let place = state.waiting.firstIndex(where: { $0.host == next.host })
+            else {
+                return nil
+            }
+            state.plan[0].requests -= 1
+            let chosen = state.waiting.remove(at: place)
+            return { chosen.continuation.resume(returning: true) }
+        }
         for host in state.waiting.map(\.host) where state.ranks[host] == nil {
             state.ranks[host] = state.random.next()
         }
