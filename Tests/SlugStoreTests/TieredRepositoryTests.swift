@@ -228,6 +228,21 @@ import Testing
         }
     }
 
+    @Test func `what was put before there was a remote is sent`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            let tree = Self.tree(7, files: 3)
+            let slug = try await makeRepository(directory.appending("1"))
+                .put(try Self.write(tree, in: directory), metadata: Self.metadata)
+            let host = makeHost(directory.appending("1"), on: store)
+            #expect(try await host.list() == [slug])
+            try await host.drain()
+            #expect(try await makeHost(directory.appending("1"), on: store).state().pending.isEmpty)
+            let reader = makeHost(directory.appending("2"), on: store)
+            #expect(try await TestTree(readingAt: reader.materialise(slug.id).path) == tree)
+        }
+    }
+
     // MARK: The cache
 
     @Test func `the cache gives up what was used least recently and can be fetched again`() async throws {
@@ -236,7 +251,7 @@ import Testing
             let writer = makeHost(directory.appending("1"), on: store)
             var slugs: [SlugID] = []
             for number in 0..<4 {
-                let path = try Self.write(Self.tree(UInt64(10 + number), files: 10), in: directory, "\(number)")
+                let path = try Self.write(Self.tree(UInt64(10 + number), files: 10), in: directory, "tree-\(number)")
                 slugs.append(try await writer.put(path, metadata: Self.metadata).id)
             }
             let kept = slugs[1]
@@ -258,8 +273,7 @@ import Testing
             try await reader.trim()
             #expect(Set(try await reader.local.list().map(\.id)) == [slugs[0], kept])
             let use = try await reader.local.diskUse()
-            let packs = try names(in: directory.appending("2/packs")).count
-            #expect(use.packs < 700_000, "\(packs)")
+            #expect(use.packs < 700_000)
             #expect(use.trees == [slugs[0], kept])
             #expect(try await reader.list().count == 4)
             _ = try await reader.materialise(slugs[3])

@@ -19,6 +19,7 @@ final class RemoteCache: Sendable {
     let staging: FilePath
     let names: TemporaryNames
     private let indexes: Descriptor
+    private let root: Descriptor
     /// Held while this object lives, so that nobody sweeps what is being sent.
     private let lock: Descriptor
 
@@ -28,6 +29,7 @@ final class RemoteCache: Sendable {
             guard mkdir(path.string, 0o700) == 0 || errno == EEXIST else { throw .systemCall("Making \(path)") }
         }
         try make(path)
+        self.root = try Descriptor.directory(at: path)
         let lock = try Descriptor.open(path.appending("lock"), O_RDWR | O_CREAT, mode: 0o600, "Locking \(path)")
         self.names = TemporaryNames(chance: chance)
         self.staging = path.appending("staging")
@@ -45,6 +47,23 @@ final class RemoteCache: Sendable {
         self.journal = try SlugNotes(path: path.appending("journal"), names: self.names, synchronises: synchronises)
         self.stored = try SlugNotes(path: path.appending("stored"), names: self.names, synchronises: false)
         self.used = try SlugNotes(path: path.appending("used"), names: self.names, synchronises: false)
+    }
+
+    // MARK: The first time
+
+    private static let mark = Array("format".utf8)
+
+    /// Whether what was in the local repository before has been noted down to be sent.
+    func isInitialised() throws(SlugStoreError) -> Bool {
+        try self.root.status(of: Self.mark, "Looking at what is beside the repository") != nil
+    }
+
+    func initialise() throws(SlugStoreError) {
+        let what = "Writing the format of what is beside the repository"
+        let file = try self.root.open(Self.mark, O_WRONLY | O_CREAT, mode: 0o600, what)
+        try Array("slipway-remote 1\n".utf8).withBytes { bytes throws(SlugStoreError) in
+            try file.write(bytes, at: 0, what)
+        }
     }
 
     // MARK: Indexes of remote packs, as their packs end

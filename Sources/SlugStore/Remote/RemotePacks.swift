@@ -133,7 +133,7 @@ final class RemotePacks: Sendable {
         }
         try await inParallel(unknown, limit: self.limits.requests) { entry throws(SlugStoreError) in
             do throws(SlugStoreError) {
-                guard let pack = try await self.read(entry.name, entry.bytes, cache) else { return }
+                guard let pack = try await self.read(entry.name, trusting: entry.bytes, cache) else { return }
                 self.add(pack)
             } catch {
                 guard [.corrupted, .unsupportedFormat, .limitExceeded].contains(error.code) else { throw error }
@@ -196,6 +196,18 @@ final class RemotePacks: Sendable {
     // MARK: Reading an index
 
     private static let guessedTail: Int64 = 64 << 10
+
+    /// - Parameter hint: A size that a record says the pack has. It may be wrong, and then the pack is not.
+    private func read(
+        _ name: PackName, trusting hint: Int64?, _ cache: RemoteCache
+    ) async throws(SlugStoreError) -> Pack? {
+        do throws(SlugStoreError) {
+            return try await self.read(name, hint, cache)
+        } catch {
+            guard error.code == .corrupted, hint != nil else { throw error }
+            return try await self.read(name, nil, cache)
+        }
+    }
 
     private func read(
         _ name: PackName, _ bytes: Int64?, _ cache: RemoteCache

@@ -45,7 +45,10 @@ extension TieredSlugRepository {
     ) async throws(SlugStoreError) -> SlugSummary {
         let id = summary.id
         do throws(SlugStoreError) {
-            return try await self.send(summary, cache)
+            let sent = try await self.send(summary, cache)
+            // It may have waited to be sent, from before.
+            if cache.journal.contains(id) { try cache.journal.remove(id) }
+            return sent
         } catch {
             // Nobody is to find a slug whose put failed. Its chunks stay until the next garbage collection, so that trying
             // again sends, but need not compress again.

@@ -17,7 +17,7 @@ import SystemPackage
 /// Hosts need not know of each other, and the store needs no locks and no conditional writes; `RemoteGarbage` in the
 /// sources says why nothing is lost when hosts put, remove and collect garbage at the same time.
 ///
-/// The local repository must be used through this one only. `Docs/SlugFormat.md` describes the objects.
+/// The local repository must be used through this one only; what it had before is sent by ``run()`` or ``drain()``. `Docs/SlugFormat.md` describes the objects.
 public final class TieredSlugRepository: SlugRepository, Sendable {
     enum LockKey: Hashable {
         case slug(SlugID)
@@ -76,13 +76,20 @@ public final class TieredSlugRepository: SlugRepository, Sendable {
     func cache() async throws(SlugStoreError) -> RemoteCache {
         if let cache = self.progress.withLock({ $0.cache }) { return cache }
         return try await BlockingWork.run { _ throws(SlugStoreError) in
-            _ = try self.local.directory()
+            let directory = try self.local.directory()
             return try self.progress.withLock { progress in
                 Result { () throws(SlugStoreError) -> RemoteCache in
                     if let cache = progress.cache { return cache }
                     let cache = try RemoteCache(
                         directory: self.local.configuration.directory,
                         synchronises: self.local.configuration.synchronises, chance: self.random())
+                    // What was put before there was a remote is to be there, too.
+                    if try !cache.isInitialised() {
+                        for id in try directory.slugIDs().sorted() {
+                            try cache.journal.write(self.stamp().description, for: id)
+                        }
+                        try cache.initialise()
+                    }
                     progress.cache = cache
                     return cache
                 }
