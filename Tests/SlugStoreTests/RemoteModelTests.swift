@@ -93,7 +93,7 @@ import Testing
             for (number, tree) in trees.enumerated() {
                 try tree.write(to: directory.appending("tree-\(number)"))
                 let id = try await before.put(directory.appending("tree-\(number)"), metadata: SlugMetadata()).id
-                needs[RemoteLayout.record(of: id)] = Set(try await before.local.contents(of: id).chunks.map(\.id))
+                needs[RemoteLayout.record(of: id)] = Set(try await before.local.parts(of: id).chunks.map(\.id))
                 // The last one stays, so that packs are copied as well as deleted.
                 if number < 2 { try await before.remove(id) }
             }
