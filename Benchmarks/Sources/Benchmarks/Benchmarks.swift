@@ -53,6 +53,7 @@ struct Benchmarks {
         if scenario == .push {
             return try PushScenario(options: options, scratch: scratch, processes: processes).run()
         }
+        if scenario == .git { return try GitScenario(options: options, scratch: scratch, processes: processes).run() }
         let supervisors = SupervisorScenarios(options: options, scratch: scratch, processes: processes)
         switch scenario {
         case .supervisorStart: return try supervisors.start()

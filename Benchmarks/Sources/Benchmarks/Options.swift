@@ -15,6 +15,7 @@ enum Scenario: String, CaseIterable {
     case supervisorMany = "supervisor-many"
     case supervisorExits = "supervisor-exits"
     case supervisorLogs = "supervisor-logs"
+    case git
     case push
 
     var title: String {
@@ -32,6 +33,7 @@ enum Scenario: String, CaseIterable {
         case .supervisorMany: "a thousand programs: memory, idle CPU, their stop"
         case .supervisorExits: "how long the end of a program is unnoticed"
         case .supervisorLogs: "lines captured"
+        case .git: "a pack received, and its files"
         case .push: "a push, and the switch to the new release"
         }
     }
