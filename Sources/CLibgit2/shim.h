@@ -26,6 +26,10 @@ static inline int slipway_git_set_pack_max_object_size(size_t bytes) {
 #endif
 }
 
+static inline int slipway_git_set_hash_on_read(int enabled) {
+    return git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, enabled);
+}
+
 static inline int slipway_git_enable_fsync(int enabled) {
     return git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, enabled);
 }

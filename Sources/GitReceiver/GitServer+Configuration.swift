@@ -106,8 +106,8 @@ extension GitServer {
             /// The fetches that wait for a place; who comes after them is sent away. Default: 1,000.
             public var waitingFetches = 1000
             /// The packs of pushes that are received at the same time. Each takes memory for ``deltaCacheBytes`` and a few
-            /// objects. Default: 16.
-            public var pushes = 16
+            /// objects. Default: 8.
+            public var pushes = 8
             /// The pushes that wait for a place before their pack is read. Default: 64.
             public var waitingPacks = 64
             /// How long fetches and pushes wait for a place. Default: 2 minutes.

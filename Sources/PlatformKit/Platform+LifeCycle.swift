@@ -1,3 +1,4 @@
+internal import GitReceiver
 internal import Logging
 internal import MetricsCore
 internal import PlatformWire

@@ -56,6 +56,7 @@ struct Benchmarks {
         if scenario == .slugs {
             return try SlugScenario(options: options, scratch: scratch, processes: processes).run()
         }
+        if scenario == .git { return try GitScenario(options: options, scratch: scratch, processes: processes).run() }
         let supervisors = SupervisorScenarios(options: options, scratch: scratch, processes: processes)
         switch scenario {
         case .supervisorStart: return try supervisors.start()

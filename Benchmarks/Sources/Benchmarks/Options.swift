@@ -16,6 +16,7 @@ enum Scenario: String, CaseIterable {
     case supervisorExits = "supervisor-exits"
     case supervisorLogs = "supervisor-logs"
     case slugs
+    case git
     case push
 
     var title: String {
@@ -34,6 +35,7 @@ enum Scenario: String, CaseIterable {
         case .supervisorExits: "how long the end of a program is unnoticed"
         case .supervisorLogs: "lines captured"
         case .slugs: "slugs stored and made again"
+        case .git: "a pack received, and its files"
         case .push: "a push, and the switch to the new release"
         }
     }

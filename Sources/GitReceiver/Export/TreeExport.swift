@@ -17,7 +17,6 @@ struct TreeExport {
     private let flag: CancellationFlag
     private var report = ExportReport()
     private var entries = 0
-    private var pointers: [String] = []
 
     init(
         objects: ObjectDatabase, attributes: ExportAttributes?, limits: GitServer.Configuration.Limits,
@@ -42,6 +41,7 @@ struct TreeExport {
             pending += try self.write(directory, into: handle)
         }
         self.report.submodules.sort()
+        self.report.pointers.sort()
         self.report.notes = self.notes()
         return self.report
     }
@@ -126,24 +126,32 @@ struct TreeExport {
             try handle.writeFile(entry.name, data, executable: entry.kind == .executable, path: path)
             return data.count <= 1024 && data.starts(with: "version https://git-lfs.github.com/spec/".utf8)
         }
-        if isPointer { self.pointers.append(path) }
+        if isPointer { self.report.pointers.append(path) }
     }
+
+    /// The most names that one note has.
+    private static let namesInNote = 10
 
     private func notes() -> [String] {
         func list(_ paths: [String]) -> String {
-            paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? ", …" : "")
+            let names = paths.prefix(Self.namesInNote).map { ReceiveReport.line($0) }.joined(separator: ", ")
+            let more = paths.count - Self.namesInNote
+            return more > 0 ? "\(names) and \(more) more" : names
         }
         var notes: [String] = []
-        if !self.pointers.isEmpty {
+        if !self.report.pointers.isEmpty {
+            let all = self.report.pointers.count <= Self.namesInNote
+            let names = all ? self.report.pointers.map { ReceiveReport.line($0) }.joined(separator: ",") : "…"
             notes.append(
-                "Git LFS is not supported: \(self.pointers.count) file(s) hold only a pointer, not their contents "
-                    + "(\(list(self.pointers.sorted()))). Commit the files themselves: git lfs migrate export --include=… "
-                    + "--everything, or fetch them during the build.")
+                "Git LFS is not supported: \(self.report.pointers.count) file(s) hold only a pointer, not their contents: "
+                    + "\(list(self.report.pointers)). To commit the files themselves, run: git lfs migrate export "
+                    + "--everything --include=\"\(names)\" and push with --force; or fetch them during the build.")
         }
         if !self.report.submodules.isEmpty {
             notes.append(
-                "Git submodules are not supported: \(list(self.report.submodules)) will be empty. "
-                    + "Add their files to the repository (git subtree), or fetch them during the build.")
+                "Git submodules are not supported: \(list(self.report.submodules)) will be empty. To add their files to "
+                    + "the repository, run for each: git rm --cached PATH, remove its .git file, git add PATH; or use git "
+                    + "subtree, or fetch them during the build.")
         }
         return notes
     }

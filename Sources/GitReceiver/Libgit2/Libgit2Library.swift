@@ -23,6 +23,11 @@ public final class Libgit2Library: Sendable {
         /// The address space for pack files. Default: 1 GiB.
         public var mappedBytes = 1 << 30
 
+        /// Whether an object is hashed again each time it is read, as libgit2 does by default. Objects are hashed when they are
+        /// received, and packed ones have a checksum of their own; git does not hash them either, and it costs a third of
+        /// an export. Default: false.
+        public var hashesOnRead = false
+
         /// The defaults.
         public init() {}
     }
@@ -43,6 +48,7 @@ public final class Libgit2Library: Sendable {
         // A path below which nothing can exist; an empty one would mean the default.
         for level in levels { worst = min(worst, slipway_git_set_search_path(level.rawValue, "/dev/null")) }
         worst = min(worst, slipway_git_set_pack_max_objects(options.maximumPackObjects))
+        worst = min(worst, slipway_git_set_hash_on_read(options.hashesOnRead ? 1 : 0))
         worst = min(worst, slipway_git_enable_fsync(1))
         worst = min(worst, slipway_git_set_cache_max_size(options.cacheBytes))
         worst = min(worst, slipway_git_set_mapped_limit(options.mappedBytes))

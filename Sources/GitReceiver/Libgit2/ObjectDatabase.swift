@@ -53,7 +53,7 @@ final class ObjectDatabase {
         return git_odb_exists_ext(self.pointer, &raw, GIT_ODB_LOOKUP_NO_REFRESH.rawValue) == 1
     }
 
-    /// Loads an object, which libgit2 hashes again on the way.
+    /// Loads an object.
     func withObject<R>(
         _ oid: ObjectID, _ body: (ObjectKind, UnsafeRawBufferPointer) throws(GitReceiverError) -> R
     ) throws(GitReceiverError) -> R {

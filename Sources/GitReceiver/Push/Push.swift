@@ -68,8 +68,14 @@ public struct ExportReport: Sendable, Hashable {
     /// The paths of submodules, whose contents are not in the repository; each is an empty directory.
     public var submodules: [String]
 
+    /// The paths of files that are Git LFS pointers: what was written is the pointer, not the contents.
+    public var pointers: [String]
+
     /// A report with all its parts.
-    public init(files: Int = 0, bytes: Int = 0, notes: [String] = [], submodules: [String] = []) {
+    public init(
+        files: Int = 0, bytes: Int = 0, notes: [String] = [], submodules: [String] = [], pointers: [String] = []
+    ) {
+        self.pointers = pointers
         self.files = files
         self.bytes = bytes
         self.notes = notes
