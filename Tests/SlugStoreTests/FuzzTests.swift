@@ -13,7 +13,7 @@ import Testing
 
 /// Whatever the bytes are, a reader says what they are or what is wrong with them, and what it accepts it would write as
 /// it is. Seeded, so that a failure is found again: the number of inputs is fixed and the time with it.
-@Suite(.timeLimit(.minutes(2))) struct FuzzTests {
+@Suite(.timeLimit(.minutes(10))) struct FuzzTests {
     private static let inputs = 4000
 
     /// Inputs that were something once: with bytes changed, left out, put in, moved and repeated, and lengths that lie.

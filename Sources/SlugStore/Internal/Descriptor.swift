@@ -179,6 +179,10 @@ final class Descriptor: Sendable {
         }
     }
 
+    func setSize(_ bytes: Int64, _ what: @autoclosure () -> String) throws(SlugStoreError) {
+        guard retrying({ ftruncate(self.raw, off_t(bytes)) }) == 0 else { throw .systemCall(what()) }
+    }
+
     func setMode(_ mode: mode_t, _ what: @autoclosure () -> String) throws(SlugStoreError) {
         guard fchmod(self.raw, mode) == 0 else { throw .systemCall(what()) }
     }

@@ -5,6 +5,15 @@ import SystemPackage
 import TestSupport
 import Testing
 
+// Before Foundation, so that system types are the C library's for all files of this target.
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 @Suite struct ExportTests {
     private static let tree = TestTree([
         "bin/run": .file("#!/bin/sh\n", executable: true), "lib/ünïcode": .file("text"), "current": .link("bin"),

@@ -108,6 +108,9 @@ import Testing
             other.add("evil")
             $0.comment = other.archive
         },
+        Case("an end in the comment that is cut off", says: "two ends") {
+            $0.comment = [0x50, 0x4b, 5, 6] + [UInt8](repeating: 0, count: 40)
+        },
         Case("fewer entries than it says", says: "entry 2") { $0.count = 9 },
         Case("more entries than it says", says: "more than the 0 entries") { $0.count = 0 },
         Case("as many entries as it likes", .limitExceeded, says: "60000") { $0.count = 60000 },
@@ -179,6 +182,36 @@ import Testing
                 #expect(report.archiveBytes == Int64(zip.archive.count))
                 #expect(try names(in: directory) == ["tree"])
             }
+        }
+    }
+
+    @Test func `refuses bombs before they go off`() async throws {
+        try await withTemporaryDirectory { directory in
+            let zeros = [UInt8](repeating: 0, count: 4 << 20)
+            let gzip = try Compressed.gzip.pack(zeros)
+            var zip = HandmadeZip()
+            zip.add("zeros") {
+                // gzip is a header of ten bytes, what is deflated, and eight bytes after it.
+                $0.content = Array(gzip.dropFirst(10).dropLast(8))
+                ($0.method, $0.size, $0.crc) = (8, zeros.count, HandmadeZip.crc(zeros))
+            }
+            let archive = zip.archive
+            var extractor = ArchiveExtractor()
+            extractor.limits.ratioGraceBytes = 1 << 20
+            let ratio = await slugStoreError { [extractor] () throws(SlugStoreError) in
+                _ = try await extractor.extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            }
+            #expect(ratio?.code == .limitExceeded)
+            #expect(ratio?.message.contains("bomb") == true)
+            extractor = ArchiveExtractor()
+            extractor.limits.maxBytes = 1 << 20
+            let size = await slugStoreError { [extractor] () throws(SlugStoreError) in
+                _ = try await extractor.extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            }
+            #expect(size?.code == .limitExceeded)
+            #expect(try names(in: directory).isEmpty)
+            _ = try await ArchiveExtractor().extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            #expect(try directory.appending("tree/zeros").contents() == zeros)
         }
     }
 
