@@ -1,4 +1,3 @@
-import Foundation
 import SlugStore
 import SlugStoreTesting
 import SystemPackage
@@ -12,6 +11,9 @@ import Testing
     import Musl
 #elseif canImport(Darwin)
     import Darwin
+#endif
+#if canImport(Foundation)
+    import Foundation
 #endif
 
 @Suite struct ExportTests {

@@ -1,4 +1,3 @@
-import Foundation
 import SlugStoreTesting
 import Synchronization
 import SystemPackage
@@ -14,6 +13,9 @@ import Testing
     import Musl
 #elseif canImport(Darwin)
     import Darwin
+#endif
+#if canImport(Foundation)
+    import Foundation
 #endif
 
 @Suite struct ImageTests {

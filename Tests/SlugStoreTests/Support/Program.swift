@@ -1,4 +1,3 @@
-import Foundation
 import SlugStoreTesting
 import SystemPackage
 
@@ -9,6 +8,9 @@ import SystemPackage
     import Musl
 #elseif canImport(Darwin)
     import Darwin
+#endif
+#if canImport(Foundation)
+    import Foundation
 #endif
 
 /// Other programs, to compare with.
