@@ -1,19 +1,16 @@
+import Foundation
 import SlugStore
 import SlugStoreTesting
 import SystemPackage
 import TestSupport
 import Testing
 
-// Before Foundation, so that system types are the C library's for all files of this target.
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #elseif canImport(Darwin)
     import Darwin
-#endif
-#if canImport(Foundation)
-    import Foundation
 #endif
 
 @Suite struct ExportTests {

@@ -1,3 +1,4 @@
+import Foundation
 import SlugStoreTesting
 import Synchronization
 import SystemPackage
@@ -6,16 +7,12 @@ import Testing
 
 @testable import SlugStore
 
-// Before Foundation, so that system types are the C library's for all files of this target.
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
 #elseif canImport(Darwin)
     import Darwin
-#endif
-#if canImport(Foundation)
-    import Foundation
 #endif
 
 @Suite struct ImageTests {

@@ -1,17 +1,6 @@
+import Foundation
 import SlugStoreTesting
 import SystemPackage
-
-// Before Foundation, so that system types are the C library's for all files of this target.
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-#if canImport(Foundation)
-    import Foundation
-#endif
 
 /// Other programs, to compare with.
 enum Program {
