@@ -39,6 +39,14 @@ extension EndToEnd {
                     #expect(deployed.status == 0, "\(deployed)")
                     #expect(try await host.get("site").text.contains("A static site"))
                     #expect(try await host.releases("site").first?.version == 2)
+                    let zip = directory.appending("site.zip").string
+                    let zipped = try await command(
+                        Executable.name("python3"), ["-m", "zipfile", "-c", zip, site.path.string + "/."])
+                    try #require(zipped.status == 0, "\(zipped)")
+                    let unzipped = try await host.slipway("deploy", "--app", "site", zip)
+                    #expect(unzipped.status == 0, "\(unzipped)")
+                    #expect(try await host.get("site").text.contains("A static site"))
+                    #expect(try await host.releases("site").first?.version == 3)
                 }
             }
         }

@@ -19,6 +19,10 @@ import Testing
 #endif
 
 @Suite struct RepositoryTests {
+    private func fileNumber(_ path: FilePath) throws -> UInt {
+        try #require(try FileManager.default.attributesOfItem(atPath: path.string)[.systemFileNumber] as? UInt)
+    }
+
     /// Every file below a directory with its content, to see that nothing changed.
     private func files(below directory: FilePath) throws -> [String: Data] {
         var files: [String: Data] = [:]
@@ -68,11 +72,9 @@ import Testing
             let id = try await repository.put(directory.appending("tree"), metadata: SlugMetadata()).id
             let tree = try await repository.materialise(id).path
             for (name, mode) in [("d", 0o755), ("d/set", 0o755), ("d/private", 0o644), ("", 0o755)] {
-                let path = name.isEmpty ? tree : tree.appending(name)
-                let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
-                #expect(attributes[.posixPermissions] as? Int == mode, "\(name)")
-                #expect(
-                    attributes[.modificationDate] as? Date == Date(timeIntervalSince1970: 315_532_800), "\(name)")
+                let attributes = try FileManager.default.attributesOfItem(atPath: tree.appending(name).string)
+                #expect(attributes[.posixPermissions] as? UInt == UInt(mode), "\(name)")
+                #expect((attributes[.modificationDate] as? Date)?.timeIntervalSince1970 == 315_532_800, "\(name)")
             }
         }
     }
@@ -257,16 +259,13 @@ import Testing
             let repository = makeRepository(path)
             let id = try await repository.put(directory.appending("tree"), metadata: SlugMetadata()).id
             let made = try await repository.materialise(id).path
-            func number() throws -> UInt64? {
-                try FileManager.default.attributesOfItem(atPath: made.string)[.systemFileNumber] as? UInt64
-            }
-            let before = try #require(try number())
+            let before = try self.fileNumber(made)
             if damaged { try Data().write(to: URL(filePath: made.appending("a/b").string)) }
             // In the same start of the machine, nobody looks.
             #expect(try await (TestTree(readingAt: makeRepository(path).materialise(id).path) == tree) == !damaged)
             try Data("another start".utf8).write(to: URL(filePath: made.string + ".sound"))
             #expect(try await TestTree(readingAt: makeRepository(path).materialise(id).path) == tree)
-            let after = try #require(try number())
+            let after = try self.fileNumber(made)
             if !damaged { #expect(after == before) }
             try await repository.remove(id)
             #expect(try self.entries(path, "trees").isEmpty)

@@ -22,7 +22,10 @@ public struct FileArchive: ArchiveSource {
                 // Archives from before 1988 have no magic number; there the name has to do.
                 let byName = path.extension == "tar" ? "application/x-tar" : nil
                 guard let type = Self.mediaType(of: head.prefix(count)) ?? byName else {
-                    throw ClientError(.invalid, "\(path) is not a .tar, .tar.gz, .tar.zst or .zip file, nor a directory.")
+                    throw ClientError(
+                        .invalid,
+                        "\(path) is not a .tar, .tar.gz, .tar.zst or .zip file, nor "
+                            + "a directory.")
                 }
                 return (type, length)
             }

@@ -148,6 +148,16 @@ struct ArchiveExtraction {
             total += Int64(count)
             try self.limits.checkRatio(total, of: reader.archiveBytes, at: path.description)
         }
+        // A sparse file may end in a hole, of which libarchive gives no bytes.
+        let hole = entry.bytes - (total - before)
+        guard hole >= 0 else {
+            throw ArchiveTree.invalid("The archive has \(path) with more than the \(entry.bytes) bytes that it says.")
+        }
+        if hole > 0 {
+            total += hole
+            try self.limits.checkRatio(total, of: reader.archiveBytes, at: path.description)
+            try file.setSize(entry.bytes, "Writing the file \(path)")
+        }
         try file.setMode(mode, "Setting the mode of \(path)")
         if let modified = entry.modified { try file.setTime(modified, "Setting the time of \(path)") }
         return total

@@ -27,9 +27,19 @@ final class NewFile {
         self.path = path
         self.name = name
         self.directory = try Descriptor.directory(at: above.isEmpty ? "." : above)
-        self.temporaryName = ".\(name).writing-\(getpid())-\(UInt32.random(in: 0...(.max)))"
-        self.file = try self.directory.open(
-            self.temporaryName.utf8, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644, "Making a file beside \(path)")
+        var number = 0
+        while true {
+            number += 1
+            let temporaryName = ".\(name).writing-\(getpid())-\(number)"
+            do throws(SlugStoreError) {
+                self.file = try self.directory.open(
+                    temporaryName.utf8, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644, "Making a file beside \(path)")
+                self.temporaryName = temporaryName
+                return
+            } catch {
+                guard error.cause as? Errno == .fileExists, number < 10_000 else { throw error }
+            }
+        }
     }
 
     deinit {

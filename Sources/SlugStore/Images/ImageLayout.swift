@@ -11,7 +11,8 @@ public import SystemPackage
 /// A directory with images as the OCI's image layout has them: `oci-layout`, `index.json`, and every content by its digest in
 /// `blobs/sha256`. Made when something is stored in it, if its parent exists.
 ///
-/// Safe to use from many tasks. Of two programs that name images at the same time, one may undo what the other named.
+/// Layers and other contents may be stored by many tasks and programs at the same time. Of two that give names in one layout at
+/// the same time, one may undo what the other did.
 public struct ImageLayout: ImageStore {
     /// The directory.
     public let directory: FilePath

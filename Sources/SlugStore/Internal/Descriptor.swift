@@ -185,6 +185,10 @@ final class Descriptor: Sendable {
         slipway_start_writing(self.raw, off_t(offset), off_t(count))
     }
 
+    func setSize(_ bytes: Int64, _ what: @autoclosure () -> String) throws(SlugStoreError) {
+        guard retrying({ ftruncate(self.raw, off_t(bytes)) }) == 0 else { throw .systemCall(what()) }
+    }
+
     func setMode(_ mode: mode_t, _ what: @autoclosure () -> String) throws(SlugStoreError) {
         guard fchmod(self.raw, mode) == 0 else { throw .systemCall(what()) }
     }

@@ -78,10 +78,14 @@ struct SlugRecord: Sendable {
             createdAt: Date(timeIntervalSince1970: Double(stored.createdAt) / 1000))
         var roots: [SlugManifest.ChunkReference] = []
         for chunk in stored.manifest {
-            guard let id = ChunkID(hex: chunk.id) else {
+            guard let id = ChunkID(hex: chunk.id), (0...ManifestTree.maxBytes).contains(chunk.length) else {
                 throw .corrupted("The record of \(id) names a chunk that is none.")
             }
             roots.append(SlugManifest.ChunkReference(id: id, length: chunk.length))
+        }
+        // Four digits of a year are what a date has.
+        guard (-62_135_596_800_000...253_402_300_799_999).contains(stored.createdAt) else {
+            throw .corrupted("The record of \(id) has a time that is none.")
         }
         let levels = stored.levels ?? 0
         guard (0...ManifestTree.maxLevels).contains(levels) else {

@@ -81,7 +81,7 @@ import Testing
         },
         Case("more than it says", says: "longer") {
             $0.add("x") {
-                $0.content = [0x4b, 0x4c, 0x04, 0x00]
+                $0.content = [0x4b, 0x4c, 0x02, 0x00]
                 ($0.method, $0.size) = (8, 1)
             }
         },
@@ -100,7 +100,7 @@ import Testing
             $0.add("x", "1") { $0.gap = [1, 2, 3] }
             $0.add("y")
         },
-        Case("something before", says: "before") { $0.prefix = Array("#!/bin/sh\n".utf8) },
+        Case("something before", says: "before") { $0.prefix = [0x50, 0x4b, 3, 4, 9] },
         Case("something after", says: "") { $0.suffix = [1] },
         Case("something between directory and end", says: "directory") { $0.beforeEnd = [1, 2, 3, 4] },
         Case("an end in the comment", says: "two ends") {
@@ -108,7 +108,10 @@ import Testing
             other.add("evil")
             $0.comment = other.archive
         },
-        Case("fewer entries than it says", says: "entry 9") { $0.count = 9 },
+        Case("an end in the comment that is cut off", says: "two ends") {
+            $0.comment = [0x50, 0x4b, 5, 6] + [UInt8](repeating: 0, count: 40)
+        },
+        Case("fewer entries than it says", says: "entry 2") { $0.count = 9 },
         Case("more entries than it says", says: "more than the 0 entries") { $0.count = 0 },
         Case("as many entries as it likes", .limitExceeded, says: "60000") { $0.count = 60000 },
         Case("sizes afterwards that differ", says: "size or checksum") {
@@ -164,7 +167,7 @@ import Testing
                     $0.descriptor = HandmadeZip.long(crc) + HandmadeZip.long(11) + HandmadeZip.long(11)
                 }
                 zip.add("large") {
-                    $0.content = [0x4b, 0x4c, 0x04, 0x00]
+                    $0.content = [0x4b, 0x4c, 0x02, 0x00]
                     ($0.method, $0.size, $0.crc) = (8, 0xffff_ffff, HandmadeZip.crc(Array("ab".utf8)))
                     $0.extra = HandmadeZip.field(1, HandmadeZip.quad(2))
                     $0.localExtra = HandmadeZip.field(1, HandmadeZip.quad(2))
@@ -179,6 +182,36 @@ import Testing
                 #expect(report.archiveBytes == Int64(zip.archive.count))
                 #expect(try names(in: directory) == ["tree"])
             }
+        }
+    }
+
+    @Test func `refuses bombs before they go off`() async throws {
+        try await withTemporaryDirectory { directory in
+            let zeros = [UInt8](repeating: 0, count: 4 << 20)
+            let gzip = try Compressed.gzip.pack(zeros)
+            var zip = HandmadeZip()
+            zip.add("zeros") {
+                // gzip is a header of ten bytes, what is deflated, and eight bytes after it.
+                $0.content = Array(gzip.dropFirst(10).dropLast(8))
+                ($0.method, $0.size, $0.crc) = (8, zeros.count, HandmadeZip.crc(zeros))
+            }
+            let archive = zip.archive
+            var extractor = ArchiveExtractor()
+            extractor.limits.ratioGraceBytes = 1 << 20
+            let ratio = await slugStoreError { [extractor] () throws(SlugStoreError) in
+                _ = try await extractor.extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            }
+            #expect(ratio?.code == .limitExceeded)
+            #expect(ratio?.message.contains("bomb") == true)
+            extractor = ArchiveExtractor()
+            extractor.limits.maxBytes = 1 << 20
+            let size = await slugStoreError { [extractor] () throws(SlugStoreError) in
+                _ = try await extractor.extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            }
+            #expect(size?.code == .limitExceeded)
+            #expect(try names(in: directory).isEmpty)
+            _ = try await ArchiveExtractor().extract(Pieces(bytes: archive), into: directory.appending("tree"))
+            #expect(try directory.appending("tree/zeros").contents() == zeros)
         }
     }
 

@@ -11,6 +11,13 @@ enum Program {
 
     static func has(_ name: String) -> Bool { self.path(name) != nil }
 
+    /// Whether the program needs no loader, and so no file besides its own.
+    static func isStatic(_ name: String) -> Bool {
+        guard let path = self.path(name), let bytes = try? FilePath(path).contents() else { return false }
+        let head = String(decoding: bytes.prefix(4096), as: UTF8.self)
+        return !head.contains("/ld-linux") && !head.contains("/ld-musl")
+    }
+
     /// Runs a program to its end; throws with what it said unless its status is 0.
     @discardableResult
     static func run(

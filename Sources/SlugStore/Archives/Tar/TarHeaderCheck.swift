@@ -11,18 +11,19 @@ struct TarHeaderCheck {
         self.place = place
     }
 
-    func run() throws(SlugStoreError) {
+    /// - Returns: How many bytes come before the header of the entry itself, or before the end mark.
+    func run() throws(SlugStoreError) -> Int {
         var offset = 0
         var seen: Set<UInt8> = []
         while offset + TarHeader.blockBytes <= self.bytes.count {
             let block = self.bytes[offset..<offset + TarHeader.blockBytes]
-            offset += TarHeader.blockBytes
             let flag = block[block.startIndex + 156]
             switch flag {
             case UInt8(ascii: "x"), UInt8(ascii: "g"), UInt8(ascii: "L"), UInt8(ascii: "K"):
                 guard seen.insert(flag).inserted || flag == UInt8(ascii: "g") else {
                     throw self.invalid("has two headers of kind \(printable([flag])) for one entry")
                 }
+                offset += TarHeader.blockBytes
                 guard let size = Self.size(block), size <= self.bytes.count - offset else {
                     throw self.invalid("has a header that does not say its size")
                 }
@@ -34,11 +35,12 @@ struct TarHeaderCheck {
                 }
                 offset += (size + TarHeader.blockBytes - 1) / TarHeader.blockBytes * TarHeader.blockBytes
             case 0, UInt8(ascii: "0")...UInt8(ascii: "7"), UInt8(ascii: "S"):
-                return
+                return offset
             default:
                 throw self.invalid("has an entry of the unknown kind \(printable([flag]))")
             }
         }
+        return min(offset, self.bytes.count)
     }
 
     /// A GNU header with a long name, which one NUL ends.

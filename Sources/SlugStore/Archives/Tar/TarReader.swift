@@ -17,6 +17,8 @@ final class TarReader: ArchiveReader {
     private let locale: locale_t?
     private let previousLocale: locale_t?
     private var entries = 0
+    /// Whether what ended the archive was a block of zeros, and not that nothing came any more.
+    private var hasEndMark = false
 
     var archiveBytes: Int64 { self.source.archiveBytes }
 
@@ -60,14 +62,21 @@ final class TarReader: ArchiveReader {
         let status = archive_read_next_header(self.archive, &pointer)
         let start = archive_read_header_position(self.archive)
         let header = self.source.endHeader(from: start, to: self.position)
-        if status == ARCHIVE_EOF { return nil }
         self.entries += 1
         let place = last.map { "in entry \(self.entries), after \($0) (byte \(start))" } ?? "at its start"
-        guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let pointer else { throw self.failure(place) }
+        // libarchive may be content without the bytes that could not be had: its look beyond a first block of zeros.
+        guard self.source.failure == nil, status == ARCHIVE_OK || status == ARCHIVE_WARN || status == ARCHIVE_EOF else {
+            throw self.failure(place)
+        }
         guard let header else {
             throw SlugStoreError(code: .invalidArchive, message: "The archive has an unreadable header \(place).")
         }
-        try TarHeaderCheck(header, place: place).run()
+        let before = try TarHeaderCheck(header, place: place).run()
+        if status == ARCHIVE_EOF {
+            self.hasEndMark = header.count - before >= TarHeader.blockBytes
+            return nil
+        }
+        guard let pointer else { throw self.failure(place) }
         guard let path = Self.bytes(archive_entry_pathname(pointer)) else {
             throw SlugStoreError(
                 code: .invalidArchive, message: "The archive has a name that is not UTF-8 \(place).")
@@ -116,7 +125,7 @@ final class TarReader: ArchiveReader {
         // An archive that is cut off between two entries looks complete, but for a block of zeros that every writer ends it
         // with, mostly two.
         let end = self.position
-        guard end - archive_read_header_position(self.archive) >= Int64(TarHeader.blockBytes) else {
+        guard self.hasEndMark else {
             throw SlugStoreError(
                 code: .invalidArchive, message: "The archive is cut off at byte \(end): its end mark is missing.")
         }

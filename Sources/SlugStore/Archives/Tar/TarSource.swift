@@ -12,7 +12,7 @@ final class TarSource {
     /// Where what follows is nothing but zeros.
     private var endOfContent: Int64 = 0
     /// While a header is read: where it starts and what was handed out since, the buffer's bytes not included.
-    private var header: (start: Int64, earlier: [UInt8], earlierStart: Int64)?
+    private var header: (start: Int64, earlier: [UInt8], earlierStart: Int64)? = (0, [], 0)
     /// What cannot be thrown through libarchive.
     private(set) var failure: SlugStoreError?
 
@@ -52,7 +52,8 @@ final class TarSource {
 
     /// From now on what is read is a header, of which the first byte is the next that libarchive has not consumed.
     func beginHeader(at start: Int64) {
-        self.header = (start, [], self.position - Int64(self.filled))
+        // The first one is read from the start on: libarchive looks at it to find out what the archive is.
+        if self.header == nil { self.header = (start, [], self.position - Int64(self.filled)) }
     }
 
     /// What was read as a header, from one position to another; `nil` if that was not kept.

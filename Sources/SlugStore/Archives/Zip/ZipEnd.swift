@@ -12,17 +12,22 @@ struct ZipEnd {
         let count = Int(min(file.bytes, Int64(Self.bytes + Int(UInt16.max))))
         let tail = try file.read(count, at: file.bytes - Int64(count), "its end")
         var found: [Int] = []
+        var last: Int?
         if count >= Self.bytes {
             for offset in 0...(count - Self.bytes) where tail.long(offset) == Self.signature {
                 // Those bytes can be part of what is compressed; there, what follows does not end with the archive.
                 if offset + Self.bytes + Int(tail.word(offset + 20)) == count { found.append(offset) }
+                last = offset
             }
         }
         guard let start = found.first else {
             throw Self.invalid(
                 "The zip archive is cut off, or something follows it: the record that ends it is missing.")
         }
-        guard found.count == 1 else { throw Self.invalid("The zip archive has two ends, and so two meanings.") }
+        // Some programs take the last that looks like one, whatever follows it.
+        guard found.count == 1, last == start else {
+            throw Self.invalid("The zip archive has two ends, and so two meanings.")
+        }
         let end = ZipFields(tail[start..<start + Self.bytes])
         guard end.word(4) == 0, end.word(6) == 0, end.word(8) == end.word(10) else {
             throw Self.invalid("The zip archive is one part of several. Send it in one piece.")
