@@ -19,6 +19,8 @@ extension LogHub {
         public var pendingBytes = 4 << 20
         /// How often lines are written to disk. 200 ms.
         public var flushInterval: Duration = .milliseconds(200)
+        /// How long ``LogHub/store(_:)`` waits for the disk. 20 ms.
+        public var storeTimeout: Duration = .milliseconds(20)
         /// The most applications with a log; entries of further ones are dropped and counted. 10,000.
         public var maxApplications = 10_000
         /// The lines that wait for one slow reader before the oldest are dropped. 1,000.
@@ -46,6 +48,9 @@ extension LogHub.Configuration {
         }
         guard self.flushInterval > .zero else {
             throw MetricsError(.invalidConfiguration, "LogHub.Configuration.flushInterval must be positive.")
+        }
+        guard self.storeTimeout >= .zero else {
+            throw MetricsError(.invalidConfiguration, "LogHub.Configuration.storeTimeout must not be negative.")
         }
     }
 }

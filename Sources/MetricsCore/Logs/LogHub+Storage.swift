@@ -30,10 +30,32 @@ extension LogHub {
         }
     }
 
-    /// Writes what waits of one log before it returns, in the calling thread, for lines that are nowhere else any more: what
-    /// the operating system has outlives the end of this process, however that comes.
+    /// Writes what waits of one log before it returns, for lines that are nowhere else any more: what the operating system
+    /// has outlives the end of this process, however that comes.
+    ///
+    /// A disk that takes longer than ``Configuration/storeTimeout`` is not waited for, and then by nobody until it has
+    /// caught up: the lines are written as soon as may be, and whoever brings them goes on.
     public func store(_ application: String) {
         guard self.configuration.directory != nil else { return }
+        let mayWait = self.stores.withLock { stores -> Bool? in
+            guard stores.queued.insert(application).inserted else { return nil }
+            return !stores.isSlow
+        }
+        // What is queued already will take these lines as well.
+        guard let mayWait else { return }
+        let written = DispatchSemaphore(value: 0)
+        self.queue.async {
+            self.stores.withLock { _ = $0.queued.remove(application) }
+            self.write(application)
+            self.stores.withLock { if $0.queued.isEmpty { $0.isSlow = false } }
+            written.signal()
+        }
+        let timeout = DispatchTimeInterval.microseconds(Int(self.configuration.storeTimeout / .microseconds(1)))
+        guard mayWait, written.wait(timeout: .now() + timeout) == .timedOut else { return }
+        self.stores.withLock { $0.isSlow = true }
+    }
+
+    private func write(_ application: String) {
         self.disk.withLock { disk in
             guard let log = self.state.withLock({ $0.logs[application] }) else { return }
             self.write(log, application, to: &disk)

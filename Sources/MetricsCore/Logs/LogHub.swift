@@ -25,6 +25,14 @@ public final class LogHub: Sendable {
         var storageFailures: [String: String] = [:]
     }
 
+    /// What ``store(_:)`` has asked for.
+    struct Stores {
+        /// The applications whose lines will be written, but are not yet.
+        var queued: Set<String> = []
+        /// The disk has kept somebody waiting for too long, and has not caught up.
+        var isSlow = false
+    }
+
     let configuration: Configuration
     let clock: any Clock<Duration>
     private let now: @Sendable () -> Date
@@ -34,6 +42,7 @@ public final class LogHub: Sendable {
     let disk: Mutex<LogDirectory?>
     /// Writes happen here, where a slow disk blocks no task.
     let queue = DispatchQueue(label: "slipway.log-hub")
+    let stores = Mutex(Stores())
 
     /// Makes a hub and, with a directory, reads the newest lines of every application that has any.
     ///

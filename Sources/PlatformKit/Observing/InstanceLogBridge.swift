@@ -15,7 +15,8 @@ public struct InstanceLogBridge: OutputHandler {
         self.hub.append(
             lines.map { LogEntry(timestamp: $0.timestamp, source: .app, process: process, text: $0.text) },
             to: application)
-        // They are not in the instance's pipe any more: a crash of this process must not lose them.
+        // They are not in the instance's pipe any more: a crash of this process must not lose them. A slow disk is not
+        // waited for long, for these threads serve others' output as well.
         self.hub.store(application)
     }
 }
