@@ -61,6 +61,29 @@ extension EndToEnd {
             }
         }
 
+        @Test func `when a new host dies with the sockets, the old one begins anew`() async throws {
+            try await withTemporaryDirectory { directory in
+                // It has them again afterwards, whichever they are.
+                let ports = try FreePorts.find(2)
+                let arguments = ["--http", "127.0.0.1:\(ports[0])", "--admin", "127.0.0.1:\(ports[1])"]
+                try await withTestHost(data: directory.appending("data"), arguments: arguments) { host in
+                    let program = directory.appending("slipway")
+                    let text = "exec '\(TestHost.executable)' \"$@\" --kill-at accepting"
+                    try Data("#!/bin/sh\n\(text)\n".utf8).write(to: URL(filePath: program.string))
+                    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
+                    let pids = try await self.deploy(host, in: directory)
+                    let upgrade = try await host.slipway(
+                        "upgrade", "--data", host.data.string, "--program", program.string)
+                    #expect(upgrade.status == 1 && upgrade.error.contains("begins anew"), "\(upgrade)")
+                    // Until it listens again, nobody does.
+                    while (try? await host.get("echo"))?.status != 200 { await Task.yield() }
+                    while (try? await host.slipway("apps", "list", "--json"))?.status != 0 {}
+                    #expect(try await host.instances("echo").compactMap(\.pid).sorted() == pids)
+                    #expect(isAlive(host.pid))
+                }
+            }
+        }
+
         @Test func `what is under way is not broken off unasked`() async throws {
             try await withTemporaryDirectory { directory in
                 try await withTestHost(data: directory.appending("data")) { host in

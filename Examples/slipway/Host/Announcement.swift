@@ -40,6 +40,8 @@ struct Announcement: Service {
     let platform: Platform
     /// Whether another host serves meanwhile: then it goes on until this one can as well as it does.
     let takesOver: Bool
+    /// Called when this host accepts requests, and has not said yet that it is ready.
+    let onAccepting: @Sendable () -> Void
     let onReady: @Sendable (HostAddresses) -> Void
 
     func run() async throws {
@@ -53,6 +55,7 @@ struct Announcement: Service {
         try await self.takesOver ? self.platform.waitUntilReady() : self.platform.waitUntilRouted()
         self.router.takeOver()
         let addresses = try await self.router.listening()
+        self.onAccepting()
         guard let http = addresses.first else { return }
         let https = addresses.dropFirst().first
         let admin = try await self.api.listening()

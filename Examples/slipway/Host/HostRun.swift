@@ -1,6 +1,7 @@
 import PlatformAPI
 import PlatformKit
 import ProcessSupervisor
+import RouterCore
 import ServiceLifecycle
 import SystemPackage
 
@@ -77,9 +78,16 @@ struct HostRun {
             for result in [front, router, back] { try result.get() }
             return
         }
-        // What this router has accepted, it answers.
-        try await base.value
+        // What this router has accepted, it answers, unless it is told to end at once.
+        let impatience = Task {
+            for await event in events {
+                if case .stop = event { return base.cancel() }
+            }
+        }
+        let router = await base.result
+        impatience.cancel()
         control?.cancel()
+        if !base.isCancelled { try router.get() }
     }
 
     private func start(_ group: ServiceGroup, _ number: Int) -> Task<Void, any Error> {
@@ -105,6 +113,7 @@ struct HostRun {
                 Announcement(
                     domain: host.settings.domain, tokenPath: data.adminTokenPath, router: parts.router, api: api,
                     platform: platform, takesOver: host.predecessor != nil,
+                    onAccepting: host.settings.endIfWanted(at: "accepting"),
                     onReady: { if isFirst { feed.yield(.ready($0)) } })
             }, logger: host.logger)
         return Running(
@@ -153,6 +162,11 @@ struct HostRun {
         let end = await successor.end()
         // What it was just starting when it ended may still have the lock, for the moment until it executes.
         self.data = try DataDirectory(path: self.host.settings.data, waits: true)
+        if self.parts.router.isHandedOver {
+            // It ended with the sockets, and this router does not listen again: nobody serves until another host does.
+            await request.end("error: the new host had taken over when it ended: \(end); this one begins anew")
+            try Successor.beginAnew(arguments: self.host.arguments)
+        }
         self.groups = try ControlGroups.open(named: self.data.controlGroup)
         running = try await self.startGeneration()
         await request.end("error: the new host did not come up: \(end); this one goes on")

@@ -40,11 +40,14 @@ extension ServeSettings {
         configuration.defaultSize = self.defaultSize
         configuration.maxOneOffsPerApplication = self.maxOneOffs
         configuration.oneOffTimeout = self.oneOffTimeout
-        if let killAt = self.killAt {
-            // For tests of what a crash leaves: the host ends at this step as if the power went.
-            configuration.onJournal = { if $0.rawValue == killAt { kill(getpid(), SIGKILL) } }
-        }
+        if self.killAt != nil { configuration.onJournal = { self.endIfWanted(at: $0.rawValue)() } }
         return configuration
+    }
+
+    /// For tests of what a crash leaves: the host ends at this step as if the power went.
+    func endIfWanted(at step: String) -> @Sendable () -> Void {
+        let isWanted = self.killAt == step
+        return { if isWanted { kill(getpid(), SIGKILL) } }
     }
 
     func api(_ data: DataDirectory, socket: CInt?) -> APIServer.Configuration {

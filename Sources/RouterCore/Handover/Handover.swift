@@ -1,3 +1,4 @@
+import Synchronization
 public import SystemPackage
 
 extension Router {
@@ -36,6 +37,10 @@ extension Router {
     /// the same sockets lose nothing, since the kernel gives each connection to one of them, which answers it; but if
     /// neither accepted, all would wait.
     public func takeOver() { self.readiness.continuation.yield() }
+
+    /// Whether another router has taken over from this one, which has stopped accepting for good. Should the other one have
+    /// ended meanwhile, nobody accepts.
+    public var isHandedOver: Bool { self.state.withLock { $0.isHandedOver } }
 }
 
 extension Router.Handover {

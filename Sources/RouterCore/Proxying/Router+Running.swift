@@ -85,6 +85,7 @@ extension Router {
         }
         self.state.withLock { $0.listens(at: sockets.map(\.address.description)) }
         let isHandedOver = await self.wait(for: handover?.claims)
+        if isHandedOver { self.state.withLock { $0.isHandedOver = true } }
         await engines.stopAccepting()
         await handover?.release()
         for socket in sockets { socket.close() }

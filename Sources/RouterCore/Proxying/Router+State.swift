@@ -18,6 +18,8 @@ extension Router {
         var routes: RouteIndex<ApplicationPool>
         var workers: [WorkerHandle] = []
         var retired: [Retired] = []
+        /// Another router has taken over.
+        var isHandedOver = false
         /// Who is told which routes change.
         var watches: [RouteWatch] = []
 

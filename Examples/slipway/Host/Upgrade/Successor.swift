@@ -143,6 +143,21 @@ struct Successor {
         self.line = line
     }
 
+    /// Makes this process a new host of the same program.
+    static func beginAnew(arguments: [String]) throws -> Never {
+        self.keepToThisProcess()
+        // What is ignored or held back here would be there as well.
+        for number in [SIGTERM, SIGINT, SIGPIPE] { signal(number, SIG_DFL) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+        var words: [UnsafeMutablePointer<CChar>?] = (CommandLine.arguments.prefix(1) + arguments).map { strdup($0) }
+        words.append(nil)
+        // Also when another program has its name by now.
+        execv("/proc/self/exe", words)
+        throw PlatformError(.internalError, "cannot begin anew: \(String(cString: strerror(errno)))")
+    }
+
     /// Whatever else this host has open is not for its successor: a connection that both had would never end.
     private static func keepToThisProcess() {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
