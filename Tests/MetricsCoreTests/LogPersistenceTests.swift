@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -49,6 +50,26 @@ import Testing
             let third = try self.hub(directory)
             #expect(third.recent("shop", limit: 9) == lines)
             #expect(try self.segments(directory, "shop").count == 1)
+        }
+    }
+
+    @Test func `a disk that does not answer keeps nobody waiting, and gets all lines in the end`() async throws {
+        try await withTemporaryDirectory { directory in
+            let hub = try self.hub(directory) { $0.storeTimeout = .milliseconds(1) }
+            // As a write that does not come back.
+            hub.queue.suspend()
+            for number in 0..<100 {
+                for application in ["shop", "blog"] {
+                    hub.append("line \(number)", source: .app, to: application)
+                    hub.store(application)
+                }
+            }
+            #expect(hub.stores.withLock { $0.isSlow && $0.queued == ["shop", "blog"] })
+            hub.queue.resume()
+            await hub.flush()
+            #expect(hub.stores.withLock { !$0.isSlow && $0.queued.isEmpty })
+            let next = try self.hub(directory)
+            #expect(next.recent("shop", limit: 200).count == 100 && next.recent("blog", limit: 200).count == 100)
         }
     }
 

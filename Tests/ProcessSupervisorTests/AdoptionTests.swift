@@ -44,6 +44,26 @@ import Testing
         }
     }
 
+    @Test func `the next supervisor knows how the process before ended`() async throws {
+        try await withTemporaryDirectory { directory in
+            let script = "test -e again && exec sleep 1000; touch again; exit 3"
+            try await withSupervisor(in: directory, onShutdown: .leaveRunning) { supervisor in
+                var events = supervisor.events().makeAsyncIterator()
+                let backoff = BackoffPolicy(initial: .milliseconds(1))
+                _ = try await supervisor.start(
+                    .shell("a", script, in: directory, restart: .always(backoff: backoff)))
+                var starts = 0
+                while starts < 2, let event = await events.next() {
+                    if case .started = event.kind { starts += 1 }
+                }
+            }
+            try await withSupervisor(in: directory) { supervisor in
+                let status = try #require(supervisor.status(of: "a"))
+                #expect(status.adopted && status.lastExit == .exited(3) && status.lastEnd == "exit status 3")
+            }
+        }
+    }
+
     @Test func `a process that died without a host is restarted by its policy`() async throws {
         try await withTemporaryDirectory { directory in
             let before = try await withSupervisor(in: directory, onShutdown: .leaveRunning) {

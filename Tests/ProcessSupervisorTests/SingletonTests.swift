@@ -28,7 +28,8 @@ import Testing
                 async let end = supervisor.stop("a/clock.1@v1")
                 await launcher.process(1, of: "a/clock.1@v1")?.receives(15)
                 await #expect(throws: SupervisorError.self) { try await supervisor.start(Self.spec("a/clock.1@v2")) }
-                await clock.sleepers(atLeast: 1)
+                // Its grace, and the time after which the other one counts as stable.
+                await clock.sleepers(atLeast: 2)
                 clock.advance(by: .seconds(30))
                 #expect(await end == .signalled(9))
                 _ = try await supervisor.start(Self.spec("a/clock.1@v2"))

@@ -4,12 +4,6 @@
     import Musl
 #endif
 
-/// How much memory a group has, and how much time it has had, in the kernel's own numbers.
-struct GroupActivity: Sendable, Hashable {
-    var memory: Int
-    var time: Int
-}
-
 /// The control group of one start: one directory in each hierarchy that is used.
 struct ControlGroup: Sendable {
     let owner: ControlGroups
@@ -146,12 +140,20 @@ struct ControlGroup: Sendable {
         return usage
     }
 
-    /// What changes whenever it does anything: of who is idle, that is all there is to read. Nil: it has to be looked at.
-    func activity() -> GroupActivity? {
-        guard let memory = self.path(.memory, GroupReading.currentMemory).flatMap({ GroupFiles.firstNumber($0) }),
-            let time = self.path(.accounting, GroupReading.time).flatMap({ GroupFiles.firstNumber($0) })
-        else { return nil }
-        return GroupActivity(memory: memory, time: time)
+    /// What of its use must be looked at from time to time: its memory, and whether it was killed for it. Two files, for a
+    /// thousand instances are looked at.
+    func memoryUsage() -> InstanceUsage {
+        guard let place = self.place(of: .memory), let parent = self.owner.memoryDirectory else { return self.usage() }
+        func read(_ file: (GroupHierarchy.Version) -> String) -> String? {
+            GroupFiles.read("\(self.startID)/\(file(place.version))", below: parent)
+        }
+        var usage = InstanceUsage()
+        usage.memoryBytes = read(GroupReading.currentMemory).flatMap { GroupReading.number($0) }
+        usage.memoryKills = read(GroupReading.memoryEvents).flatMap { GroupReading.value(of: "oom_kill", in: $0) } ?? 0
+        if usage.memoryKills > 0 {
+            usage.peakMemoryBytes = read(GroupReading.peakMemory).flatMap { GroupReading.number($0) }
+        }
+        return usage
     }
 
     /// How many of its processes the kernel has killed for their memory.

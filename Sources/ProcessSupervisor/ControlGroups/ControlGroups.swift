@@ -25,12 +25,16 @@ public final class ControlGroups: Sendable {
 
     let places: [GroupPlan.Place]
     let absences: [GroupFacility: String]
+    /// Where the groups are that count memory.
+    let memoryDirectory: Descriptor?
     /// Starts whose groups could not be removed yet.
     private let unremoved = Mutex<Set<String>>([])
 
     private init(places: [GroupPlan.Place], absences: [GroupFacility: String]) {
         self.places = places
         self.absences = absences
+        self.memoryDirectory = places.first { $0.facilities.contains(.memory) }
+            .flatMap { GroupFiles.openDirectory($0.parent) }
     }
 
     /// Finds out what this host has, and makes the group that the instances' groups will be in.

@@ -65,7 +65,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var droppedLines: Int
     /// Whether a former host started the present process.
     public var adopted: Bool
-    /// What it used when the supervisor looked the last time; ``Supervisor/usage(of:)`` looks now.
+    /// Its memory, and whether it was killed for it, when the supervisor looked the last time, as it does where there is a
+    /// limit or a policy; ``Supervisor/usage(of:)`` looks now, and at everything.
     public var usage: InstanceUsage?
 
     /// Makes a status, for fakes.

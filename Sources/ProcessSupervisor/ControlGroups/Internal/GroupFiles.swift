@@ -7,8 +7,14 @@
 /// Reads and writes the small files of control groups. None of these calls waits for a disk.
 enum GroupFiles {
     /// The text of a file, or nil when it cannot be read.
-    static func read(_ path: String) -> String? {
-        let descriptor = Self.open(path, O_RDONLY)
+    static func read(_ path: String) -> String? { Self.readAll(Self.open(path, O_RDONLY)) }
+
+    /// The same for a path that begins at an open directory: less than half of the way to go.
+    static func read(_ path: String, below directory: Descriptor) -> String? {
+        Self.readAll(openat(directory.rawValue, path, O_RDONLY | O_CLOEXEC))
+    }
+
+    private static func readAll(_ descriptor: Int32) -> String? {
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { chunk in
@@ -24,18 +30,6 @@ enum GroupFiles {
         }
     }
 
-    /// The first number in a file; nil when there is none. For what is read again and again, so without a text.
-    static func firstNumber(_ path: String) -> Int? {
-        let descriptor = Self.open(path, O_RDONLY)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { chunk in
-            let count = max(Self.read(descriptor, chunk), 0)
-            let digits = chunk[..<count].drop { !(0x30...0x39).contains($0) }.prefix { (0x30...0x39).contains($0) }
-            return digits.isEmpty ? nil : digits.reduce(0) { $0 &* 10 &+ Int($1 &- 0x30) }
-        }
-    }
-
     /// Writes a value in one call, as the kernel wants it. Returns 0 or an errno.
     static func write(_ value: String, to path: String) -> Int32 {
         let descriptor = Self.open(path, O_WRONLY)
@@ -44,6 +38,12 @@ enum GroupFiles {
         let bytes = Array(value.utf8)
         let count = bytes.withUnsafeBytes { Self.write(descriptor, $0) }
         return count < 0 ? errno : 0
+    }
+
+    /// Opens a directory to begin paths at; nil when it cannot be.
+    static func openDirectory(_ path: String) -> Descriptor? {
+        let descriptor = Self.open(path, O_RDONLY | O_DIRECTORY)
+        return descriptor < 0 ? nil : Descriptor(owning: descriptor)
     }
 
     /// Opens a file for writing, for a child to write to. -1 and errno on failure.

@@ -79,8 +79,6 @@ final class InstanceDriver: Sendable {
         var handle: any ProcessHandle
         var startID: String
         var memory = MemoryWatch()
-        /// At the last look.
-        var activity: GroupActivity?
     }
 
     private struct Visible {
@@ -117,7 +115,7 @@ final class InstanceDriver: Sendable {
     func open(_ opening: InstanceRun.Opening) {
         self.surroundings.starts.enter {
             self.mailbox.withLock { $0.messages.prepend(.open(opening)) }
-            Task { await self.deliver() }
+            self.deliverSoon()
         }
     }
 
@@ -129,9 +127,12 @@ final class InstanceDriver: Sendable {
             return (false, !mailbox.isDelivering)
         }
         if isClosed { self.refuse(message) }
-        // Not a child of the sender: what has begun is not cancelled with it.
-        if begins { Task { await self.deliver() } }
+        if begins { self.deliverSoon() }
     }
+
+    /// Not a child of the sender: what has begun is not cancelled with it. Before what instances write, of which there may be
+    /// a flood, and before looks at all processes: who has ended is to be out of the routes.
+    private func deliverSoon() { Task(priority: .high) { await self.deliver() } }
 
     private func deliver() async {
         while let (message, run) = self.next() {
@@ -192,20 +193,16 @@ final class InstanceDriver: Sendable {
     /// What it uses now; nil when it has no process, or nobody counts.
     func usage() -> InstanceUsage? { self.visible.withLock { $0.watched?.handle }?.usage() }
 
-    /// Looks at what it uses, and tells the run when that is news.
+    /// Looks at its memory, and tells the run when that is news.
     func lookAtUsage() {
         guard let watched = self.visible.withLock({ $0.watched }) else { return }
-        let activity = (watched.handle as? any ActivityTelling)?.activity()
-        if let activity, activity == watched.activity { return }
-        guard let usage = watched.handle.usage() else { return }
+        let teller = watched.handle as? any MemoryTelling
+        guard let usage = teller == nil ? watched.handle.usage() : teller?.memoryUsage() else { return }
         let (limits, recycled) = (self.spec.process.limits, self.spec.recycling?.memoryBytes)
         let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
             guard visible.watched?.startID == watched.startID else { return nil }
             visible.status.usage = usage
-            let finding = visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
-            // What was found may have to be found again, though nothing has changed: while it boots it is not recycled.
-            visible.watched?.activity = finding == nil ? activity : nil
-            return finding
+            return visible.watched?.memory.look(at: usage, limits: limits, recycledBeyond: recycled)
         }
         if let finding { self.send(.memory(finding, startID: watched.startID)) }
     }

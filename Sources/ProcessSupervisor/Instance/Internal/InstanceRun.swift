@@ -127,13 +127,15 @@ actor InstanceRun {
                 actions.removeAll { $0 == .record }
             }
             self.publishStatus()
-            if actions.contains(.kill), actions.contains(.awaitTree) {
-                // One look at all processes serves both.
-                actions.removeAll { $0 == .kill }
-                self.startOnProcess(.tree, finding: .treeGone) { await $0.killTree() }
-                actions.removeAll { $0 == .awaitTree }
+            // One look at all processes serves both; in its place, for what comes before is to be told before.
+            let endsAll = actions.contains(.kill) && actions.contains(.awaitTree)
+            for action in actions {
+                switch action {
+                case .kill where endsAll: self.startOnProcess(.tree, finding: .treeGone) { await $0.killTree() }
+                case .awaitTree where endsAll: break
+                default: await self.perform(action)
+                }
             }
-            for action in actions { await self.perform(action) }
             self.publishStatus()
         }
     }

@@ -15,14 +15,14 @@ protocol ExitWatching: ProcessHandle {
     func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch
 }
 
-/// A process of which it can be told with little effort that its use has not changed.
-protocol ActivityTelling: ProcessHandle {
-    /// Another value means that its use has changed. Nil: nobody knows.
-    func activity() -> GroupActivity?
+/// A process whose memory can be told with less effort than all that it uses.
+protocol MemoryTelling: ProcessHandle {
+    /// Its memory, and whether it was killed for it; nil: nobody counts it.
+    func memoryUsage() -> InstanceUsage?
 }
 
 /// A process on this host, held by a pidfd.
-final class HostProcess: ExitWatching, ActivityTelling {
+final class HostProcess: ExitWatching, MemoryTelling {
     let tree: ProcessTree
     /// What holds it as a whole; nil where there are no control groups.
     private let group: ControlGroup?
@@ -85,7 +85,7 @@ final class HostProcess: ExitWatching, ActivityTelling {
     }
 
     func usage() -> InstanceUsage? { self.group?.usage() }
-    func activity() -> GroupActivity? { self.group?.activity() }
+    func memoryUsage() -> InstanceUsage? { self.group?.memoryUsage() }
 
     func signal(_ signal: Int32) async {
         for process in await self.living() { process.signal(signal) }
