@@ -95,6 +95,7 @@ extension SlugRepository {
             VerificationOptions(), clock: ContinuousClock(), randomness: SystemRandomNumberGenerator(), progress: nil)
     }
 
+    /// One slug after the other, by ``verify(_:)``.
     public func verifyAll(
         _ options: VerificationOptions, clock: any Clock<Duration>, randomness: any RandomNumberGenerator & Sendable,
         progress: (@Sendable (VerificationReport) -> Void)?

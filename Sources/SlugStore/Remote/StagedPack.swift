@@ -66,7 +66,8 @@ extension LocalSlugRepository {
         let reader = try ChunkReader(index: self.index, packs: directory.packs)
         let compressor = try ZstdCompressor(level: self.configuration.compressionLevel)
         let file = try Descriptor.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600, "Staging a pack")
-        let writer = try PackWriter(file: file, name: path.lastComponent?.string ?? "", reserve: self.configuration.reserve)
+        let writer = try PackWriter(
+            file: file, name: path.lastComponent?.string ?? "", reserve: self.configuration.reserve)
         var frame: [UInt8] = []
         var held: [SlugManifest.ChunkReference] = []
         var compressed = [UInt8](repeating: 0, count: ZstdCompressor.bound(PackFormat.frameBytes))

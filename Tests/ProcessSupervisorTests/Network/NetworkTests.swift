@@ -20,7 +20,7 @@ import Testing
         return await TestSandbox.isUsable
     })
 struct NetworkTests {
-    private static let policy = SandboxPolicy(treeIsWritable: true, network: .own(InstanceNetwork()))
+    private static let policy = SandboxPolicy(treeAccess: .shared, network: .own(InstanceNetwork()))
 
     @Test(arguments: LauncherConformance.Check.all)
     func `the sandbox launcher keeps its promises with networks`(check: LauncherConformance.Check) async throws {
