@@ -18,8 +18,10 @@ public final class DirectoryObjectStore: ObjectStore, Sendable {
     private let synchronises: Bool
     private let nextTemporary = Atomic(0)
 
-    /// Objects below `directory`, which is made at the first write, if its parent exists.
-    /// - Parameter synchronises: Whether objects are written through to the disk before they count.
+    /// Makes a store.
+    /// - Parameters:
+    ///   - directory: What objects are below; it is made at the first write, if its parent exists.
+    ///   - synchronises: Whether objects are written through to the disk before they count.
     public init(directory: FilePath, synchronises: Bool = true) {
         self.root = directory
         self.synchronises = synchronises

@@ -24,7 +24,9 @@ public protocol ObjectStore: Sendable {
     func write(contentsOf file: FilePath, to key: ObjectKey) async throws(SlugStoreError)
 
     /// The bytes of a range of an object; fewer only where the object ends before the range does.
-    /// - Parameter range: In bytes from the start; not negative. It is held in memory.
+    /// - Parameters:
+    ///   - key: The object.
+    ///   - range: In bytes from the start; not negative. It is held in memory.
     /// - Throws: ``SlugStoreError/Code/notFound``, among others.
     func read(_ key: ObjectKey, range: Range<Int64>) async throws(SlugStoreError) -> [UInt8]
 
@@ -41,7 +43,9 @@ public protocol ObjectStore: Sendable {
 
 extension ObjectStore {
     /// All bytes of an object.
-    /// - Parameter limit: The most that it may have; ``SlugStoreError/Code/limitExceeded`` is thrown for more.
+    /// - Parameters:
+    ///   - key: The object.
+    ///   - limit: The most that it may have; ``SlugStoreError/Code/limitExceeded`` is thrown for more.
     public func read(_ key: ObjectKey, limit: Int) async throws(SlugStoreError) -> [UInt8] {
         let bytes = try await self.read(key, range: 0..<Int64(limit) + 1)
         guard bytes.count <= limit else {

@@ -147,7 +147,12 @@ final class RemotePacks: Sendable {
     }
 
     /// Notes a pack that this host has just stored.
-    func add(_ name: PackName, _ pack: StagedPack) {
+    func add(_ name: PackName, _ pack: StagedPack, _ cache: RemoteCache) {
+        // The next start need not read it from there.
+        let index = PackFormat.encodeIndex(pack.frames)
+        let offset = UInt64(pack.bytes) - UInt64(index.count + PackFormat.footerBytes)
+        let footer = PackFormat.encodeFooter(indexOffset: offset, index: index, digest: pack.digest)
+        cache.keep(packTail: index + footer, of: name)
         self.state.withLock { _ = $0.present.insert(name) }
         self.add(Pack(name: name, fileBytes: pack.bytes, frames: pack.frames))
     }

@@ -155,7 +155,7 @@ extension TieredSlugRepository {
         let new = try await self.local.stage(chunks, in: cache.staging, names: cache.names).map {
             (name: PackName(digest: $0.digest, stamp: self.stamp()), pack: $0)
         }
-        try await self.upload(new)
+        try await self.upload(new, cache)
         report.bytes -= new.reduce(0) { $0 + $1.pack.bytes }
     }
 }

@@ -94,7 +94,7 @@ extension TieredSlugRepository {
             let begun = self.stamp()
             let intent = ObjectKey(known: RemoteLayout.puts + begun.description)
             try await self.store.write(Array(needed.sorted().map { "\($0)\n" }.joined().utf8), to: intent)
-            try await self.upload(new)
+            try await self.upload(new, cache)
             try await self.look(cache)
             let sound = Set(self.packs.sound.map(\.name))
             let isInTime = begun.age(at: self.now()) < self.configuration.putLifetime / 2
@@ -131,11 +131,11 @@ extension TieredSlugRepository {
 
     /// Stores packs under names that were never used before.
     func upload(
-        _ packs: [(name: PackName, pack: StagedPack)]
+        _ packs: [(name: PackName, pack: StagedPack)], _ cache: RemoteCache
     ) async throws(SlugStoreError) {
         try await inParallel(packs, limit: self.configuration.limits.requests) { entry throws(SlugStoreError) in
             try await self.store.write(contentsOf: entry.pack.path, to: entry.name.key)
-            self.packs.add(entry.name, entry.pack)
+            self.packs.add(entry.name, entry.pack, cache)
         }
     }
 }

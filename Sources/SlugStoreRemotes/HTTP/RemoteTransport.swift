@@ -34,6 +34,7 @@ public struct RemoteTransport: Sendable {
     /// - Parameters:
     ///   - client: Opens the connections; it belongs to the caller. It should follow no redirects
     ///     (`redirectConfiguration: .disallow`): requests are signed for the server that they are sent to.
+    ///   - configuration: How long, how often and how much.
     ///   - clock: What timeouts and pauses are measured on.
     ///   - random: A share between 0 and 1 of the longest pause.
     public init(

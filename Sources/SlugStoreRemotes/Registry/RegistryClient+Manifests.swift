@@ -18,7 +18,9 @@ extension RegistryClient {
     }
 
     /// A manifest by its tag or digest; `nil` if there is none.
-    /// - Parameter accepting: The kinds that are wanted.
+    /// - Parameters:
+    ///   - reference: A tag or a digest.
+    ///   - accepting: The kinds that are wanted.
     public func manifest(_ reference: String, accepting: [String]) async throws(SlugStoreError) -> Manifest? {
         let what = "Reading the manifest \(reference) in \(self.configuration.repository)"
         let answer = try await self.send(
@@ -36,7 +38,10 @@ extension RegistryClient {
     }
 
     /// Stores a manifest, all of whose blobs are there.
-    /// - Parameter reference: A tag, which moves if it is there, or the manifest's digest.
+    /// - Parameters:
+    ///   - bytes: The manifest.
+    ///   - mediaType: Of what kind it is.
+    ///   - reference: A tag, which moves if it is there, or the manifest's digest.
     public func putManifest(
         _ bytes: [UInt8], mediaType: String, reference: String
     ) async throws(SlugStoreError) {

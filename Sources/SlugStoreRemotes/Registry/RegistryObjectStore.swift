@@ -21,8 +21,10 @@ public final class RegistryObjectStore: ObjectStore, Sendable {
     private let known = Mutex<[ObjectKey: Descriptor]>([:])
 
     /// Makes a store.
-    /// - Parameter immutablePrefixes: Keys that start so are written once, so that what they are need be asked only once.
-    ///   `TieredSlugRepository` writes what starts with `packs/` once, and no other keys.
+    /// - Parameters:
+    ///   - client: What the registry is spoken to with.
+    ///   - immutablePrefixes: Keys that start so are written once, so that what they are need be asked only once.
+    ///     `TieredSlugRepository` writes what starts with `packs/` once, and no other keys.
     public init(client: RegistryClient, immutablePrefixes: [String] = []) {
         self.client = client
         self.immutablePrefixes = immutablePrefixes

@@ -63,7 +63,11 @@ extension S3ObjectStore {
         public var now: @Sendable () -> Date = { Date() }
 
         /// The defaults for a bucket.
-        /// - Parameter endpoint: A server that is not AWS's.
+        /// - Parameters:
+        ///   - bucket: The bucket.
+        ///   - region: Its region.
+        ///   - credentials: Who asks.
+        ///   - endpoint: A server that is not AWS's.
         public init(bucket: String, region: String, credentials: Credentials, endpoint: RemoteEndpoint? = nil) {
             self.bucket = bucket
             self.region = region
