@@ -52,9 +52,16 @@ static int make_visit(struct visit *visit) {
     visit->descriptor = visit->socket = -1;
     visit->error = 0;
     // Without a signal at its end: it is nobody's business but this function's.
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
     pid_t pid = clone(visit_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES, visit);
-    if (pid < 0) return errno;
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    if (pid < 0) return error;
     while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR) {}
+    // Killed before it was done.
+    if (visit->error == 0 && (visit->descriptor < 0 || visit->socket < 0)) visit->error = ECANCELED;
     if (visit->error == 0) return 0;
     if (visit->descriptor >= 0) close(visit->descriptor);
     if (visit->socket >= 0) close(visit->socket);

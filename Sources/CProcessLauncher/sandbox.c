@@ -19,6 +19,10 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 // How a sandbox comes about. A child that shares the parent's memory, as every one does here, leaves the host's namespaces,
 // makes the file system, and then has two children in the new namespace of processes: its first process, a program of two
 // instructions that only is there (see init.c), and the instance. Both are siblings rather than children of it
@@ -242,6 +246,10 @@ static int init_main(void *argument) {
 
 // The process that a user namespace takes; with this process's memory, so that nothing is copied for it.
 static int map_main(void *argument) {
+    // If the host ends now, nothing of it must stay: not this process, and not what it has open.
+    syscall(SYS_close_range, 0u, ~0u, 0u);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != (pid_t)(intptr_t)argument) _exit(0);
     // Every signal that could end the wait is blocked.
     for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
     return 0;
@@ -262,7 +270,7 @@ int slipway_open_owner_map(uid_t from, uid_t to, gid_t from_group, gid_t to_grou
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     // No signal at its end: nobody but this function is to wait for it.
-    pid_t pid = clone(map_main, stack + room, CLONE_VM | CLONE_NEWUSER, NULL);
+    pid_t pid = clone(map_main, stack + room, CLONE_VM | CLONE_NEWUSER, (void *)(intptr_t)getpid());
     int error = errno, descriptor = -1;
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     if (pid > 0) {

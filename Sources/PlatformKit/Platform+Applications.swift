@@ -130,11 +130,12 @@ extension Platform {
         self.signals.remove(application: application.id)
         self.names.set(nil, of: application.id)
         self.registry.removeSeries(where: "app", equals: name)
-        for path in [
-            self.configuration.dataDirectory.appending("caches").appending(application.id),
-            self.storage(of: application.id),
-        ] {
-            try? FileManager.default.removeItem(atPath: path.string)
+        let cache = self.configuration.dataDirectory.appending("caches").appending(application.id)
+        try? FileManager.default.removeItem(atPath: cache.string)
+        do {
+            try StorageRemoval.remove(self.storage(of: application.id))
+        } catch {
+            self.logger.warning("cannot remove the storage of \(name)", metadata: ["error": "\(error)"])
         }
         self.removeDeploymentLogs(of: application.id)
         await self.removeUnused(slugs)

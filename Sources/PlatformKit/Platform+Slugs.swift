@@ -1,6 +1,7 @@
 internal import Logging
 internal import PlatformWire
 internal import SlugStore
+internal import Synchronization
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -36,7 +37,10 @@ extension Platform {
 
     private func expiredSlugs(of applicationID: String, _ policy: RetentionPolicy) async throws -> [SlugID] {
         let kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
-        let running = Set(self.runtime.instances(of: applicationID).map(\.release))
+        let oneOffs = self.state.withLock { state in
+            state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.workload.release)
+        }
+        let running = Set(self.runtime.instances(of: applicationID).map(\.release) + oneOffs)
         let now = self.now()
         return try await self.store.read { records in
             let releases = try records.releases(of: applicationID, limit: 100_000)
@@ -46,7 +50,10 @@ extension Platform {
                     .filter { $0.applicationID == applicationID }.compactMap(\.release))
             var protected = Set(try records.slugsInUse(exceptBy: applicationID).compactMap { SlugID($0) })
             // The newest first: of those below the live one, the first is where a rollback leads.
-            let former = releases.first { $0.version < live ?? 0 && $0.slug != releases.first?.slug }
+            let wentLive = Set(
+                try records.deployments(of: applicationID, limit: 100_000)
+                    .filter { $0.state == DeploymentState.live.rawValue }.compactMap(\.release))
+            let former = releases.first { $0.version < live ?? 0 && wentLive.contains($0.version) }
             for release in releases {
                 let isNeeded =
                     release.version == live || release.version == former?.version || running.contains(release.version)
@@ -54,9 +61,11 @@ extension Platform {
                 if isNeeded, let id = SlugID(release.slug) { protected.insert(id) }
             }
             var candidates: [SlugID: RetentionPolicy.Candidate] = [:]
-            for release in releases {
+            // Those that went live first: a row of failures must not crowd out what there is to go back to.
+            for release in releases.filter({ wentLive.contains($0.version) }) + releases {
                 guard let id = SlugID(release.slug), let summary = kept[id], candidates[id] == nil else { continue }
-                candidates[id] = .init(id: id, lastUse: release.createdAt, bytes: summary.newBytesStored)
+                let lastUse = wentLive.contains(release.version) ? release.createdAt : .distantPast
+                candidates[id] = .init(id: id, lastUse: lastUse, bytes: summary.newBytesStored)
             }
             // Nothing is live yet, so nothing is old.
             guard live != nil else { return [] }
@@ -106,6 +115,8 @@ extension Platform {
 
     /// Removes slugs that no release refers to any more.
     func removeUnused(_ slugs: Set<String>) async {
+        // Of a store that is shared, nobody knows here what the others need.
+        guard self.configuration.slugRetention != RetentionPolicy() else { return }
         do {
             let inUse = try await self.store.read { try $0.slugsInUse(exceptBy: nil) }
             for slug in slugs.subtracting(inUse) {

@@ -34,6 +34,35 @@ extension Platform {
     }
 }
 
+/// Removes a directory and all that is in it, though whoever had it may be changing it meanwhile: as ``OwnerChange``, it takes
+/// each step from the directory before it and follows no link.
+enum StorageRemoval {
+    static func remove(_ path: FilePath) throws {
+        let directory: FileDescriptor
+        do {
+            directory = try FileDescriptor.open(path, .readOnly, options: [.directory, .noFollow, .closeOnExec])
+        } catch Errno.noSuchFileOrDirectory {
+            return
+        }
+        try directory.closeAfter { try Self.removeContents(of: directory, depth: 0) }
+        guard rmdir(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+    }
+
+    private static func removeContents(of directory: FileDescriptor, depth: Int) throws {
+        guard depth < 200 else { throw Errno.tooManyReferences }
+        for name in try OwnerChange.names(in: directory) {
+            if unlinkat(directory.rawValue, name, 0) == 0 || errno == ENOENT { continue }
+            let inner = openat(directory.rawValue, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard inner >= 0 else { throw Errno(rawValue: errno) }
+            let descriptor = FileDescriptor(rawValue: inner)
+            try descriptor.closeAfter { try Self.removeContents(of: descriptor, depth: depth + 1) }
+            guard unlinkat(directory.rawValue, name, AT_REMOVEDIR) == 0 || errno == ENOENT else {
+                throw Errno(rawValue: errno)
+            }
+        }
+    }
+}
+
 /// Gives a directory and all that is in it to a user, when it is another's yet.
 ///
 /// Whoever had it until now may be changing it meanwhile: each step is taken from the directory before it, and no link is
@@ -64,7 +93,7 @@ enum OwnerChange {
         }
     }
 
-    private static func names(in directory: FileDescriptor) throws -> [[CChar]] {
+    fileprivate static func names(in directory: FileDescriptor) throws -> [[CChar]] {
         let copy = openat(directory.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0, let stream = fdopendir(copy) else { throw Errno(rawValue: errno) }
         defer { closedir(stream) }

@@ -15,10 +15,12 @@ extension Platform {
         let id = application.id
         return try await self.writing { records in
             // It may have been given one, or been deleted, since it was read.
-            guard var current = try records.application(id: id) else { return nil }
+            guard var current = try records.application(id: id) else {
+                throw PlatformError(.notFound, "the application was destroyed")
+            }
             if let user = current.user, range.contains(user) { return user }
             let taken = Set(try records.applications().compactMap(\.user))
-            guard let user = Self.freeUser(in: range, taken: taken) else {
+            guard let user = Self.freeUser(in: range, taken: taken, for: id) else {
                 throw PlatformError(
                     .limit,
                     "the \(range.count) users from \(range.lowerBound) to \(range.upperBound) all belong to applications; \(current.name) needs one as well: make the range larger (--application-users)"
@@ -30,11 +32,13 @@ extension Platform {
         }
     }
 
-    /// The one after the last, so that the number of a deleted application comes back as late as possible: files of that one
-    /// may be left somewhere.
-    static func freeUser(in range: ClosedRange<UInt32>, taken: Set<UInt32>) -> UInt32? {
-        let highest = taken.filter(range.contains).max()
-        if let highest, highest < range.upperBound { return highest + 1 }
-        return highest == nil ? range.lowerBound : range.first { !taken.contains($0) }
+    /// The first free one from where the application's identifier, which is chance, points to: the number of a deleted
+    /// application does not come back with the next, for files of that one may be left somewhere.
+    static func freeUser(in range: ClosedRange<UInt32>, taken: Set<UInt32>, for id: String) -> UInt32? {
+        // FNV-1a: the same in every process.
+        let hash = id.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let start = range.lowerBound + UInt32(hash % UInt64(range.count))
+        return (start...range.upperBound).first { !taken.contains($0) }
+            ?? (range.lowerBound..<start).first { !taken.contains($0) }
     }
 }

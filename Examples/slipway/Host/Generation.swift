@@ -57,7 +57,9 @@ struct Generation {
             configuration: .init(searchPath: settings.searchPath, executable: Self.executable),
             supervisor: self.supervisor, router: parts.router, slugs: slugs)
         self.platform = try Platform(
-            configuration: try settings.platform(data, users: users), store: SQLitePlatformStore(path: data.database),
+            configuration: try settings.platform(
+                data, users: users, treesAreShared: isolation.level == .host && users == nil),
+            store: SQLitePlatformStore(path: data.database),
             sealer: ConfigSealer(key: data.sealingKey()), builder: settings.builder(data, logger), slugs: slugs,
             runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
             registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,
@@ -83,6 +85,12 @@ struct Generation {
     }
 
     private static var executable: String? {
-        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        guard var path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+            return nil
+        }
+        // Replaced while it runs: the new one is under its name.
+        let mark = " (deleted)"
+        if path.hasSuffix(mark) { path.removeLast(mark.count) }
+        return FileManager.default.isExecutableFile(atPath: path) ? path : nil
     }
 }

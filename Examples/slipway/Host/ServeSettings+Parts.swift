@@ -38,7 +38,9 @@ extension ServeSettings {
 
     private func signer(_ data: DataDirectory) throws -> SlugSigner { try SlugSigner(privateKey: data.signingKey()) }
 
-    func platform(_ data: DataDirectory, users: ClosedRange<UInt32>?) throws -> Platform.Configuration {
+    func platform(
+        _ data: DataDirectory, users: ClosedRange<UInt32>?, treesAreShared: Bool
+    ) throws -> Platform.Configuration {
         var configuration = Platform.Configuration(dataDirectory: data.path)
         configuration.domain = self.domain
         configuration.applicationUsers = users
@@ -52,6 +54,8 @@ extension ServeSettings {
         configuration.slugCheckInterval = self.slugCheckInterval
         // A background job: slow enough to be noticed by nobody.
         configuration.slugCheck.maxBytesPerSecond = 16_000_000
+        // Without isolation, instances write into the tree that they share.
+        configuration.slugCheck.checksTrees = !treesAreShared
         if self.signsSlugs { configuration.slugSigner = try self.signer(data) }
         configuration.sizes = self.sizes
         configuration.defaultSize = self.defaultSize

@@ -150,6 +150,9 @@ struct Maintenance {
             }
             try self.at(.listed)
             try plan.quarantine?.install()
+            guard plan.quarantine?.installed.count ?? 0 == plan.newPacks else {
+                throw GitReceiverError(.storage, "The new packs are not there; the old ones stay.")
+            }
             try self.at(.installed)
             try repository.packReferences()
             try self.at(.referencesPacked)

@@ -1,11 +1,14 @@
 /// Judges each object of a pack by itself, in the moment in which its bytes are there anyway, and notes what it needs.
 struct ObjectJudge {
     private let limits: GitServer.Configuration.Limits
-    private(set) var table = ObjectTable()
+    private(set) var table: ObjectTable
     /// The bytes of all objects so far.
     private var total = 0
 
-    init(limits: GitServer.Configuration.Limits) { self.limits = limits }
+    init(limits: GitServer.Configuration.Limits) {
+        self.limits = limits
+        self.table = ObjectTable(objects: limits.objects)
+    }
 
     /// Adds an object; returns its number in the table.
     mutating func add(
@@ -52,7 +55,7 @@ struct ObjectJudge {
                 continue
             }
             let child = try self.table.want(entry.oid, target, by: number)
-            if target == .tree { self.table.nest(child, in: number) }
+            if target == .tree { try self.table.nest(child, in: number) }
         }
     }
 

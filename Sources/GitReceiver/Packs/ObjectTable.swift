@@ -16,10 +16,24 @@ struct ObjectTable {
     /// Trees of the pack and the trees in them.
     private(set) var nesting: [(parent: Int32, child: Int32)] = []
 
-    mutating func number(of oid: ObjectID) -> Int32 {
+    private let maxRows: Int
+    private let maxNesting: Int
+
+    /// - Parameter objects: How many objects a pack may have. What they mention is limited in proportion, since a few bytes of
+    ///   a pack can mention any number.
+    init(objects: Int) {
+        (self.maxRows, _) = objects.multipliedReportingOverflow(by: 2)
+        (self.maxNesting, _) = objects.multipliedReportingOverflow(by: 8)
+    }
+
+    mutating func number(of oid: ObjectID) throws(GitReceiverError) -> Int32 {
         let next = Int32(self.rows.count)
         let number = self.numbers[oid, default: next]
         if number == next {
+            guard self.rows.count < min(self.maxRows, Int(Int32.max) - 1) else {
+                throw GitReceiverError(
+                    .limitExceeded, "the pack mentions more than \(self.maxRows) objects, the limit of this server")
+            }
             self.numbers[oid] = next
             self.rows.append(Row(oid: oid))
         }
@@ -30,7 +44,7 @@ struct ObjectTable {
 
     /// Adds an object of the pack.
     mutating func add(_ oid: ObjectID, _ kind: ObjectKind) throws(GitReceiverError) -> Int32 {
-        let number = self.number(of: oid)
+        let number = try self.number(of: oid)
         guard self.rows[Int(number)].kind == nil else {
             throw GitReceiverError(.corrupt, "the pack has the object \(oid) twice")
         }
@@ -41,7 +55,7 @@ struct ObjectTable {
     /// Notes that an object names another as one of a kind.
     @discardableResult
     mutating func want(_ oid: ObjectID, _ kind: ObjectKind, by owner: Int32) throws(GitReceiverError) -> Int32 {
-        let number = self.number(of: oid)
+        let number = try self.number(of: oid)
         if let wanted = self.rows[Int(number)].wanted {
             guard wanted == kind else { throw self.mixedUp(number, owner: owner, is: wanted, as: kind) }
         } else {
@@ -51,7 +65,13 @@ struct ObjectTable {
         return number
     }
 
-    mutating func nest(_ child: Int32, in parent: Int32) { self.nesting.append((parent, child)) }
+    mutating func nest(_ child: Int32, in parent: Int32) throws(GitReceiverError) {
+        guard self.nesting.count < self.maxNesting else {
+            throw GitReceiverError(
+                .limitExceeded, "the pack's trees name more than \(self.maxNesting) trees, the limit of this server")
+        }
+        self.nesting.append((parent, child))
+    }
 
     private func mixedUp(
         _ number: Int32, owner: Int32, is kind: ObjectKind, as wanted: ObjectKind

@@ -22,7 +22,11 @@ final class Quarantine: Sendable {
             in: repository.appending("objects"), prefix: RepositoryStore.quarantinePrefix)
         self.path = path
         do throws(GitReceiverError) {
-            self.lock = Mutex(try FileLock(path.appending(Self.lockFile), waits: false))
+            // A sweep that met the directory before its lock was taken may be removing it at this moment.
+            guard let lock = try FileLock(path.appending(Self.lockFile), waits: false) else {
+                throw GitReceiverError(.busy, "Another process is cleaning the repository up. Try again.")
+            }
+            self.lock = Mutex(lock)
             try Files.createDirectory(path.appending("pack"))
         } catch {
             try? Files.remove(path)
@@ -42,7 +46,7 @@ final class Quarantine: Sendable {
     func install() throws(GitReceiverError) {
         let source = self.path.appending("pack")
         let target = self.repository.appending("objects").appending("pack")
-        let all = Files.list(source).filter { $0.hasPrefix("pack-") }
+        let all = try Files.entries(source).filter { $0.hasPrefix("pack-") }
         self.names.withLock { $0 = all.filter { $0.hasSuffix(".idx") }.map { String($0.dropLast(4)) } }
         let names = all.filter { name in
             let stem = name.prefix { $0 != "." }

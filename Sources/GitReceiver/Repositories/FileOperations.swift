@@ -49,6 +49,13 @@ enum Files {
         (try? FileManager.default.contentsOfDirectory(atPath: path.string)) ?? []
     }
 
+    /// The names in a directory that has to be there.
+    static func entries(_ path: FilePath) throws(GitReceiverError) -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: path.string)
+        } catch { throw GitReceiverError(.storage, "A directory could not be read.", cause: error) }
+    }
+
     /// Removes a file or a tree; nothing there is fine.
     static func remove(_ path: FilePath) throws(GitReceiverError) {
         do {

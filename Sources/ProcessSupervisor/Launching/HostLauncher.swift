@@ -97,7 +97,11 @@ public struct HostLauncher: Launcher {
         let path = try ExecutableSearch.find(name, for: process) { planned?.shows($0) ?? true }
         let output = try Self.open(request.output, for: process.user)
         if let user = process.user {
-            for given in [request.input?.rawValue, output.owner == nil ? output.rawValue : nil].compactMap(\.self) {
+            let given = [
+                request.input?.rawValue, output.owner == nil ? output.rawValue : nil,
+                request.notification?.descriptor.rawValue,
+            ]
+            for given in given.compactMap(\.self) {
                 Self.give(given, to: user, isTerminal: request.hasTerminal)
             }
         }
@@ -119,7 +123,7 @@ public struct HostLauncher: Launcher {
             let standardInput = request.input?.rawValue ?? input?.rawValue ?? -1
             // That one may be kept from executing for a while.
             result =
-                request.isBesideAnother
+                Self.isExposed(request, in: place)
                 ? try await blocking { () throws(SupervisorError) in
                     try self.spawn(path, request, input: standardInput, output: output, group: group, place: place)
                 }
@@ -248,6 +252,12 @@ extension HostLauncher {
 
     /// Programs open /dev/stdin and /dev/stdout by name, which asks for the right to what these are: made for the process, as
     /// pipes and its terminal are, they become its user's. A file, or a device that others have, does not.
+    /// Whether somebody could keep it from executing: into a new sandbox nobody sees; in one that there is, its instance
+    /// does, and without one, who has the same user.
+    private static func isExposed(_ request: LaunchRequest, in place: Sandbox.Place?) -> Bool {
+        request.isBesideAnother || (request.process.user != nil && place == nil)
+    }
+
     private static func give(_ descriptor: Int32, to user: UserSpec, isTerminal: Bool) {
         var information = stat()
         guard fstat(descriptor, &information) == 0 else { return }
@@ -280,8 +290,7 @@ extension HostLauncher {
         options.notification = request.notification?.descriptor.rawValue ?? -1
         options.notification_number = request.notification?.number ?? 0
         options.controlling_terminal = request.hasTerminal ? 1 : 0
-        // Into a new sandbox nobody sees; in one that there is, its instance does.
-        options.is_exposed = request.isBesideAnother || (process.user != nil && place == nil) ? 1 : 0
+        options.is_exposed = Self.isExposed(request, in: place) ? 1 : 0
         options.change_user = process.user == nil ? 0 : 1
         options.uid = process.user?.uid ?? 0
         options.gid = process.user?.gid ?? 0

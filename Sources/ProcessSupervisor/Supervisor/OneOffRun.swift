@@ -84,8 +84,6 @@ struct OneOffRun: Sendable {
     {
         if let terminal {
             let ends = try Descriptor.terminal(terminal.size)
-            // Programs open /dev/tty and what ttyname says by name, which asks for the right to it.
-            if let user = self.spec.process.user { _ = fchown(ends.program.rawValue, user.uid, user.gid) }
             return (OneOffEnds(reader: ends.own, writer: ends.own), (ends.program, ends.program))
         }
         let out = try Descriptor.pipe(nonBlocking: .readable)

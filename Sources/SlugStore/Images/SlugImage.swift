@@ -71,8 +71,9 @@ extension SlugRepository {
     public func exportImage(
         _ id: SlugID, as image: SlugImage, into layout: ImageLayout
     ) async throws(SlugStoreError) -> SlugImage.Report {
-        let metadata = try await self.summary(of: id).metadata
+        // In this order: what the summary says has been compared with the manifest when the tree was made.
         let tree = try await self.materialise(id)
+        let metadata = try await self.summary(of: id).metadata
         return try await image.write(tree.path, metadata: metadata, id: id, into: layout)
     }
 }

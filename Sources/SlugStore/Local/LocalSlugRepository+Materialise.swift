@@ -49,7 +49,7 @@ extension LocalSlugRepository {
             guard error.code != .cancelled else { throw error }
         }
         self.logger.info("a tree was damaged and is made again", metadata: ["slug.id": "\(id)"])
-        try directory.removeTree(id.hex)
+        try directory.setTreeAside(id.hex)
         return false
     }
 

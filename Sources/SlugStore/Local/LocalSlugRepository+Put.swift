@@ -33,6 +33,13 @@ extension LocalSlugRepository {
             entries, of: root, into: pack, configuration: self.configuration, cancellation: cancellation,
             progress: progress)
         let manifest = Self.manifest(metadata, entries, try ingest.run())
+        guard entries.reduce(0, { $0 + $1.path.bytes.count }) <= SlugManifest.maxPathBytes else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message:
+                    "The paths of the tree have more than \(SlugManifest.maxPathBytes) bytes together, which is the limit."
+            )
+        }
         let bytes = manifest.encoded()
         let id = SlugID(ChunkID(of: bytes))
         let tree = try self.store(manifest: bytes, in: pack)

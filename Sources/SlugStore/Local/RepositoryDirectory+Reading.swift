@@ -66,11 +66,20 @@ extension RepositoryDirectory {
         guard SlugID(ChunkID(of: bytes)) == id else {
             throw .corrupted("The manifest of \(id) does not have that digest. Restore its record, or remove the slug.")
         }
+        let manifest: SlugManifest
         do throws(ByteReader.Malformed) {
-            return (try SlugManifest(decoding: bytes), chunks)
+            manifest = try SlugManifest(decoding: bytes)
         } catch {
             throw .corrupted("The manifest of \(id) \(error.what) (at byte \(error.offset)).")
         }
+        // The record repeats it, and nothing but this keeps it from saying something else.
+        let summary = record.summary
+        guard manifest.metadata == summary.metadata, manifest.files == summary.files, manifest.bytes == summary.bytes
+        else {
+            throw .corrupted(
+                "The record of \(id) says something else than its manifest. Restore it, or remove the slug.")
+        }
+        return (manifest, chunks)
     }
 
     func readPackIndex(_ name: String) throws(SlugStoreError) -> (frames: [PackFormat.Frame], fileBytes: Int64) {

@@ -28,6 +28,22 @@ extension RepositoryDirectory {
         _ = try self.move(note.name, from: self.temporary, to: self.trees, as: Self.voucher(name))
     }
 
+    /// Gives a damaged tree another name. Instances may run from it, so it stays until the machine has been started again.
+    func setTreeAside(_ name: String) throws(SlugStoreError) {
+        guard let mark = self.asideMark else { return try self.removeTree(name) }
+        let number = UInt64.random(in: .min ... .max)
+        _ = try self.move(name, from: self.trees, to: self.trees, as: "\(name)\(mark)\(String(number, radix: 16))")
+        try TreeRemover.remove(Self.voucher(name).utf8, in: self.trees)
+    }
+
+    /// Whether instances may run from a tree that was set aside.
+    func isSetAside(_ name: [UInt8]) -> Bool {
+        guard let mark = self.asideMark else { return false }
+        return String(decoding: name, as: UTF8.self).contains(mark)
+    }
+
+    private var asideMark: String? { self.machineStart.map { ".aside-\(ChunkID(of: $0).shortDescription)-" } }
+
     /// Whether somebody has noted it since the machine was started.
     func isVouched(forTree name: String) -> Bool {
         guard let start = self.machineStart,

@@ -25,6 +25,9 @@ final class RepositoryDirectory: Sendable {
     let machineStart: [UInt8]?
     private let synchronises: Bool
     private let nextTemporary = Atomic(0)
+    /// Tells the temporary files of this object from those of others, in this process or in another container's of the same
+    /// number: an entry takes its name away when it goes, and must take no other's.
+    private let token = String(UInt64.random(in: .min ... .max), radix: 16)
 
     /// Opens the repository in `path`, or makes one in an empty or missing directory.
     init(path: FilePath, synchronises: Bool) throws(SlugStoreError) {
@@ -128,7 +131,7 @@ final class RepositoryDirectory: Sendable {
     ) throws(SlugStoreError) -> TemporaryEntry {
         while true {
             let number = self.nextTemporary.add(1, ordering: .relaxed).newValue
-            let name = "\(getpid())-\(number)"
+            let name = "\(getpid())-\(self.token)-\(number)"
             do throws(SlugStoreError) {
                 return TemporaryEntry(name: name, descriptor: try make(name), directory: self.temporary)
             } catch {
@@ -144,7 +147,9 @@ final class RepositoryDirectory: Sendable {
     ) throws(SlugStoreError) {
         let what = "Storing \(name) in the repository \(self.path)"
         if self.synchronises { try entry.descriptor.synchronise(what) }
-        _ = try self.move(entry.name, from: self.temporary, to: directory, as: name)
+        guard try self.move(entry.name, from: self.temporary, to: directory, as: name) else {
+            throw SlugStoreError(code: .inputOutput, message: "\(what): the temporary file has gone. Try again.")
+        }
         if self.synchronises { try directory.synchronise(what) }
     }
 

@@ -72,6 +72,10 @@ struct SlugRecord: Sendable {
                 message: "The record of \(id) has version \(stored.version); this reads up to 2.")
         }
         guard stored.id == id else { throw .corrupted("The record of \(id) is that of \(stored.id).") }
+        // Sums of what many records say must not overflow.
+        guard (0...(1 << 50)).contains(stored.bytes), (0...(1 << 50)).contains(stored.newBytesStored),
+            (0...(1 << 40)).contains(stored.files)
+        else { throw .corrupted("The record of \(id) has sizes that are none.") }
         self.summary = SlugSummary(
             id: id, metadata: stored.metadata, files: stored.files, bytes: stored.bytes,
             newBytesStored: stored.newBytesStored,

@@ -5,8 +5,10 @@ struct ManifestTree: Equatable, Sendable {
     static let maxRoots = 4
     /// More levels than any manifest that a repository takes could need.
     static let maxLevels = 8
-    /// The size of a manifest, and of each list, at most.
+    /// The size of a manifest at most.
     static let maxBytes = 256 << 20
+    /// The size of each list at most: more than what a manifest of the largest size has.
+    static let maxListBytes = 64 << 20
 
     /// The chunks that make up the topmost list; with no levels, the manifest itself.
     var roots: [SlugManifest.ChunkReference]
@@ -42,7 +44,7 @@ struct ManifestTree: Equatable, Sendable {
             level = try Self.expand(level, chunk)
             chunks += level
         }
-        return (try Self.join(level, chunk), chunks)
+        return (try Self.join(level, limit: Self.maxBytes, chunk), chunks)
     }
 
     /// The chunks that a list names, which is in these chunks.
@@ -50,7 +52,7 @@ struct ManifestTree: Equatable, Sendable {
         _ level: [SlugManifest.ChunkReference],
         _ chunk: (SlugManifest.ChunkReference, inout [UInt8]) throws(SlugStoreError) -> Void
     ) throws(SlugStoreError) -> [SlugManifest.ChunkReference] {
-        let list = try Self.join(level, chunk)
+        let list = try Self.join(level, limit: Self.maxListBytes, chunk)
         do throws(ByteReader.Malformed) {
             return try Self.decode(list)
         } catch {
@@ -78,13 +80,13 @@ struct ManifestTree: Equatable, Sendable {
     }
 
     private static func join(
-        _ chunks: [SlugManifest.ChunkReference],
+        _ chunks: [SlugManifest.ChunkReference], limit: Int,
         _ read: (SlugManifest.ChunkReference, inout [UInt8]) throws(SlugStoreError) -> Void
     ) throws(SlugStoreError) -> [UInt8] {
         var bytes: [UInt8] = []
         for chunk in chunks {
-            guard bytes.count + chunk.length <= Self.maxBytes else {
-                throw .corrupted("It has over \(Self.maxBytes) bytes.")
+            guard chunk.length <= limit - bytes.count else {
+                throw .corrupted("The list of a slug's files, or of its chunks, has over \(limit) bytes.")
             }
             try read(chunk, &bytes)
         }
@@ -107,6 +109,7 @@ struct ManifestTree: Equatable, Sendable {
         var chunks: [SlugManifest.ChunkReference] = []
         while !reader.isAtEnd {
             let length = try reader.count(limit: Chunker.manifests.maximum, "the length of a chunk")
+            guard length > 0 else { throw reader.malformed("has an empty chunk") }
             chunks.append(SlugManifest.ChunkReference(id: try reader.chunkID(), length: length))
         }
         return chunks

@@ -1,4 +1,9 @@
 extension SlugManifest {
+    /// The longest path that a manifest may have, which is the longest that systems take.
+    static let maxPathLength = 4095
+    /// What all paths of a manifest may have together, in bytes.
+    static let maxPathBytes = 256 << 20
+
     /// Reads canonical bytes. Anything that ``encoded()`` would not have written is refused, so that no manifest, wherever
     /// it comes from, can name a path outside of its tree, the same path twice or a file inside a file.
     init(decoding bytes: [UInt8]) throws(ByteReader.Malformed) {
@@ -19,8 +24,13 @@ extension SlugManifest {
         var entries: [Entry] = []
         entries.reserveCapacity(count)
         var directories: [TreePath] = []
+        var pathBytes = 0
         for _ in 0..<count {
             let entry = try Self.entry(after: entries.last?.path, from: &reader)
+            pathBytes += entry.path.bytes.count
+            guard pathBytes <= Self.maxPathBytes else {
+                throw reader.malformed("has paths of more than \(Self.maxPathBytes) bytes together")
+            }
             let parent = entry.path.parent
             while let last = directories.last, last != parent { directories.removeLast() }
             guard directories.last == parent else {
@@ -37,8 +47,12 @@ extension SlugManifest {
         after previous: TreePath?, from reader: inout ByteReader
     ) throws(ByteReader.Malformed) -> Entry {
         let previousBytes = previous?.bytes ?? []
+        // Shared prefixes cost a manifest nothing, and memory as much as they are long.
         let shared = try reader.count(limit: previousBytes.count, "a shared prefix")
         let suffix = try reader.take(try reader.count(limit: 1 << 16, "the length of a path"))
+        guard shared + suffix.count <= self.maxPathLength else {
+            throw reader.malformed("has a path of \(shared + suffix.count) bytes, more than \(self.maxPathLength)")
+        }
         guard let path = TreePath(checking: previousBytes[..<shared] + suffix) else {
             throw reader.malformed("has a path that leaves the tree")
         }
@@ -59,7 +73,7 @@ extension SlugManifest {
         case Tag.file, Tag.executable:
             var chunks: [ChunkReference] = []
             for _ in 0..<(try reader.count(limit: 1 << 24, "chunks of a file")) {
-                let length = try reader.count(limit: PackFormat.maximumFrameBytes, "the length of a chunk")
+                let length = try reader.count(limit: PackFormat.frameBytes, "the length of a chunk")
                 guard length > 0 else { throw reader.malformed("has an empty chunk") }
                 chunks.append(ChunkReference(id: try reader.chunkID(), length: length))
             }

@@ -23,6 +23,9 @@ final class FrameWriter {
 
     /// Adds a chunk, which is smaller than a frame.
     func append(_ chunk: SlugManifest.ChunkReference, _ bytes: UnsafeRawBufferPointer) throws(SlugStoreError) {
+        guard bytes.count <= self.raw.count else {
+            throw .corrupted("The chunk \(chunk.id) has \(bytes.count) bytes; none is larger than \(self.raw.count).")
+        }
         if self.used + bytes.count > self.raw.count { try self.flush() }
         UnsafeMutableRawBufferPointer(rebasing: self.raw[self.used...]).copyMemory(from: bytes)
         self.used += bytes.count

@@ -42,7 +42,8 @@ enum PackFormat {
 
     static func decodeIndex(_ bytes: [UInt8], indexOffset: UInt64) throws(ByteReader.Malformed) -> [Frame] {
         var reader = ByteReader(bytes)
-        let count = try reader.count(limit: bytes.count, "frames")
+        // Each takes four numbers at least, and a chunk.
+        let count = try reader.count(limit: bytes.count / (4 + ChunkID.byteCount), "frames")
         var frames: [Frame] = []
         frames.reserveCapacity(count)
         for _ in 0..<count {
@@ -55,11 +56,11 @@ enum PackFormat {
             var chunks: [SlugManifest.ChunkReference] = []
             var used = 0
             for _ in 0..<(try reader.count(limit: bytes.count / ChunkID.byteCount, "chunks of a frame")) {
-                let length = try reader.count(limit: size - used, "the length of a chunk")
+                let length = try reader.count(limit: min(size - used, self.frameBytes), "the length of a chunk")
                 chunks.append(SlugManifest.ChunkReference(id: try reader.chunkID(), length: length))
                 used += length
             }
-            guard used == size else { throw reader.malformed("has a frame that is longer than its chunks") }
+            guard used == size, used > 0 else { throw reader.malformed("has a frame that is not what its chunks are") }
             frames.append(Frame(offset: offset, storedBytes: stored, bytes: size, chunks: chunks))
         }
         guard reader.isAtEnd else { throw reader.malformed("goes on after its end") }

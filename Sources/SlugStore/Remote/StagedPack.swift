@@ -42,6 +42,12 @@ extension LocalSlugRepository {
                 guard frames.allSatisfy({ $0.chunks.allSatisfy { wanted.contains($0.id) && !done.contains($0.id) } })
                 else { continue }
                 guard let digest = ChunkID(hex: String(name.dropLast(PackFormat.fileExtension.count))) else { continue }
+                // Everybody will rely on it: a damaged one stays here, and what is sound of it is sent in another.
+                var isSound = true
+                _ = try PackCheck(name, in: directory).read(from: 0, limit: .max, only: { _ in true }, cancellation) {
+                    _ in isSound = false
+                }
+                guard isSound else { continue }
                 let path = staging.appending(names.next())
                 let status = withCString(name.utf8) { name in
                     linkat(directory.packs.raw, name, AT_FDCWD, path.string, 0)

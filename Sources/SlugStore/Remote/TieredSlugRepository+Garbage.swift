@@ -92,11 +92,12 @@ extension TieredSlugRepository {
                 continue
             }
             guard !intended.contains(name), try await self.isDue(name) else { continue }
-            due.append(pack)
-            for chunk in pack.frames.lazy.flatMap(\.chunks)
-            where live.contains(chunk.id) && self.packs.keeper(of: chunk.id) == nil && seen.insert(chunk.id).inserted {
-                orphans.append(chunk)
+            let own = pack.frames.lazy.flatMap(\.chunks).filter {
+                live.contains($0.id) && self.packs.keeper(of: $0.id) == nil
             }
+            guard try await self.canBring(Array(own), of: name, cache) else { continue }
+            due.append(pack)
+            orphans += own.filter { seen.insert($0.id).inserted }
         }
         try await self.copy(orphans, cache, &report)
         for pack in due {
@@ -140,9 +141,30 @@ extension TieredSlugRepository {
             return survey
         }
         let garbage = RemoteGarbage(surveyed.sorted { $0.name < $1.name })
-        try await self.copy(garbage.wasteful.flatMap(\.kept), cache, &report)
-        for name in garbage.useless + garbage.wasteful.map(\.name) {
+        var copied: [RemoteGarbage.Pack] = []
+        for pack in garbage.wasteful where try await self.canBring(pack.kept, of: pack.name, cache) {
+            copied.append(pack)
+        }
+        try await self.copy(copied.flatMap(\.kept), cache, &report)
+        for name in garbage.useless + copied.map(\.name) {
             try await self.store.write(Array(self.stamp().description.utf8), to: name.marker)
+        }
+    }
+
+    /// Brings chunks of a pack to this machine. One that is damaged is left as it is, since what is in it may be all that somebody
+    /// can still save, and keeps no other from being collected.
+    private func canBring(
+        _ chunks: [SlugManifest.ChunkReference], of name: PackName, _ cache: RemoteCache
+    ) async throws(SlugStoreError) -> Bool {
+        do throws(SlugStoreError) {
+            try await self.bring(chunks, cache)
+            return true
+        } catch {
+            guard error.code == .corrupted else { throw error }
+            self.logger.error(
+                "a damaged pack of the remote is kept as it is",
+                metadata: ["slug.pack": "\(name)", "error": "\(error)"])
+            return false
         }
     }
 

@@ -12,6 +12,7 @@ extension TieredSlugRepository {
             slug = try await self.locks.withLock(.slug(id), .exclusive) { () async throws(SlugStoreError) in
                 // Another call may have fetched it while this one waited.
                 let isHere = code == .corrupted ? false : try await self.local.has(id)
+                if code == .corrupted { try await self.local.setDamageAside() }
                 if !isHere { try await self.fetch(id, cache) }
                 // Another host may have signed it since.
                 try await self.fetchSignatures(of: id)

@@ -29,7 +29,9 @@ extension TieredSlugRepository {
                 guard try await self.local.has(id) else { return nil }
                 switch self.configuration.mode {
                 case .writeBack:
-                    try cache.journal.write(self.stamp().description, for: id)
+                    // Durable when this returns, so not on a thread that others need.
+                    let stamp = self.stamp().description
+                    try await BlockingWork.run { _ throws(SlugStoreError) in try cache.journal.write(stamp, for: id) }
                     self.arrival.raise()
                     return summary
                 case .writeThrough:
@@ -71,8 +73,9 @@ extension TieredSlugRepository {
         let known = try await self.existingRecord(of: id)
         if let known {
             // Somebody has put it before: when, and what it cost, stays as it is.
-            contents.record.summary = known.record.summary
-            summary = known.record.summary
+            contents.record.summary.createdAt = known.record.summary.createdAt
+            contents.record.summary.newBytesStored = known.record.summary.newBytesStored
+            summary = contents.record.summary
             summary.newBytesStored = 0
         }
         for _ in 0..<Self.attempts {

@@ -19,8 +19,11 @@ extension TieredSlugRepository {
             throw SlugStoreError(
                 code: .limitExceeded, message: "The slug \(id) has \(kept.count) signatures, which is the limit.")
         }
-        if try await self.local.has(id) { try await self.local.add(signature, to: id) }
-        if !cache.journal.contains(id) { try await self.send(signature, of: id) }
+        // While a slug is being sent, its signatures may have been read already.
+        try await self.locks.withLock(.slug(id), .exclusive) { () async throws(SlugStoreError) in
+            if try await self.local.has(id) { try await self.local.add(signature, to: id) }
+            if !cache.journal.contains(id) { try await self.send(signature, of: id) }
+        }
     }
 
     /// The signatures of a slug that can be seen: those of this machine alone while the remote is away.

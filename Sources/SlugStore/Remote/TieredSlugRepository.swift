@@ -20,6 +20,7 @@ import SystemPackage
 /// The local repository must be used through this one only; what it had before is sent by ``run()`` or ``drain()``. `Docs/SlugFormat.md` describes the objects.
 public final class TieredSlugRepository: SlugRepository, Sendable {
     enum LockKey: Hashable {
+        case cache
         case slug(SlugID)
         case look
         case collection
@@ -75,26 +76,26 @@ public final class TieredSlugRepository: SlugRepository, Sendable {
     /// The files beside the local repository, opened by the first caller.
     func cache() async throws(SlugStoreError) -> RemoteCache {
         if let cache = self.progress.withLock({ $0.cache }) { return cache }
-        return try await BlockingWork.run { _ throws(SlugStoreError) in
-            let directory = try self.local.directory()
-            return try self.progress.withLock { progress in
-                Result { () throws(SlugStoreError) -> RemoteCache in
-                    if let cache = progress.cache { return cache }
-                    let cache = try RemoteCache(
-                        directory: self.local.configuration.directory,
-                        synchronises: self.local.configuration.synchronises, chance: self.random())
-                    // What was put before there was a remote is to be there, too.
-                    if try !cache.isInitialised() {
-                        for id in try directory.slugIDs().sorted() {
-                            try cache.journal.write(self.stamp().description, for: id)
-                        }
-                        try cache.initialise()
-                    }
-                    progress.cache = cache
-                    return cache
-                }
-            }.get()
+        return try await self.locks.withLock(.cache, .exclusive) { () async throws(SlugStoreError) in
+            if let cache = self.progress.withLock({ $0.cache }) { return cache }
+            let cache = try await BlockingWork.run { _ throws(SlugStoreError) in try self.openCache() }
+            self.progress.withLock { $0.cache = cache }
+            return cache
         }
+    }
+
+    /// Blocks.
+    private func openCache() throws(SlugStoreError) -> RemoteCache {
+        let directory = try self.local.directory()
+        let cache = try RemoteCache(
+            directory: self.local.configuration.directory, synchronises: self.local.configuration.synchronises,
+            chance: self.random())
+        // What was put before there was a remote is to be there, too.
+        if try !cache.isInitialised() {
+            for id in try directory.slugIDs().sorted() { try cache.journal.write(self.stamp().description, for: id) }
+            try cache.initialise()
+        }
+        return cache
     }
 
     /// Looks at what the remote has; one at a time, so that indexes are read once.

@@ -82,6 +82,7 @@ struct GarbageCollection {
         }
         for (name, _) in try self.directory.trees.entries("Listing the materialised trees") {
             if let id = RepositoryDirectory.slug(ofTree: name), ids.contains(id) { continue }
+            if self.directory.isSetAside(name) { continue }
             try TreeRemover.remove(name, in: self.directory.trees)
         }
     }

@@ -23,6 +23,14 @@ extension LocalSlugRepository {
     /// - Throws: ``SlugStoreError/Code/cancelled``, and what makes reading or writing here impossible. That the other
     ///   repository has not got a slug, or cannot give it, is in the report.
     public func repair(from other: any SlugRepository) async throws(SlugStoreError) -> RepairReport {
+        try await self.repair(fromAny: other)
+    }
+
+    /// Takes damaged packs out of use, with what is sound in them kept, so that what they lost counts as missing and is
+    /// fetched, or stored, anew.
+    func setDamageAside() async throws(SlugStoreError) { _ = try await self.repair(fromAny: nil) }
+
+    private func repair(fromAny other: (any SlugRepository)?) async throws(SlugStoreError) -> RepairReport {
         let findings = try await self.findings(
             VerificationOptions(), ContinuousClock(), SystemRandomNumberGenerator(), nil)
         let damaged = Set(findings.report.damagedSlugs)
@@ -32,6 +40,10 @@ extension LocalSlugRepository {
         var report = RepairReport()
         var sources: [Source] = []
         for id in damaged.sorted() {
+            guard let other else {
+                report.lost[id] = "Nothing was asked for it."
+                continue
+            }
             do throws(SlugStoreError) {
                 let summary = try await other.summary(of: id)
                 sources.append(Source(id: id, tree: try await other.materialise(id).path, summary: summary))
@@ -45,12 +57,22 @@ extension LocalSlugRepository {
             var report = found.report
             let healthy = try self.index(of: directory, without: packs)
             let pending = PendingPack(directory: directory, index: healthy, reserve: self.configuration.reserve)
+            var records: [SlugRecord] = []
             for source in found.sources {
-                try self.restore(source, in: directory, pending, &report, cancellation)
+                if let record = try self.restore(source, pending, &report, cancellation) { records.append(record) }
             }
             try self.salvage(packs, findings, in: directory, pending, cancellation)
             let new = try pending.publish()
             report.bytes = new?.bytes ?? 0
+            // After their chunks: whatever ends this before, the old records find what they found.
+            for record in records {
+                let entry = try directory.makeTemporaryFile()
+                try record.encoded().withBytes { bytes throws(SlugStoreError) in
+                    try entry.descriptor.write(bytes, at: 0, "Writing the record of \(record.summary.id)")
+                }
+                try directory.replace(with: entry, as: record.summary.id.hex, in: directory.slugs)
+                report.repaired.append(record.summary.id)
+            }
             // The same chunks at the same places make a pack of the same name, which has replaced the damaged one.
             let old = packs.subtracting([new?.name].compactMap(\.self)).sorted()
             self.forgetPacks()
@@ -80,9 +102,8 @@ extension LocalSlugRepository {
 
     /// Stores what is missing of a slug, from its tree in the other repository.
     private func restore(
-        _ source: Source, in directory: RepositoryDirectory, _ pending: PendingPack, _ report: inout RepairReport,
-        _ cancellation: Cancellation
-    ) throws(SlugStoreError) {
+        _ source: Source, _ pending: PendingPack, _ report: inout RepairReport, _ cancellation: Cancellation
+    ) throws(SlugStoreError) -> SlugRecord? {
         do throws(SlugStoreError) {
             let root = try Descriptor.directory(at: source.tree)
             let entries = try TreeScanner.scan(root, limits: self.configuration.limits, cancellation: cancellation)
@@ -93,22 +114,17 @@ extension LocalSlugRepository {
             let bytes = manifest.encoded()
             guard SlugID(ChunkID(of: bytes)) == source.id else {
                 report.lost[source.id] = "What the other repository gives is another tree."
-                return
+                return nil
             }
-            let tree = try self.store(manifest: bytes, in: pending)
-            let entry = try directory.makeTemporaryFile()
-            try SlugRecord(summary: source.summary, manifest: tree).encoded().withBytes {
-                bytes throws(SlugStoreError) in
-                try entry.descriptor.write(bytes, at: 0, "Writing the record of \(source.id)")
-            }
-            // The record finds its chunks a moment later: nobody else is at work.
-            try directory.replace(with: entry, as: source.id.hex, in: directory.slugs)
-            report.repaired.append(source.id)
+            var summary = source.summary
+            (summary.files, summary.bytes) = (manifest.files, manifest.bytes)
+            return SlugRecord(summary: summary, manifest: try self.store(manifest: bytes, in: pending))
         } catch {
             switch error.code {
             case .cancelled, .noSpace: throw error
             default: report.lost[source.id] = error.message
             }
+            return nil
         }
     }
 
@@ -135,7 +151,10 @@ extension LocalSlugRepository {
         for name in packs.sorted() {
             let places = findings.places.filter { $0.pack == name }
             // Without an index, it is not known what is where.
-            guard places.allSatisfy({ $0.chunks != nil }) else { continue }
+            guard places.allSatisfy({ $0.chunks != nil }),
+                // A collection may have taken it since it was checked.
+                try directory.packs.status(of: name.utf8, "Looking at the pack \(name)") != nil
+            else { continue }
             let lost = places.reduce(into: Set<ChunkID>()) { $0.formUnion($1.chunks ?? []) }
             let index = ChunkIndex()
             let pack = try directory.readPackIndex(name)

@@ -86,7 +86,7 @@ extension LocalSlugRepository {
                 try await pace.wait(after: part.bytes, clock)
             }
         }
-        try await self.checkSlugs(&findings, pace, clock, progress)
+        try await self.checkSlugs(&findings, options, clock, progress)
         findings.report.damages += findings.places.map {
             VerificationReport.Damage(description: $0.description, slugs: $0.slugs.sorted())
         }
@@ -116,18 +116,21 @@ extension LocalSlugRepository {
     }
 
     private func checkSlugs(
-        _ findings: inout Findings, _ pace: Pace, _ clock: any Clock<Duration>,
+        _ findings: inout Findings, _ options: VerificationOptions, _ clock: any Clock<Duration>,
         _ progress: (@Sendable (VerificationReport) -> Void)?
     ) async throws(SlugStoreError) {
+        let pace = Pace(limit: options.maxBytesPerSecond)
         let ids = try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
             try directory.slugIDs().sorted()
         }
         for id in ids {
             let before = findings
-            let found = try await self.withRepository(.shared) { directory, cancellation throws(SlugStoreError) in
-                var findings = before
-                try self.check(id, in: directory, &findings, cancellation)
-                return findings
+            let found = try await self.withTree(of: id) { () async throws(SlugStoreError) in
+                try await self.withRepository(.shared) { directory, cancellation throws(SlugStoreError) in
+                    var findings = before
+                    try self.check(id, in: directory, &findings, checksTree: options.checksTrees, cancellation)
+                    return findings
+                }
             }
             try await pace.wait(after: found.report.bytes - findings.report.bytes, clock)
             findings = found
@@ -136,7 +139,8 @@ extension LocalSlugRepository {
     }
 
     private func check(
-        _ id: SlugID, in directory: RepositoryDirectory, _ findings: inout Findings, _ cancellation: Cancellation
+        _ id: SlugID, in directory: RepositoryDirectory, _ findings: inout Findings, checksTree: Bool,
+        _ cancellation: Cancellation
     ) throws(SlugStoreError) {
         do throws(SlugStoreError) {
             let record = try directory.readRecord(of: id)
@@ -167,7 +171,7 @@ extension LocalSlugRepository {
                             "The signature of the slug \(id) by the key \(hexadecimal(signature.publicKey)) is "
                             + "not valid.", slugs: []))
             }
-            try self.checkTree(of: id, record.summary, in: directory, &findings, cancellation)
+            if checksTree { try self.checkTree(of: id, record.summary, in: directory, &findings, cancellation) }
         } catch {
             switch error.code {
             case .notFound: break  // removed meanwhile

@@ -6,6 +6,10 @@ public struct VerificationOptions: Sendable, Hashable {
     /// The bytes that are read from the disk in a second at most; `nil`, the default: as fast as it goes.
     public var maxBytesPerSecond: Int64?
 
+    /// Whether trees that were made are compared with their slugs. Where instances may write to them, each differs. Default:
+    /// true.
+    public var checksTrees = true
+
     /// Checks everything.
     public init() {}
 }

@@ -13,21 +13,24 @@ import Testing
 #endif
 
 @Suite(.timeLimit(.minutes(1))) struct ApplicationUserTests {
-    @Test(
-        arguments: [
-            ([], 10),
-            ([10], 11),
-            // Not the one that became free: files of the one who had it may be left.
-            ([10, 12], 13),
-            ([12], 13),
-            // Of another range.
-            ([5, 99], 10),
-            // From the beginning again when the range is used up.
-            ([10, 14], 11),
-            ([10, 11, 12, 13, 14], nil),
-        ] as [(Set<UInt32>, UInt32?)])
-    func `a number is the one after the last`(taken: Set<UInt32>, expected: UInt32?) {
-        #expect(Platform.freeUser(in: 10...14, taken: taken) == expected)
+    @Test(arguments: 0..<200) func `a number is free, and seldom the one that was just given back`(number: Int) {
+        let range: ClosedRange<UInt32> = 1_000...1_999
+        let first = Platform.freeUser(in: range, taken: [], for: "application \(number)")
+        #expect(first.map(range.contains) == true)
+        // The same for the same application; another when that one is taken.
+        #expect(Platform.freeUser(in: range, taken: [], for: "application \(number)") == first)
+        let second = Platform.freeUser(in: range, taken: Set([first].compactMap(\.self)), for: "application \(number)")
+        #expect(second.map(range.contains) == true && second != first)
+    }
+
+    @Test func `numbers come from everywhere in the range, until there are none`() {
+        let numbers = Set((0..<100).compactMap { Platform.freeUser(in: 1_000...1_999_999, taken: [], for: "\($0)") })
+        #expect(numbers.count > 95)
+        for last in 10...14 as ClosedRange<UInt32> {
+            let taken = Set(10...14 as ClosedRange<UInt32>).subtracting([last])
+            #expect(Platform.freeUser(in: 10...14, taken: taken, for: "one") == last)
+        }
+        #expect(Platform.freeUser(in: 10...14, taken: Set(10...14), for: "one") == nil)
     }
 
     @Test func `each application has its own for life, and storage that goes with it`() async throws {

@@ -49,7 +49,7 @@ final class HostProcess: ExitWatching, MemoryTelling {
         self.sandbox = sandbox
         self.network = network
         registry.add(tree)
-        sandbox.owner?.add(tree.startID, pidfd)
+        sandbox.owner?.add(tree.startID, pidfd, pid: tree.leader)
     }
 
     func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch { ReadWatch(self.pidfd, body: body) }

@@ -32,6 +32,15 @@ struct LineSplitter {
             // Byte by byte, a flood would cost several times as much.
             let found = memchr(base + index, 0x0a, bytes.count - index)
             let end = found.map { UnsafeRawPointer($0) - UnsafeRawPointer(base) } ?? bytes.count
+            if found != nil, self.pending.isEmpty, end - index <= self.limit {
+                // Most lines come whole, and need not be put together.
+                var text = bytes[index..<end]
+                if text.last == UInt8(ascii: "\r") { text.removeLast() }
+                let whole = UnsafeBufferPointer(rebasing: text)
+                lines.append(Line(text: String(decoding: whole, as: UTF8.self), isPartial: false))
+                index = end + 1
+                continue
+            }
             self.append(UnsafeBufferPointer(start: base + index, count: end - index), ofOneLineInto: &lines)
             if found != nil { self.take(self.pending.count, isPartial: false, into: &lines) }
             index = end + 1

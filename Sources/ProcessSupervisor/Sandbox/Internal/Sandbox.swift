@@ -20,6 +20,8 @@ final class Sandbox: Sendable {
     private let hasUserNamespace: Bool
     /// The main processes, whose sandboxes others may be started in.
     private let members = Mutex<[String: Descriptor]>([:])
+    /// Those of them that are in no sandbox.
+    private let outsiders = Mutex<Set<String>>([])
 
     init(policy: SandboxPolicy, containers: OCIContainers? = nil, host: HostFiles = .real) {
         self.policy = policy
@@ -29,17 +31,23 @@ final class Sandbox: Sendable {
         self.hasUserNamespace = geteuid() != 0
     }
 
-    func add(_ startID: String, _ pidfd: Descriptor) {
-        if !startID.contains(".") { self.members.withLock { $0[startID] = pidfd } }
+    func add(_ startID: String, _ pidfd: Descriptor, pid: Int32) {
+        guard !startID.contains(".") else { return }
+        self.members.withLock { $0[startID] = pidfd }
+        // A former host had started it without: into what is no sandbox, nobody can be put.
+        if Procfs.shares("pid", with: pid) { self.outsiders.withLock { _ = $0.insert(startID) } }
     }
 
     func remove(_ startID: String) {
         self.members.withLock { $0[startID] = nil }
+        self.outsiders.withLock { _ = $0.remove(startID) }
         if !startID.contains(".") { self.containers?.removeLater(startID) }
     }
 
-    /// Where a process is to be: a sandbox of its own, or, for what is started on behalf of an instance, that one's.
-    func place(for request: LaunchRequest) throws(SupervisorError) -> Place {
+    /// Where a process is to be: a sandbox of its own, or, for what is started on behalf of an instance, that one's; `nil` if
+    /// that one is in none.
+    func place(for request: LaunchRequest) throws(SupervisorError) -> Place? {
+        if request.isBesideAnother, self.outsiders.withLock({ $0.contains(request.instanceStartID) }) { return nil }
         var joined: Descriptor?
         if request.isBesideAnother {
             joined = self.members.withLock { $0[request.instanceStartID] }

@@ -130,17 +130,19 @@ struct SandboxPlan: Sendable, Hashable {
         func depth(of paths: [FilePath]) -> Int {
             paths.filter { tree.starts(with: $0) }.map(\.components.count).max() ?? -1
         }
+        // Under the names that they have and the ones that these lead to: either may be in something that is shown.
+        let hidden = Set(policy.hiddenPaths.flatMap { [$0, host.resolve($0)] }).sorted { $0.string < $1.string }
         // The root of the sandbox, and what is in a part of it, needs nothing more; unless it is hidden there.
         let shownDepth = depth(of: self.shown)
         let isThere =
             tree == "/" || tree == "/tmp" || Self.hasOwn(tree)
-            || (shownDepth >= 0 && shownDepth >= depth(of: policy.hiddenPaths))
+            || (shownDepth >= 0 && shownDepth >= depth(of: hidden))
         if !isThere {
             add(Self.mount(tree, from: host.resolve(tree), policy, process.limits))
             self.shown.append(tree)
             self.tree = tree
         }
-        for path in policy.hiddenPaths {
+        for path in hidden {
             guard self.shown.contains(where: { path.starts(with: $0) }), host.inspect(path) == .directory else {
                 continue
             }

@@ -65,7 +65,7 @@ struct ZipEnd {
         let large = try file.read(56, at: start, "its zip64 record")
         guard large.long(0) == 0x0606_4b50, locator.long(4) == 0, locator.long(16) <= 1, large.long(16) == 0,
             large.long(20) == 0, large.quad(24) == large.quad(32),
-            start + 12 + Int64(clamping: large.quad(4)) == position - locatorBytes
+            Int64(clamping: large.quad(4)) == position - locatorBytes - start - 12
         else { throw Self.invalid("The zip archive's zip64 record is damaged.") }
         let (entries, bytes, offset) = (large.quad(32), large.quad(40), large.quad(48))
         guard end.word(10) == .max || UInt64(end.word(10)) == entries,
