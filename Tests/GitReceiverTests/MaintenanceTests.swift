@@ -226,7 +226,8 @@ struct `Maintaining a repository` {
                 try? FileManager.default.copyItem(atPath: root.string, toPath: left.string)
                 throw GitReceiverError(.cancelled, "The process ends here.")
             }
-            try FileManager.default.removeItem(atPath: root.string)
+            // Out of the way: what has not ended yet may still be cleaning up there.
+            try FileManager.default.moveItem(atPath: root.string, toPath: fixture.directory.appending("gone").string)
             try FileManager.default.moveItem(atPath: left.string, toPath: root.string)
             #expect(try await fixture.faults() == "")
             #expect(try await fixture.git("show-ref", in: fixture.repository) == refs)

@@ -49,7 +49,13 @@ extension LocalSlugRepository {
             guard error.code != .cancelled else { throw error }
         }
         self.logger.info("a tree was damaged and is made again", metadata: ["slug.id": "\(id)"])
-        try directory.setTreeAside(id.hex)
+        // From a tree of before the machine's last start, nothing runs; a check may have found damage in one that is in use.
+        let note = RepositoryDirectory.voucher(id.hex)
+        if try directory.trees.status(of: note.utf8, "Looking for the note beside the tree of \(id)") != nil {
+            try directory.removeTree(id.hex)
+        } else {
+            try directory.setTreeAside(id.hex)
+        }
         return false
     }
 
