@@ -311,6 +311,46 @@ import Testing
         }
     }
 
+    @Test func `what the disk of this machine has lost comes back from the remote`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            let tree = Self.tree(23, files: 4)
+            let host = makeHost(directory.appending("1"), on: store)
+            let slug = try await host.put(try Self.write(tree, in: directory), metadata: Self.metadata)
+            let packs = directory.appending("1/packs")
+            for name in try names(in: packs) {
+                let url = URL(filePath: packs.appending(name).string)
+                var bytes = try Data(contentsOf: url)
+                bytes[bytes.count / 3] ^= 1
+                try bytes.write(to: url)
+            }
+            #expect(try await TestTree(readingAt: host.materialise(slug.id).path) == tree)
+            #expect(try await host.local.verifyAll().isSound)
+            // Another host does not come to rely on what is damaged.
+            let other = makeHost(directory.appending("2"), on: store)
+            #expect(try await TestTree(readingAt: other.materialise(slug.id).path) == tree)
+        }
+    }
+
+    @Test func `a record that says something else than its slug is refused`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            let slug = try await makeHost(directory.appending("1"), on: store)
+                .put(try Self.write(Self.tree(24, files: 2), in: directory), metadata: Self.metadata)
+            let key = RemoteLayout.record(of: slug.id)
+            store.damage(key) { bytes in
+                guard let record = try? RemoteRecord(decoding: bytes, of: slug.id) else { return bytes }
+                var changed = record
+                changed.record.summary.metadata.processTypes["web"] = "bin/evil"
+                return (try? changed.encoded()) ?? bytes
+            }
+            let reader = makeHost(directory.appending("2"), on: store)
+            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await reader.materialise(slug.id) }
+            #expect(error?.code == .corrupted)
+            #expect(error?.message.contains("something else than its manifest") == true)
+        }
+    }
+
     @Test func `a remote that lacks a pack says which chunks, and a put heals it`() async throws {
         try await withTemporaryDirectory { directory in
             let store = InMemoryObjectStore()

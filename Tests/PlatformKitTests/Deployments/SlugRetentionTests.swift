@@ -1,3 +1,4 @@
+import PlatformKitTesting
 import PlatformWire
 import SlugStore
 import Testing
@@ -45,6 +46,19 @@ import Testing
             let shared = try await self.slug(1, host, of: "shop")
             #expect(try await self.slug(1, host) == shared)
             try await self.kept([shared, self.slug(3, host), self.slug(4, host)], host)
+        }
+    }
+
+    @Test func `a row of failures leaves something to go back to`() async throws {
+        try await withPlatform { $0.slugRetention = RetentionPolicy(keepLast: 1) } _: { host in
+            try await host.create()
+            try await host.deploy("blog", .of("web: run 1"))
+            host.runtime.script { _ in .crashes("exit status 1") }
+            for number in 2...4 { _ = try? await host.deploy("blog", .of("web: run \(number)")) }
+            host.runtime.script { _ in .ready }
+            try await host.deploy("blog", .of("web: run 5"))
+            try await self.kept([self.slug(1, host), self.slug(5, host)], host)
+            #expect(try await host.rollback().description == "Rollback to v1")
         }
     }
 

@@ -124,6 +124,8 @@ import Testing
         Case("sizes afterwards that are missing", says: "not followed by its sizes") {
             $0.add("x", "1") { ($0.flags, $0.localSize, $0.localStored, $0.localCRC) = (1 << 3, 0, 0, 0) }
         },
+        Case("an end of absurd size", says: "zip64 record") { ($0.hasZip64, $0.zip64Bytes) = (true, .max) },
+        Case("an end of negative size", says: "zip64 record") { ($0.hasZip64, $0.zip64Bytes) = (true, -1) },
         Case("a large size that is missing", says: "x") { $0.add("x") { $0.size = 0xffff_ffff } },
         Case("an extra field that is cut off", says: "extra field") { $0.add("x") { $0.extra = [1, 0, 9, 0, 1] } },
     ]
