@@ -112,12 +112,12 @@ extension Platform {
     public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
         let application = try await self.find(name)
         let running = self.state.withLock { state in
-            (Array(state.running) + state.oneOffs.mapValues(\.ending)).filter {
-                $0.key.applicationID == application.id
-            }.map(\.value)
+            state.running.filter { $0.key.applicationID == application.id }.map(\.value)
         }
         for work in running { work.trip("the application is destroyed") }
         try await self.audit("app.destroy", application, "", by: principal)
+        await self.endAllOneOffs(of: application.id, because: "the application is destroyed")
+        defer { self.state.withLock { _ = $0.departing.remove(application.id) } }
         await self.controller(of: application.id).retire()
         // Begun is done: half destroyed it would be of no use to anybody.
         let slugs = try await shielded { () async throws(PlatformError) in try await self.forget(application) }

@@ -124,7 +124,10 @@ extension Platform {
         _ oneOff: OneOffRecord, _ key: DeploymentKey, _ application: ApplicationRecord
     ) throws(PlatformError) {
         let limit = self.configuration.maxOneOffsPerApplication
+        let isDeparting = self.state.withLock { $0.departing.contains(key.applicationID) }
+        guard !isDeparting else { throw PlatformError(.notFound, "\(application.name) is being destroyed") }
         let isAdmitted = self.state.withLock { state in
+            guard !state.departing.contains(key.applicationID) else { return false }
             guard state.oneOffs.count(where: { $0.key.applicationID == key.applicationID }) < limit else {
                 return false
             }
@@ -139,7 +142,32 @@ extension Platform {
         }
     }
 
-    private func forget(_ key: DeploymentKey) { self.state.withLock { _ = $0.oneOffs.removeValue(forKey: key) } }
+    private func forget(_ key: DeploymentKey) {
+        let waiting = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.oneOffs[key] = nil
+            guard !state.oneOffs.keys.contains(where: { $0.applicationID == key.applicationID }) else { return [] }
+            return state.departures.removeValue(forKey: key.applicationID) ?? []
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Lets an application begin no one-offs any more, ends those that run, and returns when nothing of them is left: what
+    /// they could still write to is to be removed, and their user to be given to others.
+    func endAllOneOffs(of applicationID: String, because reason: String) async {
+        let running = self.state.withLock { state in
+            state.departing.insert(applicationID)
+            return state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.ending)
+        }
+        for ending in running { ending.trip(reason) }
+        await withCheckedContinuation { continuation in
+            let isOver = self.state.withLock { state in
+                guard state.oneOffs.keys.contains(where: { $0.applicationID == applicationID }) else { return true }
+                state.departures[applicationID, default: []].append(continuation)
+                return false
+            }
+            if isOver { continuation.resume() }
+        }
+    }
 
     private func carryOut(
         _ oneOff: OneOffRecord, _ key: DeploymentKey, _ session: OneOffSession

@@ -106,6 +106,10 @@ public final class Platform: Service {
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
         var oneOffs: [DeploymentKey: OneOffRecord] = [:]
+        /// Applications that are being destroyed: they begin nothing any more.
+        var departing: Set<String> = []
+        /// Who waits until an application has no one-offs any more.
+        var departures: [String: [CheckedContinuation<Void, Never>]] = [:]
         var readiness:
             [Int: (isReached: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, any Error>)] = [:]
         var lastReadiness = 0

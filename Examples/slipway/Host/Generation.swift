@@ -31,6 +31,10 @@ struct Generation {
         let localSlugs = LocalSlugRepository(configuration: try settings.slugRepository(data), logger: logger)
         let remoteSlugs = try settings.slugs.map { try RemoteSlugs($0, local: localSlugs, logger: logger) }
         let slugs: any SlugRepository = remoteSlugs?.repository ?? localSlugs
+        if settings.signsSlugs {
+            let key = try settings.signer(data).publicKey.base64EncodedString()
+            logger.notice("builds are signed with the key \(key)")
+        }
         let policy = settings.sandbox(data, executable: Self.executable)
         let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
         let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)

@@ -135,6 +135,12 @@ struct ServeOptions: ParsableArguments {
     var signSlugs = false
 
     @Option(
+        help: ArgumentHelp(
+            "The key of another host whose builds are started as well; may be repeated.",
+            discussion: "Each host with --sign-slugs logs its own when it starts.", valueName: "key"))
+    var trustSlugs: [String] = []
+
+    @Option(
         help: ArgumentHelp("Where API, git, dashboard and metrics are. (default: 127.0.0.1:8081)", valueName: "address")
     )
     var admin: String?

@@ -32,11 +32,13 @@ extension ServeSettings {
 
     func slugRepository(_ data: DataDirectory) throws -> LocalSlugRepository.Configuration {
         var configuration = LocalSlugRepository.Configuration(directory: data.slugs)
-        if self.signsSlugs { configuration.signatures = .anyOf([try self.signer(data).publicKey]) }
+        if self.signsSlugs {
+            configuration.signatures = .anyOf(Set([try self.signer(data).publicKey] + self.trustedSlugKeys))
+        }
         return configuration
     }
 
-    private func signer(_ data: DataDirectory) throws -> SlugSigner { try SlugSigner(privateKey: data.signingKey()) }
+    func signer(_ data: DataDirectory) throws -> SlugSigner { try SlugSigner(privateKey: data.signingKey()) }
 
     func platform(
         _ data: DataDirectory, users: ClosedRange<UInt32>?, treesAreShared: Bool

@@ -64,6 +64,8 @@ struct ServeSettings {
     var network: SandboxPolicy.Network
     var retention: RetentionPolicy
     var signsSlugs: Bool
+    /// Whose signatures count besides the host's own.
+    var trustedSlugKeys: [Data]
     /// Nil: never.
     var slugCheckInterval: Duration?
     var shown: [FilePath]
@@ -121,6 +123,16 @@ struct ServeSettings {
             maxAge: try lookup.number(options.keepDays, "keep-days").map { Double($0) * 86_400 },
             maxBytes: try lookup.number(options.keepMegabytes, "keep-megabytes").map { Int64($0) * 1_000_000 })
         self.signsSlugs = try options.signSlugs || lookup.text(nil, "sign-slugs") == "true"
+        self.trustedSlugKeys = try (options.trustSlugs.isEmpty ? lookup.list("trust-slugs") : options.trustSlugs).map {
+            guard let key = Data(base64Encoded: $0), key.count == 32 else {
+                throw ValidationError("--trust-slugs takes a key as another host's log has it; not \($0)")
+            }
+            return key
+        }
+        guard self.signsSlugs || self.trustedSlugKeys.isEmpty else {
+            throw ValidationError(
+                "--trust-slugs says whose slugs count besides this host's own, and takes --sign-slugs")
+        }
         let days = try lookup.number(options.checkSlugs, "check-slugs") ?? 7
         self.slugCheckInterval = days == 0 ? nil : .seconds(days * 86_400)
         let shown = try options.show.isEmpty ? lookup.list("show") : options.show
