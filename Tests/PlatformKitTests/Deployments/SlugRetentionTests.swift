@@ -50,7 +50,9 @@ import Testing
     }
 
     @Test func `a row of failures leaves something to go back to`() async throws {
-        try await withPlatform { $0.slugRetention = RetentionPolicy(keepLast: 1) } _: { host in
+        try await withPlatform {
+            $0.slugRetention = RetentionPolicy(keepLast: 1)
+        } _: { host in
             try await host.create()
             try await host.deploy("blog", .of("web: run 1"))
             host.runtime.script { _ in .crashes("exit status 1") }

@@ -97,7 +97,8 @@ struct HandmadeZip {
         if self.hasZip64 {
             let place = bytes.count
             bytes +=
-                Self.long(0x0606_4b50) + Self.quad(self.zip64Bytes) + Self.word(45) + Self.word(45) + Self.long(0) + Self.long(0)
+                Self.long(0x0606_4b50) + Self.quad(self.zip64Bytes) + Self.word(45) + Self.word(45) + Self.long(0)
+                + Self.long(0)
             bytes += Self.quad(count) + Self.quad(count) + Self.quad(directory.count) + Self.quad(start)
             bytes += Self.long(0x0706_4b50) + Self.long(0) + Self.quad(place) + Self.long(1)
         }
