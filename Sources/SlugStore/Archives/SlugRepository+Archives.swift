@@ -11,7 +11,10 @@ public import SystemPackage
 extension SlugRepository {
     /// Writes a slug's tree into an archive that any program can read. Equal trees give equal bytes. The slug's metadata is not
     /// in it.
-    /// - Parameter file: The archive, in place of what is there.
+    /// - Parameters:
+    ///   - id: The slug.
+    ///   - file: The archive, in place of what is there.
+    ///   - compression: What the archive is compressed with.
     /// - Returns: The size of the archive in bytes.
     /// - Throws: As ``materialise(_:)``; ``SlugStoreError/Code/unsupportedEntry`` for names that are not UTF-8.
     public func export(

@@ -11,10 +11,14 @@ public protocol ImageStore: Sendable {
     func contains(_ content: ImageDescriptor) async throws(SlugStoreError) -> Bool
     /// Stores content: a layer, a configuration or a manifest, by its ``ImageDescriptor/mediaType``. What it refers to has been
     /// added before.
-    /// - Parameter file: A file with exactly the content.
+    /// - Parameters:
+    ///   - content: What it is, by its digest.
+    ///   - file: A file with exactly the content.
     func add(_ content: ImageDescriptor, from file: FilePath) async throws(SlugStoreError)
     /// Gives an image a name, or another image that name.
-    /// - Parameter manifest: Has been added.
+    /// - Parameters:
+    ///   - manifest: Has been added.
+    ///   - name: What it is called from then on.
     func name(_ manifest: ImageDescriptor, as name: String) async throws(SlugStoreError)
 }
 
@@ -22,6 +26,7 @@ extension ImageLayout {
     /// Copies an image with all that it consists of, what is there already excepted.
     /// - Parameters:
     ///   - name: The image in this layout.
+    ///   - store: Where it goes.
     ///   - newName: What it is called there; the same if `nil`.
     /// - Returns: What was copied, in the order in which it was.
     public func copy(
