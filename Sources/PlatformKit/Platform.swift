@@ -62,7 +62,7 @@ public final class Platform: Service {
         /// How much of a deployment's log is kept, in bytes.
         public var deploymentLogLimit = 10 << 20
         /// Which slugs of former releases stay: what a rollback finds. Of what is shared with other hosts, which this platform
-        /// does not know of, let nothing go: ``SlugStore/RetentionPolicy`` without limits.
+        /// does not know of, let nothing go: a policy without limits.
         public var slugRetention = RetentionPolicy(keepLast: 20)
         /// What vouches for the slugs that are built here; `nil`: nothing does.
         public var slugSigner: SlugSigner?
