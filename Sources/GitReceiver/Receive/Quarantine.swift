@@ -12,25 +12,33 @@ final class Quarantine: Sendable {
 
     let path: FilePath
     private let repository: FilePath
-    private let lock: Mutex<FileLock?>
+    private let lock: Mutex<HeldLock?>
     private let names = Mutex<[String]>([])
 
     /// Makes the directory. Blocks.
     init(in repository: FilePath) throws(GitReceiverError) {
         self.repository = repository
-        let path = try Files.temporaryDirectory(
-            in: repository.appending("objects"), prefix: RepositoryStore.quarantinePrefix)
-        self.path = path
-        do throws(GitReceiverError) {
-            // A sweep that met the directory before its lock was taken may be removing it at this moment.
-            guard let lock = try FileLock(path.appending(Self.lockFile), waits: false) else {
+        var attempts = 10
+        while true {
+            attempts -= 1
+            let path = try Files.temporaryDirectory(
+                in: repository.appending("objects"), prefix: RepositoryStore.quarantinePrefix)
+            do throws(GitReceiverError) {
+                if let lock = try HeldLock(path.appending(Self.lockFile)) {
+                    try Files.createDirectory(path.appending("pack"))
+                    self.path = path
+                    self.lock = Mutex(lock)
+                    return
+                }
+            } catch {
+                try? Files.remove(path)
+                guard error.code == .notFound, attempts > 0 else { throw error }
+                continue
+            }
+            // A sweep has met the directory before its lock was taken, and is removing it.
+            guard attempts > 0 else {
                 throw GitReceiverError(.busy, "Another process is cleaning the repository up. Try again.")
             }
-            self.lock = Mutex(lock)
-            try Files.createDirectory(path.appending("pack"))
-        } catch {
-            try? Files.remove(path)
-            throw error
         }
     }
 

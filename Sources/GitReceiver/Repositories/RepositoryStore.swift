@@ -121,8 +121,9 @@ final class RepositoryStore: Sendable {
         for entry in Files.list(objects) where entry.hasPrefix(Self.quarantinePrefix) {
             let quarantine = objects.appending(entry)
             // A quarantine in use is locked by its process, which may be another one than this.
-            guard FileLock.isFree(quarantine.appending(Quarantine.lockFile)) else { continue }
-            try? Files.remove(quarantine)
+            // Held until it is gone, so that nobody begins to use it meanwhile.
+            guard let lock = try? HeldLock(quarantine.appending(Quarantine.lockFile)) else { continue }
+            withExtendedLifetime(lock) { try? Files.remove(quarantine) }
             count += 1
             self.logger.info(
                 "removed the quarantine of a push that was cut off", metadata: ["git.repository": "\(name.text)"])
