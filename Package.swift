@@ -119,8 +119,9 @@ let platform: [Target] = [
     .target(
         name: "PlatformAPI",
         dependencies: [
-            "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", .httpTypes, .hummingbird, .hummingbirdCore,
-            .logging, .nioCore, .nioExtras, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .nioWebSocket,
+            "GitReceiver", "MetricsCore", "PlatformKit", "PlatformWire", "SlugStore", .httpTypes, .hummingbird,
+            .hummingbirdCore, .logging, .nioCore, .nioExtras, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix,
+            .nioWebSocket,
             .serviceLifecycle, .system, .unixSignals,
         ],
         swiftSettings: settings),
@@ -258,7 +259,7 @@ let testing: [Target] = [
     .testTarget(
         name: "PlatformAPITests",
         dependencies: [
-            "GitReceiver", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", "TestSupport",
+            "GitReceiver", "PlatformAPI", "PlatformClient", "PlatformKit", "PlatformWire", "SlugStore", "TestSupport",
             .asyncHTTPClient,
             .httpTypes, .hummingbird, .logging, .nioCore, .nioHTTP1, .nioPosix, .system,
         ],

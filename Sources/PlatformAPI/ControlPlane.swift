@@ -1,6 +1,7 @@
 public import GitReceiver
 public import PlatformKit
 public import PlatformWire
+public import SlugStore
 
 /// What the API is a face of: `Platform`, or in tests a fake of it.
 ///
@@ -59,6 +60,26 @@ public protocol ControlPlane: Sendable {
     func releases(of name: String) async throws(PlatformError) -> [ReleaseInfo]
     /// One release.
     func release(_ version: Int, of name: String) async throws(PlatformError) -> ReleaseInfo
+    /// Pins a release, or lets it go again.
+    func setPin(
+        _ isPinned: Bool, of version: Int, of name: String, by principal: Principal
+    ) async throws(PlatformError) -> ReleaseInfo
+    /// The files of a release as an archive.
+    func archive(
+        of version: Int, of name: String, compression: TreeArchiver.Compression
+    ) async throws(PlatformError) -> TreeArchive
+    /// What a release changed in the files of the application.
+    func slugDifference(
+        from old: Int?, to new: Int, of name: String, limit: Int
+    ) async throws(PlatformError) -> SlugDifferenceInfo
+    /// All slugs, oldest first.
+    func storedSlugs() async throws(PlatformError) -> [SlugInfo]
+    /// Reads and checks what the slug store keeps.
+    func checkSlugs(
+        share: Double, by principal: Principal, output: any ProgressOutput
+    ) async throws(PlatformError) -> SlugCheckInfo
+    /// Gives back the space that no slug needs.
+    func collectSlugGarbage(by principal: Principal) async throws(PlatformError) -> SlugGarbageInfo
     /// Makes a new release of an old one.
     func rollback(
         _ name: String, to version: Int?, by principal: Principal, output: any ProgressOutput

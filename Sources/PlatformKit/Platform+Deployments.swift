@@ -39,6 +39,7 @@ extension Platform {
             action: "rollback", output: output
         ) { run in
             let former = try await self.rollbackTarget(of: run.application, version: target)
+            try await run.keepSlug(of: former)
             let config = try self.sealer.open(former.sealedConfig, for: run.application.id)
             _ = try await run.release(
                 ReleaseDraft(
@@ -141,7 +142,12 @@ extension Platform {
             return state.isStopping
         }
         if isStopping { cancellation.trip("the platform is stopping") }
-        defer { self.state.withLock { $0.running[key] = nil } }
+        defer {
+            self.state.withLock { state in
+                state.running[key] = nil
+                state.claims[key] = nil
+            }
+        }
         let log = DeploymentLog(
             applicationID: application.id, hub: self.logs, output: output,
             path: self.deploymentLogPath(application.id, record.number),

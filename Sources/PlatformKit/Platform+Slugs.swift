@@ -1,7 +1,8 @@
 internal import Logging
-internal import PlatformWire
-internal import SlugStore
+public import PlatformWire
+public import SlugStore
 internal import Synchronization
+internal import SystemPackage
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -9,69 +10,175 @@ internal import Synchronization
     internal import Foundation
 #endif
 
-/// What becomes of the slugs of former releases.
+/// What the slug store has, and what it is asked for.
 extension Platform {
-    /// Removes the slugs of an application that the retention policy lets go, and what nobody needs any more with them. The
-    /// releases stay in the list; a rollback to one of them says that its slug is gone.
-    ///
-    /// Never removed are the slug that is live, the one before it, what a deployment is under way with, what instances run
-    /// from, and what another application's release has too.
-    func retireSlugs(of applicationID: String) async {
-        let policy = self.configuration.slugRetention
-        guard policy != RetentionPolicy() else { return }
-        do {
-            let expired = try await self.expiredSlugs(of: applicationID, policy)
-            guard !expired.isEmpty else { return }
-            for id in expired { try await self.slugs.remove(id) }
-            let report = try await self.slugs.collectGarbage()
-            self.logger.info(
-                "removed the slugs of old releases",
-                metadata: [
-                    "app": "\(self.names.name(of: applicationID))", "slugs": "\(expired.count)",
-                    "bytes": "\(report.bytes)",
-                ])
-        } catch {
-            self.logger.warning("cannot remove the slugs of old releases", metadata: ["error": "\(error)"])
+    /// All slugs, oldest first, with the releases that have them.
+    public func storedSlugs() async throws(PlatformError) -> [SlugInfo] {
+        let summaries: [SlugSummary]
+        do throws(SlugStoreError) { summaries = try await self.slugs.list() } catch { throw Self.failure(error) }
+        let uses = try await self.reading { records in
+            var uses: [String: [SlugInfo.Use]] = [:]
+            let releases = Dictionary(grouping: try records.releases(), by: \.applicationID)
+            for application in try records.applications() {
+                let pins = try records.pins(of: application.id)
+                for release in (releases[application.id] ?? []).reversed() {
+                    uses[release.slug, default: []].append(
+                        SlugInfo.Use(
+                            application: application.name, release: release.version,
+                            isLive: release.version == application.liveRelease,
+                            isPinned: pins.contains(release.version)))
+                }
+            }
+            return uses
+        }
+        return summaries.map { slug in
+            SlugInfo(
+                id: "\(slug.id)", files: slug.files, bytes: slug.bytes, newBytesStored: slug.newBytesStored,
+                createdAt: slug.createdAt, buildpacks: slug.metadata.buildpacks, uses: uses["\(slug.id)"] ?? [])
         }
     }
 
-    private func expiredSlugs(of applicationID: String, _ policy: RetentionPolicy) async throws -> [SlugID] {
-        let kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
-        let oneOffs = self.state.withLock { state in
-            state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.workload.release)
+    /// What a release changed in the files of the application.
+    ///
+    /// - Parameters:
+    ///   - old: The release to compare with; `nil`: the one before.
+    ///   - new: The release.
+    ///   - name: The application.
+    ///   - limit: How many entries are told of, at most; the counts are of all.
+    /// - Throws: `notFound` for an unknown release, `conflict` when the slug of one was removed.
+    public func slugDifference(
+        from old: Int?, to new: Int, of name: String, limit: Int
+    ) async throws(PlatformError) -> SlugDifferenceInfo {
+        guard let old = old ?? (new > 1 ? new - 1 : nil) else {
+            throw PlatformError(.invalid, "v1 is the first release of \(name); there is none before it")
         }
-        let running = Set(self.runtime.instances(of: applicationID).map(\.release) + oneOffs)
-        let now = self.now()
-        return try await self.store.read { records in
-            let releases = try records.releases(of: applicationID, limit: 100_000)
-            let live = try records.application(id: applicationID)?.liveRelease
-            let underWay = Set(
-                try records.deployments(notIn: Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue)))
-                    .filter { $0.applicationID == applicationID }.compactMap(\.release))
-            var protected = Set(try records.slugsInUse(exceptBy: applicationID).compactMap { SlugID($0) })
-            // The newest first: of those below the live one, the first is where a rollback leads.
-            let wentLive = Set(
-                try records.deployments(of: applicationID, limit: 100_000)
-                    .filter { $0.state == DeploymentState.live.rawValue }.compactMap(\.release))
-            let former = releases.first { $0.version < live ?? 0 && wentLive.contains($0.version) }
-            for release in releases {
-                let isNeeded =
-                    release.version == live || release.version == former?.version || running.contains(release.version)
-                    || underWay.contains(release.version)
-                if isNeeded, let id = SlugID(release.slug) { protected.insert(id) }
-            }
-            var candidates: [SlugID: RetentionPolicy.Candidate] = [:]
-            // Those that went live first: a row of failures must not crowd out what there is to go back to.
-            for release in releases.filter({ wentLive.contains($0.version) }) + releases {
-                guard let id = SlugID(release.slug), let summary = kept[id], candidates[id] == nil else { continue }
-                let lastUse = wentLive.contains(release.version) ? release.createdAt : .distantPast
-                candidates[id] = .init(id: id, lastUse: lastUse, bytes: summary.newBytesStored)
-            }
-            // Nothing is live yet, so nothing is old.
-            guard live != nil else { return [] }
-            return policy.expired(Array(candidates.values), keeping: protected, now: now)
+        let (before, after) = (try await self.slug(of: old, of: name), try await self.slug(of: new, of: name))
+        do throws(SlugStoreError) {
+            return SlugDifferenceInfo(try await self.slugs.difference(from: before, to: after), limit: limit)
+        } catch {
+            throw Self.failure(error)
         }
     }
+
+    /// The files of a release as an archive, which is made while it is read.
+    ///
+    /// - Throws: `notFound` for an unknown release, `conflict` when its slug was removed. Iterating throws `SlugStoreError`.
+    public func archive(
+        of version: Int, of name: String, compression: TreeArchiver.Compression
+    ) async throws(PlatformError) -> TreeArchive {
+        let id = try await self.slug(of: version, of: name)
+        do throws(SlugStoreError) {
+            return try await self.slugs.archive(id, compression: compression)
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    /// Reads and checks what the slug store keeps, and goes on after a damage.
+    ///
+    /// - Parameters:
+    ///   - share: How much of what is stored is read, above 0 to 1; the rest is chosen by chance.
+    ///   - principal: Who asks for it.
+    ///   - output: Is told how far it is.
+    /// - Throws: `invalid` for such a share; `cancelled`; what makes reading impossible. Damage is reported, not thrown.
+    public func checkSlugs(
+        share: Double, by principal: Principal, output: any ProgressOutput
+    ) async throws(PlatformError) -> SlugCheckInfo {
+        guard share > 0, share <= 1 else {
+            throw PlatformError(.invalid, "the share to check is above 0 and at most 1; not \(share)")
+        }
+        try await self.audit("slugs.verify", nil, "", by: principal)
+        var options = self.configuration.slugCheck
+        (options.share, options.maxBytesPerSecond) = (share, nil)
+        let (progress, feed) = AsyncStream<VerificationReport>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        do {
+            return try await withThrowingTaskGroup(of: SlugCheckInfo?.self) { group in
+                group.addTask { [options] in
+                    defer { feed.finish() }
+                    return SlugCheckInfo(
+                        try await self.slugs.verifyAll(
+                            options, clock: self.clock, randomness: SystemRandomNumberGenerator()
+                        ) { feed.yield($0) })
+                }
+                group.addTask {
+                    var told: Int64 = 0
+                    for await report in progress where report.bytes >= told + 1 << 30 {
+                        told = report.bytes
+                        try await output.line("       \(byteText(report.bytes)) checked")
+                    }
+                    return nil
+                }
+                var result: SlugCheckInfo?
+                for try await part in group { result = part ?? result }
+                guard let result else { throw CancellationError() }
+                return result
+            }
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    /// Removes the slugs that no release has, and gives back the space that no slug needs.
+    ///
+    /// Of a store that several hosts share no slug is removed: here nobody knows what the others need.
+    public func collectSlugGarbage(by principal: Principal) async throws(PlatformError) -> SlugGarbageInfo {
+        try await self.audit("slugs.collect", nil, "", by: principal)
+        do {
+            let report = try await self.removeUnused { try await Set(self.slugs.list().map { "\($0.id)" }) }
+            return SlugGarbageInfo(slugs: report.slugs, chunks: report.chunks, bytes: report.bytes)
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    /// The slugs that have to be on this machine: those that are routed to, that something runs from, and that deployments
+    /// are under way with. Meant for a cache that makes room.
+    public func slugsInUse() async throws(PlatformError) -> Set<SlugID> {
+        let (oneOffs, claims) = self.state.withLock { state in
+            (state.oneOffs.map { ($0.key.applicationID, $0.value.workload.release) }, Set(state.claims.values))
+        }
+        let runtime = self.runtime
+        return try await self.reading { records in
+            var used = claims
+            let final = Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue))
+            let underWay = try records.deployments(notIn: final)
+            for application in try records.applications() {
+                var versions = Set(runtime.instances(of: application.id).map(\.release))
+                if let live = application.liveRelease { versions.insert(live) }
+                versions.formUnion(oneOffs.filter { $0.0 == application.id }.map(\.1))
+                versions.formUnion(underWay.filter { $0.applicationID == application.id }.compactMap(\.release))
+                for version in versions {
+                    guard let release = try records.release(version, of: application.id) else { continue }
+                    if let id = SlugID(release.slug) { used.insert(id) }
+                }
+            }
+            return used
+        }
+    }
+
+    private func slug(of version: Int, of name: String) async throws(PlatformError) -> SlugID {
+        let application = try await self.find(name)
+        guard let release = try await self.reading({ try $0.release(version, of: application.id) }) else {
+            throw Self.unknownRelease(version, name)
+        }
+        try await self.requireSlug(of: release)
+        guard let id = SlugID(release.slug) else {
+            throw PlatformError(.internalError, "`\(release.slug)`, the slug of v\(version), is no identifier")
+        }
+        return id
+    }
+
+    private static func failure(_ error: any Error) -> PlatformError {
+        switch error {
+        case let error as PlatformError: error
+        case is CancellationError: PlatformError(.cancelled, "the request was cancelled")
+        case let error as SlugStoreError where error.code == .cancelled:
+            PlatformError(.cancelled, "the request was cancelled", cause: error)
+        default: PlatformError(.internalError, "the slug store: \(error)", cause: error)
+        }
+    }
+
+    // MARK: In the background
 
     /// Checks now and then what the store keeps, so that a failing disk is known before a rollback needs it.
     func checkSlugs() async {
@@ -95,42 +202,29 @@ extension Platform {
             }
         }
     }
+}
 
-    /// Refuses what cannot be started again because its slug has been removed.
-    func requireSlug(of release: ReleaseRecord) async throws(PlatformError) {
-        guard let id = SlugID(release.slug) else { return }
-        do throws(SlugStoreError) {
-            _ = try await self.slugs.summary(of: id)
-        } catch {
-            guard error.code == .notFound else {
-                throw PlatformError(
-                    .internalError, "cannot look for the slug of v\(release.version): \(error)", cause: error)
-            }
-            let source = release.commit.map { "deploy commit \($0.prefix(12)) again" } ?? "deploy its source again"
-            throw PlatformError(
-                .conflict,
-                "the slug of v\(release.version) was removed, as those of old releases are after a while; \(source)")
-        }
+extension SlugCheckInfo {
+    fileprivate init(_ report: VerificationReport) {
+        self.init(
+            slugs: report.slugs, bytes: report.bytes, damages: report.damages.map(\.description),
+            lostSlugs: report.damagedSlugs.map(\.description))
     }
+}
 
-    /// Removes slugs that no release refers to any more.
-    func removeUnused(_ slugs: Set<String>) async {
-        // Of a store that is shared, nobody knows here what the others need.
-        guard self.configuration.slugRetention != RetentionPolicy() else { return }
-        do {
-            let inUse = try await self.store.read { try $0.slugsInUse(exceptBy: nil) }
-            for slug in slugs.subtracting(inUse) {
-                guard let id = SlugID(slug) else { continue }
-                do throws(SlugStoreError) {
-                    try await self.slugs.remove(id)
-                } catch {
-                    // It went with an old release.
-                    guard error.code == .notFound else { throw error }
-                }
+extension SlugDifferenceInfo {
+    fileprivate init(_ difference: SlugDifference, limit: Int) {
+        let entries =
+            difference.added.map { Entry(change: .added, path: $0.path.string, oldBytes: nil, newBytes: $0.bytes) }
+            + difference.removed.map {
+                Entry(change: .removed, path: $0.path.string, oldBytes: $0.bytes, newBytes: nil)
             }
-            _ = try await self.slugs.collectGarbage()
-        } catch {
-            self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
-        }
+            + difference.changed.map {
+                Entry(change: .changed, path: $0.new.path.string, oldBytes: $0.old.bytes, newBytes: $0.new.bytes)
+            }
+        self.init(
+            added: difference.added.count, removed: difference.removed.count, changed: difference.changed.count,
+            bytesIn: difference.bytesIn, bytesOut: difference.bytesOut,
+            entries: Array(entries.sorted { $0.path < $1.path }.prefix(limit)))
     }
 }

@@ -64,6 +64,8 @@ public final class Platform: Service {
         /// Which slugs of former releases stay: what a rollback finds. Of what is shared with other hosts, which this platform
         /// does not know of, let nothing go: a policy without limits.
         public var slugRetention = RetentionPolicy(keepLast: 20)
+        /// How many releases of an application may be pinned: their slugs stay whatever ``slugRetention`` says.
+        public var maxPinsPerApplication = 20
         /// What vouches for the slugs that are built here; `nil`: nothing does.
         public var slugSigner: SlugSigner?
         /// How long after its start, and after each check, the platform checks all that the slug store keeps; `nil`: never.
@@ -105,6 +107,8 @@ public final class Platform: Service {
         /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
+        /// The slugs that deployments have stored, or found, and that no release may refer to yet.
+        var claims: [DeploymentKey: SlugID] = [:]
         var oneOffs: [DeploymentKey: OneOffRecord] = [:]
         /// Applications that are being destroyed: they begin nothing any more.
         var departing: Set<String> = []
@@ -138,6 +142,8 @@ public final class Platform: Service {
     let now: @Sendable () -> Date
     let logger: Logger
     let jobs = BackgroundJobs()
+    /// Slugs are removed, and kept from being removed, one after the other.
+    let slugRemovals = TurnQueue()
     let state: Mutex<State>
 
     /// Receives pushes and serves clones; answers requests once ``run()`` runs.

@@ -24,11 +24,14 @@ public struct ReleaseInfo: Codable, Sendable, Hashable {
     public var createdAt: Date
     /// Whether it is the one that is routed to.
     public var isLive: Bool
+    /// Whether it was pinned: its slug is kept however old it grows.
+    public var isPinned: Bool
 
     /// Makes one from its parts.
     public init(
         version: Int, slug: String, description: String, author: String, commit: String?,
-        processTypes: [String: String], configKeys: [String], createdAt: Date, isLive: Bool
+        processTypes: [String: String], configKeys: [String], createdAt: Date, isLive: Bool,
+        isPinned: Bool = false
     ) {
         self.version = version
         self.slug = slug
@@ -39,6 +42,7 @@ public struct ReleaseInfo: Codable, Sendable, Hashable {
         self.configKeys = configKeys
         self.createdAt = createdAt
         self.isLive = isLive
+        self.isPinned = isPinned
     }
 }
 

@@ -47,8 +47,38 @@ extension EndToEnd {
                     #expect(unzipped.status == 0, "\(unzipped)")
                     #expect(try await host.get("site").text.contains("A static site"))
                     #expect(try await host.releases("site").first?.version == 3)
+                    try await self.lookAtFiles(of: "site", host, directory)
                 }
             }
+        }
+
+        /// What can be asked about the files of releases, as its user does.
+        private func lookAtFiles(of name: String, _ host: TestHost, _ directory: FilePath) async throws {
+            let archive = directory.appending("exported.tar.gz").string
+            let export = try await host.slipway("releases", "export", "v3", "-o", archive, "--app", name)
+            #expect(export.status == 0, "\(export)")
+            let listing = try await command(Executable.name("tar"), ["-tzf", archive])
+            #expect(listing.output.contains("index.html"), "\(listing)")
+            let again = try await host.slipway("releases", "export", "v3", "-o", archive, "--app", name)
+            #expect(again.status == 64 && again.error.contains("--force"), "\(again)")
+            #expect(!FileManager.default.fileExists(atPath: archive + ".part"))
+
+            let pin = try await host.slipway("releases", "pin", "1", "--app", name)
+            #expect(pin.output == "v1 is pinned.\n", "\(pin)")
+            #expect(try await host.releases(name).map(\.isPinned) == [false, false, true])
+            #expect(try await host.slipway("releases", "list", "--app", name).output.contains("pinned"))
+            let unpin = try await host.slipway("releases", "unpin", "v1", "--app", name)
+            #expect(unpin.status == 0, "\(unpin)")
+            let diff = try await host.slipway("releases", "diff", "v3", "--from", "v1", "--app", name)
+            #expect(diff.output.contains("0 added, 0 removed, 0 changed"), "\(diff)")
+
+            let slugs: [SlugInfo] = try await host.list("slugs", "list")
+            #expect(slugs.flatMap(\.uses).contains { $0.application == name && $0.isLive })
+            #expect(try await host.slipway("slugs").output.contains("\(name) v3 (live)"))
+            let check = try await host.slipway("slugs", "verify")
+            #expect(check.status == 0 && check.output.hasSuffix("sound.\n"), "\(check)")
+            let collect = try await host.slipway("slugs", "collect")
+            #expect(collect.output.hasPrefix("0 slugs"), "\(collect)")
         }
 
         @Test func `git clone, fetch, force, delete, other branches and shallow pushes work`() async throws {

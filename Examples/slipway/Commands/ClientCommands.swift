@@ -5,7 +5,7 @@ enum ClientCommands {
     static let all: [any ParsableCommand.Type] = [
         AppsCommand.self, DeployCommand.self, BuildsCommand.self, ReleasesCommand.self, ConfigCommand.self,
         ProcessesCommand.self, RunCommand.self, LogsCommand.self, DomainsCommand.self, CertsCommand.self,
-        HTTPSCommand.self, MaintenanceCommand.self, MetricsCommand.self, AuditCommand.self, UpgradeCommand.self,
-        GitCredentialCommand.self,
+        HTTPSCommand.self, MaintenanceCommand.self, MetricsCommand.self, SlugsCommand.self, AuditCommand.self,
+        UpgradeCommand.self, GitCredentialCommand.self,
     ]
 }

@@ -15,8 +15,10 @@ struct ReleaseArgument: ExpressibleByArgument {
 
 struct ReleasesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "releases", abstract: "List releases, look at one, roll back.",
-        subcommands: [List.self, Info.self, Rollback.self], defaultSubcommand: List.self)
+        commandName: "releases", abstract: "List releases, look at one, roll back, keep one.",
+        subcommands: [
+            List.self, Info.self, Rollback.self, Pin.self, Unpin.self, Diff.self, Export.self,
+        ], defaultSubcommand: List.self)
 
     struct List: ApplicationCommand {
         static let configuration = CommandConfiguration(abstract: "List the releases of an application, newest first.")
@@ -31,12 +33,16 @@ struct ReleasesCommand: AsyncParsableCommand {
                 var table = TextTable(["RELEASE", "STATE", "AGE", "BY", "COMMIT", "DESCRIPTION"], right: ["AGE"])
                 for release in releases {
                     table.add(
-                        "v\(release.version)", release.isLive ? "live" : "",
+                        "v\(release.version)", Self.state(of: release),
                         Quantities.age(from: release.createdAt, to: now), release.author,
                         release.commit.map { String($0.prefix(8)) } ?? "-", release.description)
                 }
                 return table.text(header: session.terminal.bold)
             }
+        }
+
+        private static func state(of release: ReleaseInfo) -> String {
+            [release.isLive ? "live" : nil, release.isPinned ? "pinned" : nil].compactMap { $0 }.joined(separator: ", ")
         }
     }
 
@@ -51,7 +57,11 @@ struct ReleasesCommand: AsyncParsableCommand {
             let release = try await session.api.release(self.release.version, of: application)
             try session.show(release, self.listing) {
                 var fields = [
-                    ("Release", "v\(release.version)" + (release.isLive ? " (live)" : "")),
+                    (
+                        "Release",
+                        "v\(release.version)" + (release.isLive ? " (live)" : "")
+                            + (release.isPinned ? " (pinned)" : "")
+                    ),
                     ("Description", release.description), ("By", release.author),
                     ("Commit", release.commit ?? "-"), ("Slug", release.slug),
                     ("Created", WireJSON.text(of: release.createdAt)),

@@ -68,6 +68,7 @@ struct Generation {
             runtime: runtime, git: .init(root: data.repositories), logs: parts.logs, signals: parts.signals,
             registry: parts.registry, names: parts.names, sampler: ProcfsSampler(), certificates: parts.certificates,
             issuer: issuer, logger: logger)
+        remoteSlugs?.serve(self.platform)
         try await self.platform.register(token: data.adminToken(), for: Principal(name: "admin", role: .admin))
         self.api = APIServer(
             platform: self.platform, configuration: settings.api(data, socket: adminSocket), logger: logger)

@@ -128,6 +128,12 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "What this machine keeps of the builds in --slugs, in megabytes; those used least recently go, and are fetched when they "
+                + "are needed. (default: any)", valueName: "megabytes"))
+    var slugCacheMegabytes: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "Every how many days all kept builds are read and checked; 0: never. (default: 7)", valueName: "days"))
     var checkSlugs: Int?
 

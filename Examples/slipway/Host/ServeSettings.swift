@@ -37,6 +37,8 @@ struct ServeSettings {
     struct Slugs {
         var address: RemoteAddress
         var credentials: RemoteAddress.Credentials?
+        /// What this machine keeps of them; `nil`: all that it ever had.
+        var cacheBytes: Int64?
     }
 
     var data: FilePath
@@ -170,7 +172,15 @@ struct ServeSettings {
     }
 
     private static func slugs(_ options: ServeOptions, _ lookup: Lookup) throws -> Slugs? {
-        guard let text = try lookup.text(options.slugs, "slugs") else { return nil }
+        let megabytes = try lookup.number(options.slugCacheMegabytes, "slug-cache-megabytes")
+        guard let text = try lookup.text(options.slugs, "slugs") else {
+            guard megabytes == nil else {
+                throw ValidationError(
+                    "--slug-cache-megabytes says how much of --slugs is kept on this machine, which is not given")
+            }
+            return nil
+        }
+        let cacheBytes = megabytes.map { Int64($0) * 1_000_000 }
         let address: RemoteAddress
         do {
             address = try RemoteAddress(text)
@@ -178,14 +188,17 @@ struct ServeSettings {
             throw ValidationError("--slugs: \(error.message)")
         }
         // Not on the command line, which everybody on the machine can read.
-        guard let user = try lookup.text(nil, "slugs-user") else { return Slugs(address: address) }
+        guard let user = try lookup.text(nil, "slugs-user") else {
+            return Slugs(address: address, cacheBytes: cacheBytes)
+        }
         guard let password = try lookup.text(nil, "slugs-password") else {
             throw ValidationError("slugs-user is given, and slugs-password is not")
         }
         return Slugs(
             address: address,
             credentials: .init(
-                user: user, password: password, sessionToken: try lookup.text(nil, "slugs-session-token")))
+                user: user, password: password, sessionToken: try lookup.text(nil, "slugs-session-token")),
+            cacheBytes: cacheBytes)
     }
 
     private static func network(_ text: String, _ range: String?) throws -> SandboxPolicy.Network {

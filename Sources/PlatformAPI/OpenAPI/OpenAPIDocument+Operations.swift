@@ -52,6 +52,24 @@ extension OpenAPIDocument {
             method: "get", path: "/apps/{app}/releases/{version}", summary: "Show a release.", role: .read,
             answer: .value("ReleaseInfo")),
         Operation(
+            method: "put", path: "/apps/{app}/releases/{version}/pin",
+            summary: "Pin a release: its slug is kept, so that there is always a way back to it.", role: .deploy,
+            answer: .value("ReleaseInfo")),
+        Operation(
+            method: "delete", path: "/apps/{app}/releases/{version}/pin", summary: "Let a pinned release go again.",
+            role: .deploy, answer: .value("ReleaseInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/releases/{version}/diff",
+            summary: "What a release changed in the files of the application.", role: .deploy,
+            query: [
+                ("from", "The release to compare with; the one before."),
+                ("n", "How many entries, to 100,000; 1,000. The counts are of all."),
+            ], answer: .value("SlugDifferenceInfo")),
+        Operation(
+            method: "get", path: "/apps/{app}/releases/{version}/archive",
+            summary: "The files of a release as an archive.", role: .deploy,
+            query: [("format", "tar, tar.gz or tar.zst; tar.zst.")], answer: .archive),
+        Operation(
             method: "post", path: "/apps/{app}/rollback", summary: "Make a new release of an old one.", role: .deploy,
             body: "RollbackRequest", answer: .events("ReleaseInfo")),
         Operation(
@@ -128,6 +146,17 @@ extension OpenAPIDocument {
             method: "patch", path: "/apps/{app}/https",
             summary: "Change how an application is reached over HTTPS; what is missing stays as it is.",
             role: .deploy, body: "HTTPSChange", answer: .value("HTTPSInfo")),
+        Operation(
+            method: "get", path: "/slugs", summary: "List the stored slugs, oldest first.", role: .read,
+            answer: .list("SlugInfo")),
+        Operation(
+            method: "post", path: "/slugs/verify",
+            summary: "Read and check what the slug store keeps. Damage is in the result.", role: .admin,
+            body: "SlugCheckRequest", answer: .events("SlugCheckInfo")),
+        Operation(
+            method: "post", path: "/slugs/collect",
+            summary: "Remove the slugs that no release has, and give back the space that no slug needs.",
+            role: .admin, answer: .events("SlugGarbageInfo")),
         Operation(
             method: "get", path: "/audit", summary: "Who changed what, newest first.", role: .read,
             query: [("n", "How many entries, to 10,000; 100.")], answer: .list("AuditEntry")),

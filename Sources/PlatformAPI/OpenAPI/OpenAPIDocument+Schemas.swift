@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// An object of members. Their types are those of JSON, `date`, `list` (of strings), `map` (of strings), `numbers` (a map
+    /// An object of members. Their types are those of JSON, `date`, `list` (of strings), `objects` (a list of them), `map` (of strings), `numbers` (a map
     /// of integers) or `changes` (a map of strings and nulls); with a question mark when a member may be missing.
     struct Schema {
         var members: [(name: String, type: String)]
@@ -26,6 +26,7 @@ extension OpenAPIDocument {
         switch name {
         case "date": ["type": "string", "format": "date-time"]
         case "list": Self.list(["type": "string"])
+        case "objects": Self.list(["type": "object"])
         case "map": ["type": "object", "additionalProperties": ["type": "string"]]
         case "numbers": ["type": "object", "additionalProperties": ["type": "integer"]]
         case "changes": ["type": "object", "additionalProperties": ["type": ["string", "null"]]]
@@ -52,7 +53,19 @@ extension OpenAPIDocument {
         "ReleaseInfo": object([
             "version": "integer", "slug": "string", "description": "string", "author": "string", "commit": "string?",
             "processTypes": "map", "configKeys": "list", "createdAt": "date", "isLive": "boolean",
+            "isPinned": "boolean",
         ]),
+        "SlugInfo": object([
+            "id": "string", "files": "integer", "bytes": "integer", "newBytesStored": "integer", "createdAt": "date",
+            "buildpacks": "list", "uses": "objects",
+        ]),
+        "SlugDifferenceInfo": object([
+            "added": "integer", "removed": "integer", "changed": "integer", "bytesIn": "integer",
+            "bytesOut": "integer", "entries": "objects",
+        ]),
+        "SlugCheckRequest": object(["share": "number?"]),
+        "SlugCheckInfo": object(["slugs": "integer", "bytes": "integer", "damages": "list", "lostSlugs": "list"]),
+        "SlugGarbageInfo": object(["slugs": "integer", "chunks": "integer", "bytes": "integer"]),
         "RollbackRequest": object(["version": "integer?"]),
         "InstanceInfo": object([
             "name": "string", "release": "integer", "state": "string", "pid": "integer?", "port": "integer?",

@@ -17,6 +17,8 @@ enum OpenAPIDocument {
         case lines(String)
         /// Plain text.
         case text
+        /// An archive.
+        case archive
         /// No content.
         case nothing
     }
@@ -108,14 +110,12 @@ enum OpenAPIDocument {
             ],
         ]
         if operation.body == "archive" {
-            let file: JSONValue = ["schema": ["type": "string", "format": "binary"]]
-            value["requestBody"] = [
-                "required": true,
-                "content": [
-                    "application/x-tar": file, "application/gzip": file, "application/zstd": file,
-                    "application/zip": file,
-                ],
-            ]
+            var content = Self.archive
+            if case .object(var types) = content {
+                types["application/zip"] = Self.file
+                content = .object(types)
+            }
+            value["requestBody"] = ["required": true, "content": content]
         } else if let body = operation.body {
             value["requestBody"] = [
                 "required": true, "content": ["application/json": ["schema": Self.reference(body)]],
@@ -138,10 +138,17 @@ enum OpenAPIDocument {
             Self.stream(of: Self.reference(name))
         case .text:
             ["description": "Done.", "content": ["text/plain": ["schema": ["type": "string"]]]]
+        case .archive:
+            ["description": "Done.", "content": Self.archive]
         case .nothing:
             ["description": "Done."]
         }
     }
+
+    private static let file: JSONValue = ["schema": ["type": "string", "format": "binary"]]
+    private static let archive: JSONValue = [
+        "application/x-tar": file, "application/gzip": file, "application/zstd": file,
+    ]
 
     private static func stream(of schema: JSONValue) -> JSONValue {
         [

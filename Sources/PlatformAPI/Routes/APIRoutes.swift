@@ -18,6 +18,8 @@ struct APIRoutes {
     let changing: RouterGroup<APIContext>
     /// Changes for administrators.
     let administering: RouterGroup<APIContext>
+    /// What administrators ask for that takes a while, and is answered as a stream.
+    let administeringAtLength: RouterGroup<APIContext>
 
     init(
         router: Router<APIContext>, platform: any ControlPlane, configuration: APIServer.Configuration,
@@ -39,6 +41,7 @@ struct APIRoutes {
         self.readingSecrets = group(.deploy)
         self.operating = group(.deploy).add(middleware: readiness)
         self.changing = group(.deploy).add(middleware: readiness).add(middleware: idempotency)
+        self.administeringAtLength = group(.admin).add(middleware: readiness)
         self.administering = group(.admin).add(middleware: readiness).add(middleware: idempotency)
     }
 
@@ -46,6 +49,7 @@ struct APIRoutes {
         self.addApplications()
         self.addDeployments()
         self.addReleases()
+        self.addSlugs()
         self.addInstances()
         self.addObservation()
         self.addCertificates()

@@ -125,13 +125,18 @@ extension APIClient {
 
     /// Sends a request whose answer is a stream of lines, and hands over each line that is not empty.
     func lines(_ call: Call, _ handle: ([UInt8]) async throws -> Void) async throws {
+        var splitter = LineSplitter(maximumLineBytes: self.configuration.maximumLineBytes)
+        try await self.body(call) { buffer in
+            for line in try splitter.append(buffer.readableBytesView) { try await handle(line) }
+        }
+        if let line = splitter.finish() { try await handle(line) }
+    }
+
+    /// Sends a request, however long its answer takes, and hands over the bytes of that as they come.
+    func body(_ call: Call, _ handle: (ByteBuffer) async throws -> Void) async throws {
         try await self.translatingErrors {
             let response = try await self.send(call, timeout: nil)
-            var splitter = LineSplitter(maximumLineBytes: self.configuration.maximumLineBytes)
-            for try await buffer in response.body {
-                for line in try splitter.append(buffer.readableBytesView) { try await handle(line) }
-            }
-            if let line = splitter.finish() { try await handle(line) }
+            for try await buffer in response.body { try await handle(buffer) }
         }
     }
 
@@ -193,6 +198,10 @@ extension APIClient {
             throw self.unreachable(reason, cause: error)
         } catch let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode) {
             throw self.unreachable(Errno(rawValue: error.errnoCode).description, cause: error)
+        } catch let error as HTTPParserError {
+            // The end of the connection is the end of an answer whose length was not known before, and not a good one.
+            throw ClientError(
+                .interrupted, "The answer of \(self.configuration.url) broke off: \(error).", cause: error)
         } catch let error as IOError {
             throw ClientError(
                 .interrupted, "The connection to \(self.configuration.url) broke: \(error.description).", cause: error)

@@ -86,15 +86,29 @@ struct DeploymentRun: Sendable {
             config: result.appManifest.completing(config), formation: result.appManifest.quantities)
     }
 
+    private var key: Platform.DeploymentKey {
+        Platform.DeploymentKey(applicationID: self.application.id, number: self.number)
+    }
+
+    /// Keeps a former release's slug from being removed while it is rolled out again.
+    func keepSlug(of release: ReleaseRecord) async throws {
+        guard let id = SlugID(release.slug) else { return }
+        // If it has just gone, that is said.
+        if try await !self.platform.claim(id, for: self.key) { try await self.platform.requireSlug(of: release) }
+    }
+
     private func store(
         _ tree: FilePath, types: [String: String], buildpacks: [String]
     ) async throws -> SlugSummary {
+        let slugs = self.platform.slugs
+        let metadata = SlugMetadata(processTypes: types, buildpacks: buildpacks, labels: [:])
         do {
-            let summary = try await self.platform.slugs.put(
-                tree, metadata: SlugMetadata(processTypes: types, buildpacks: buildpacks, labels: [:]), progress: nil)
-            if let signer = self.platform.configuration.slugSigner {
-                try await self.platform.slugs.sign(summary.id, by: signer)
+            var summary = try await slugs.put(tree, metadata: metadata, progress: nil)
+            // It was there already, and was removed before it was this deployment's: once it is, nobody removes it.
+            while try await !self.platform.claim(summary.id, for: self.key) {
+                summary = try await slugs.put(tree, metadata: metadata, progress: nil)
             }
+            if let signer = self.platform.configuration.slugSigner { try await slugs.sign(summary.id, by: signer) }
             return summary
         } catch {
             try Task.checkCancellation()

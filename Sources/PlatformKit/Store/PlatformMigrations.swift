@@ -93,6 +93,17 @@ enum PlatformMigrations {
                     CREATE UNIQUE INDEX applicationUser ON application (user);
                     """)
         }
+        migrator.registerMigration("5 pins") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE pin (
+                        applicationID TEXT NOT NULL,
+                        version INTEGER NOT NULL,
+                        PRIMARY KEY (applicationID, version),
+                        FOREIGN KEY (applicationID, version) REFERENCES release ON DELETE CASCADE
+                    ) STRICT;
+                    """)
+        }
         return migrator
     }
 }

@@ -23,6 +23,10 @@ public protocol PlatformRecordsReading {
     func releases(of applicationID: String, limit: Int) throws -> [ReleaseRecord]
     /// One release.
     func release(_ version: Int, of applicationID: String) throws -> ReleaseRecord?
+    /// All releases of all applications, the newest of each first.
+    func releases() throws -> [ReleaseRecord]
+    /// The releases of an application that are pinned.
+    func pins(of applicationID: String) throws -> Set<Int>
     /// Every slug that some release refers to, but for releases of one application.
     func slugsInUse(exceptBy applicationID: String?) throws -> Set<String>
     /// The newest deployments first.
@@ -53,6 +57,8 @@ public protocol PlatformRecordsWriting: PlatformRecordsReading {
     func deleteApplication(id: String) throws
     /// Inserts; releases never change.
     func insert(_ release: ReleaseRecord) throws
+    /// Pins a release, which must exist, or lets it go again; does nothing where it is so already.
+    func setPin(_ isPinned: Bool, of version: Int, of applicationID: String) throws
     /// Inserts or replaces.
     func save(_ deployment: DeploymentRecord) throws
     /// Inserts.

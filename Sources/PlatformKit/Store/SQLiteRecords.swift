@@ -67,6 +67,24 @@ struct SQLiteRecords: PlatformRecordsWriting {
         ).map(ReleaseRecord.init(row:))
     }
 
+    func releases() throws -> [ReleaseRecord] {
+        try Row.fetchAll(self.database, sql: "SELECT * FROM release ORDER BY applicationID, version DESC")
+            .map(ReleaseRecord.init(row:))
+    }
+
+    func pins(of applicationID: String) throws -> Set<Int> {
+        try Int.fetchSet(
+            self.database, sql: "SELECT version FROM pin WHERE applicationID = ?", arguments: [applicationID])
+    }
+
+    func setPin(_ isPinned: Bool, of version: Int, of applicationID: String) throws {
+        try self.database.execute(
+            sql: isPinned
+                ? "INSERT OR IGNORE INTO pin (applicationID, version) VALUES (?, ?)"
+                : "DELETE FROM pin WHERE applicationID = ? AND version = ?",
+            arguments: [applicationID, version])
+    }
+
     func slugsInUse(exceptBy applicationID: String?) throws -> Set<String> {
         try String.fetchSet(
             self.database, sql: "SELECT DISTINCT slug FROM release WHERE applicationID IS NOT ?",

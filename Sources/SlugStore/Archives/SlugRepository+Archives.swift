@@ -20,11 +20,23 @@ extension SlugRepository {
     public func export(
         _ id: SlugID, to file: FilePath, compression: TreeArchiver.Compression = .zstd()
     ) async throws(SlugStoreError) -> Int64 {
+        let archive = try await self.archive(id, compression: compression)
+        return try await archive.archiver.write(archive.tree, to: file)
+    }
+
+    /// The archive of a slug's tree, made while it is read. The tree must not be removed before the end.
+    /// - Parameters:
+    ///   - id: The slug.
+    ///   - compression: What the archive is compressed with.
+    /// - Throws: As ``materialise(_:)``.
+    public func archive(
+        _ id: SlugID, compression: TreeArchiver.Compression = .zstd()
+    ) async throws(SlugStoreError) -> TreeArchive {
         let tree = try await self.materialise(id)
         // The slug's own limits have let it in.
         var limits = TreeLimits()
         (limits.maxTreeBytes, limits.maxEntries, limits.maxDepth) = (.max, .max, .max)
-        return try await TreeArchiver(compression: compression, limits: limits).write(tree.path, to: file)
+        return TreeArchiver(compression: compression, limits: limits).archive(tree.path)
     }
 
     /// Stores the tree of an archive. Nothing in it is trusted.

@@ -6,10 +6,26 @@ import NIOPosix
 import PlatformClient
 import PlatformKit
 import PlatformWire
+import SlugStore
 import Synchronization
+import SystemPackage
+import TestSupport
 import Testing
 
 @testable import PlatformAPI
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 @Suite(.timeLimit(.minutes(1)))
 struct APIServerTests {
@@ -36,6 +52,14 @@ struct APIServerTests {
             #expect(try await client.cancelDeployment(7, of: "blog") == FakeControlPlane.deployment)
             #expect(try await client.releases(of: "blog") == [FakeControlPlane.release])
             #expect(try await client.release(2, of: "blog") == FakeControlPlane.release)
+            let pinned = try await client.setPin(true, of: 5, of: "blog")
+            #expect((pinned.version, pinned.isPinned) == (5, true))
+            #expect(try await client.setPin(false, of: 5, of: "blog").isPinned == false)
+            #expect(try await client.slugs().map(\.id) == ["abc"])
+            #expect(try await client.slugDifference(from: 3, to: 4, of: "blog").added == 3)
+            #expect(try await client.slugDifference(from: nil, to: 4, of: "blog").added == 0)
+            #expect(try await client.checkSlugs(share: 0.5) { _ in }.bytes == 50)
+            #expect(try await client.collectSlugGarbage { _ in }.chunks == 2)
             #expect(try await client.instances(of: "blog") == [FakeControlPlane.instance])
             #expect(try await client.stopInstance("web.1", of: "blog") == [FakeControlPlane.instance])
             #expect(try await client.metrics(of: "blog", since: .seconds(90)).windowSeconds == 90)
@@ -46,6 +70,43 @@ struct APIServerTests {
             try await client.destroyApplication("blog")
             #expect(server.platform.state.withLock { $0.created } == ["shop by ada"])
             #expect(server.platform.state.withLock { $0.destroyed } == ["blog"])
+        }
+    }
+
+    @Test(arguments: ["tar", "tar.gz", "tar.zst"])
+    func `gives the files of a release as an archive`(format: String) async throws {
+        try await withServer { server in
+            try await withTemporaryDirectory { directory in
+                try String(repeating: "x", count: 1 << 20).write(
+                    toFile: directory.appending("large").string, atomically: true, encoding: .utf8)
+                server.platform.state.withLock { $0.tree = directory }
+                let received = Mutex<[UInt8]>([])
+                try await server.client("deploy-token").archive(of: 2, of: "blog", format: format) { bytes in
+                    received.withLock { $0 += bytes }
+                }
+                var expected: [UInt8] = []
+                let compression = try #require(TreeArchiver.Compression(fileName: "." + format))
+                for try await bytes in TreeArchiver(compression: compression).archive(directory) { expected += bytes }
+                #expect(received.withLock { $0 } == expected)
+                let head = try await server.send("GET", "/api/v1/apps/blog/releases/2/archive?format=zip")
+                #expect(head.status == 400)
+            }
+        }
+    }
+
+    @Test func `breaks an archive off that cannot be made to its end`() async throws {
+        try await withServer { server in
+            try await withTemporaryDirectory { directory in
+                // A FIFO is nothing that an archive could hold.
+                try String(repeating: "x", count: 4 << 20).write(
+                    toFile: directory.appending("large").string, atomically: true, encoding: .utf8)
+                try #require(mkfifo(directory.appending("pipe").string, 0o600) == 0)
+                server.platform.state.withLock { $0.tree = directory }
+                let error = await #expect(throws: ClientError.self) {
+                    try await server.client().archive(of: 2, of: "blog", format: "tar") { _ in }
+                }
+                #expect(error?.code == .interrupted)
+            }
         }
     }
 
@@ -75,6 +136,12 @@ struct APIServerTests {
         ("GET", "/api/v1/apps/a%20b", "admin-token", 404), ("GET", "/api/v1/apps/blog/logs?n=-1", "admin-token", 400),
         ("GET", "/api/v1/apps/blog/certs", "read-token", 200), ("GET", "/api/v1/certs", "read-token", 200),
         ("POST", "/api/v1/apps/blog/certs", "read-token", 403), ("POST", "/api/v1/certs", "deploy-token", 403),
+        ("PUT", "/api/v1/apps/blog/releases/2/pin", "read-token", 403), ("GET", "/api/v1/slugs", "read-token", 200),
+        ("GET", "/api/v1/apps/blog/releases/2/archive", "read-token", 403),
+        ("GET", "/api/v1/apps/blog/releases/2/archive", "deploy-token", 409),
+        ("GET", "/api/v1/apps/blog/releases/2/diff", "read-token", 403),
+        ("GET", "/api/v1/apps/blog/releases/2/diff?from=x", "deploy-token", 400),
+        ("POST", "/api/v1/slugs/verify", "deploy-token", 403), ("POST", "/api/v1/slugs/collect", "deploy-token", 403),
         ("DELETE", "/api/v1/certs/*.example.com", "deploy-token", 403),
         ("PATCH", "/api/v1/apps/blog/https", "read-token", 403), ("GET", "/api/v1/apps/blog/https", "read-token", 200),
         ("DELETE", "/api/v1/apps/blog", "admin-token", 400),

@@ -3,6 +3,7 @@ import GitReceiver
 import PlatformAPI
 import PlatformKit
 import PlatformWire
+import SlugStore
 import Synchronization
 import SystemPackage
 
@@ -10,6 +11,8 @@ import SystemPackage
 final class FakeControlPlane: ControlPlane {
     struct State {
         var isReady = true
+        /// What the files of releases are.
+        var tree: FilePath?
         var created: [String] = []
         var destroyed: [String] = []
         var configChanges: [[String: String?]] = []
@@ -141,6 +144,44 @@ final class FakeControlPlane: ControlPlane {
     ) async throws(PlatformError) -> DeploymentInfo { Self.deployment }
     func releases(of name: String) async throws(PlatformError) -> [ReleaseInfo] { [Self.release] }
     func release(_ version: Int, of name: String) async throws(PlatformError) -> ReleaseInfo { Self.release }
+    func setPin(
+        _ isPinned: Bool, of version: Int, of name: String, by principal: Principal
+    ) async throws(PlatformError) -> ReleaseInfo {
+        var release = Self.release
+        (release.version, release.isPinned) = (version, isPinned)
+        return release
+    }
+    func archive(
+        of version: Int, of name: String, compression: TreeArchiver.Compression
+    ) async throws(PlatformError) -> TreeArchive {
+        try self.check(name)
+        guard let tree = self.state.withLock({ $0.tree }) else {
+            throw PlatformError(.conflict, "the slug of v\(version) was removed")
+        }
+        return TreeArchiver(compression: compression).archive(tree)
+    }
+    func slugDifference(
+        from old: Int?, to new: Int, of name: String, limit: Int
+    ) async throws(PlatformError) -> SlugDifferenceInfo {
+        SlugDifferenceInfo(
+            added: old ?? 0, removed: 0, changed: new, bytesIn: 5, bytesOut: 7,
+            entries: [.init(change: .changed, path: "app.py", oldBytes: 7, newBytes: 5)])
+    }
+    func storedSlugs() async throws(PlatformError) -> [SlugInfo] {
+        [
+            SlugInfo(
+                id: "abc", files: 3, bytes: 1_000, newBytesStored: 100, createdAt: Self.date, buildpacks: ["python"],
+                uses: [.init(application: "blog", release: 2, isLive: true, isPinned: false)])
+        ]
+    }
+    func checkSlugs(
+        share: Double, by principal: Principal, output: any ProgressOutput
+    ) async throws(PlatformError) -> SlugCheckInfo {
+        try await self.operate(output, SlugCheckInfo(slugs: 1, bytes: Int64(share * 100), damages: [], lostSlugs: []))
+    }
+    func collectSlugGarbage(by principal: Principal) async throws(PlatformError) -> SlugGarbageInfo {
+        SlugGarbageInfo(slugs: 1, chunks: 2, bytes: 3)
+    }
     func rollback(
         _ name: String, to version: Int?, by principal: Principal, output: any ProgressOutput
     ) async throws(PlatformError) -> ReleaseInfo { try await self.operate(output, Self.release) }

@@ -1,0 +1,152 @@
+internal import Logging
+internal import PlatformWire
+internal import SlugStore
+internal import Synchronization
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// What becomes of the slugs of former releases.
+extension Platform {
+    /// Removes the slugs of an application that the retention policy lets go, and what nobody needs any more with them. The
+    /// releases stay in the list; a rollback to one of them says that its slug is gone.
+    ///
+    /// Never removed are the slug that is live, the one before it, those of pinned releases, what a deployment is under way
+    /// with, what instances run from, and what another application's release has too.
+    func retireSlugs(of applicationID: String) async {
+        let policy = self.configuration.slugRetention
+        guard policy != RetentionPolicy() else { return }
+        do {
+            let expired = try await self.slugRemovals.withTurn {
+                let expired = try await self.expiredSlugs(of: applicationID, policy)
+                for id in expired { try await self.slugs.remove(id) }
+                return expired
+            }
+            guard !expired.isEmpty else { return }
+            let report = try await self.slugs.collectGarbage()
+            self.logger.info(
+                "removed the slugs of old releases",
+                metadata: [
+                    "app": "\(self.names.name(of: applicationID))", "slugs": "\(expired.count)",
+                    "bytes": "\(report.bytes)",
+                ])
+        } catch {
+            self.logger.warning("cannot remove the slugs of old releases", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func expiredSlugs(of applicationID: String, _ policy: RetentionPolicy) async throws -> [SlugID] {
+        let kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
+        let oneOffs = self.state.withLock { state in
+            state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.workload.release)
+        }
+        let running = Set(self.runtime.instances(of: applicationID).map(\.release) + oneOffs)
+        let (now, claims) = (self.now(), self.slugClaims)
+        return try await self.store.read { records in
+            let pins = try records.pins(of: applicationID)
+            let releases = try records.releases(of: applicationID, limit: 100_000)
+            let live = try records.application(id: applicationID)?.liveRelease
+            let underWay = Set(
+                try records.deployments(notIn: Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue)))
+                    .filter { $0.applicationID == applicationID }.compactMap(\.release))
+            var protected = claims.union(try records.slugsInUse(exceptBy: applicationID).compactMap { SlugID($0) })
+            // The newest first: of those below the live one, the first is where a rollback leads.
+            let wentLive = Set(
+                try records.deployments(of: applicationID, limit: 100_000)
+                    .filter { $0.state == DeploymentState.live.rawValue }.compactMap(\.release))
+            let former = releases.first { $0.version < live ?? 0 && wentLive.contains($0.version) }
+            for release in releases {
+                let isNeeded =
+                    release.version == live || release.version == former?.version || running.contains(release.version)
+                    || underWay.contains(release.version) || pins.contains(release.version)
+                if isNeeded, let id = SlugID(release.slug) { protected.insert(id) }
+            }
+            var candidates: [SlugID: RetentionPolicy.Candidate] = [:]
+            // Those that went live first: a row of failures must not crowd out what there is to go back to.
+            for release in releases.filter({ wentLive.contains($0.version) }) + releases {
+                guard let id = SlugID(release.slug), let summary = kept[id], candidates[id] == nil else { continue }
+                let lastUse = wentLive.contains(release.version) ? release.createdAt : .distantPast
+                candidates[id] = .init(id: id, lastUse: lastUse, bytes: summary.newBytesStored)
+            }
+            // Nothing is live yet, so nothing is old.
+            guard live != nil else { return [] }
+            return policy.expired(Array(candidates.values), keeping: protected, now: now)
+        }
+    }
+
+    /// Refuses what cannot be started again because its slug has been removed.
+    func requireSlug(of release: ReleaseRecord) async throws(PlatformError) {
+        guard let id = SlugID(release.slug) else { return }
+        do throws(SlugStoreError) {
+            _ = try await self.slugs.summary(of: id)
+        } catch {
+            guard error.code == .notFound else {
+                throw PlatformError(
+                    .internalError, "cannot look for the slug of v\(release.version): \(error)", cause: error)
+            }
+            let source = release.commit.map { "deploy commit \($0.prefix(12)) again" } ?? "deploy its source again"
+            throw PlatformError(
+                .conflict,
+                "the slug of v\(release.version) was removed, as those of old releases are after a while; \(source)")
+        }
+    }
+
+    /// Removes slugs that no release refers to any more, and what nobody needs any more with them.
+    func removeUnused(_ slugs: Set<String>) async {
+        do {
+            _ = try await self.removeUnused { slugs }
+        } catch {
+            self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The same for those of these slugs that no release refers to, once it is this one's turn.
+    func removeUnused(among slugs: () async throws -> Set<String>) async throws -> GarbageReport {
+        var count = 0
+        // Of a store that is shared, nobody knows here what the others need.
+        if self.configuration.slugRetention != RetentionPolicy() {
+            count = try await self.slugRemovals.withTurn {
+                let claims = self.slugClaims
+                let unused = try await slugs().subtracting(self.store.read { try $0.slugsInUse(exceptBy: nil) })
+                var count = 0
+                for id in unused.compactMap({ SlugID($0) }) where !claims.contains(id) {
+                    do throws(SlugStoreError) {
+                        try await self.slugs.remove(id)
+                        count += 1
+                    } catch {
+                        // It went with an old release.
+                        guard error.code == .notFound else { throw error }
+                    }
+                }
+                return count
+            }
+        }
+        var report = try await self.slugs.collectGarbage()
+        report.slugs = max(report.slugs, count)
+        return report
+    }
+
+    // MARK: What has no release yet
+
+    /// What deployments are under way with that no release may refer to yet.
+    private var slugClaims: Set<SlugID> { self.state.withLock { Set($0.claims.values) } }
+
+    /// Keeps a slug from being removed until the deployment has ended.
+    ///
+    /// - Returns: Whether it is still there: of a slug that was stored before, the last release may just have gone.
+    func claim(_ id: SlugID, for deployment: DeploymentKey) async throws -> Bool {
+        try await self.slugRemovals.withTurn {
+            do throws(SlugStoreError) {
+                _ = try await self.slugs.summary(of: id)
+            } catch {
+                guard error.code == .notFound else { throw error }
+                return false
+            }
+            self.state.withLock { $0.claims[deployment] = id }
+            return true
+        }
+    }
+}
