@@ -55,6 +55,7 @@ import Testing
         (["--trusted-proxies", "10.0.0.0/33"], "/33"),
         (["--isolation", "jail"], "sandbox, oci, host or strongest"),
         (["--slugs", "ftp://host"], "neither s3:// nor oci://"), (["--slugs", "s3://bucket"], "region="),
+        (["--slug-cache-megabytes", "100"], "which is not given"),
         (["--network", "private"], "shared, own or forwarded"),
         (["--network", "own", "--network-range", "10.213.0.0"], "10.213.0.0/16"),
         (["--application-users", "0-5"], "from 1000 on"),
