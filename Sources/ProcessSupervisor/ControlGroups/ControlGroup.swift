@@ -145,7 +145,7 @@ struct ControlGroup: Sendable {
     func memoryUsage() -> InstanceUsage {
         guard let place = self.place(of: .memory), let parent = self.owner.memoryDirectory else { return self.usage() }
         func read(_ file: (GroupHierarchy.Version) -> String) -> String? {
-            GroupFiles.read("\(self.startID)/\(file(place.version))", below: parent)
+            GroupFiles.readRecord("\(self.startID)/\(file(place.version))", below: parent)
         }
         var usage = InstanceUsage()
         usage.memoryBytes = read(GroupReading.currentMemory).flatMap { GroupReading.number($0) }

@@ -9,9 +9,16 @@ enum GroupFiles {
     /// The text of a file, or nil when it cannot be read.
     static func read(_ path: String) -> String? { Self.readAll(Self.open(path, O_RDONLY)) }
 
-    /// The same for a path that begins at an open directory: less than half of the way to go.
-    static func read(_ path: String, below directory: Descriptor) -> String? {
-        Self.readAll(openat(directory.rawValue, path, O_RDONLY | O_CLOEXEC))
+    /// The same for a path that begins at an open directory, which is less than half of the way to go, and for a file of one
+    /// record, which the kernel gives in one piece.
+    static func readRecord(_ path: String, below directory: Descriptor) -> String? {
+        let descriptor = openat(directory.rawValue, path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { chunk in
+            let count = Self.read(descriptor, chunk)
+            return count < 0 ? nil : String(decoding: UnsafeRawBufferPointer(rebasing: chunk[..<count]), as: UTF8.self)
+        }
     }
 
     private static func readAll(_ descriptor: Int32) -> String? {

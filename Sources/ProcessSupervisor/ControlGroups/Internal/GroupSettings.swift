@@ -69,9 +69,14 @@ struct GroupSetting: Sendable, Hashable {
 enum GroupReading {
     /// The value of a line `name value`, as in `memory.events`, `memory.oom_control` and `cpu.stat`.
     static func value(of name: String, in text: String) -> Int? {
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            if fields.count == 2, fields[0] == name { return Int(fields[1]) }
+        // Without an array of anything: a thousand instances are looked at.
+        var rest = text.utf8[...]
+        while !rest.isEmpty {
+            let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+            if line.starts(with: name.utf8), line.dropFirst(name.utf8.count).first == UInt8(ascii: " ") {
+                return Int(Substring(line.dropFirst(name.utf8.count + 1)))
+            }
+            rest = rest[line.endIndex...].dropFirst()
         }
         return nil
     }
