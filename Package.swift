@@ -207,7 +207,8 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "SlugStoreTests",
-        dependencies: ["SlugStore", "SlugStoreTesting", "TestSupport", .logging, .system],
+        dependencies: ["CSlugStoreIO", "SlugStore", "SlugStoreTesting", "TestSupport", .logging, .system],
+        exclude: ["Reader"],
         swiftSettings: settings),
     .testTarget(
         name: "SlugStoreRemotesTests",

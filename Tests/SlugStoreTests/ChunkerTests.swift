@@ -1,3 +1,4 @@
+import CSlugStoreIO
 import SlugStoreTesting
 import Testing
 
@@ -54,5 +55,17 @@ import Testing
         #expect(self.cuts(random.bytes(400_000), .files) == [69920, 45421, 97384, 70182, 66560, 50533])
         #expect(Gear.table[0] == 8_836_593_745_839_369_217)
         #expect(Gear.table[255] == 18_400_382_083_440_450_187)
+    }
+}
+
+@Suite struct ChecksumTests {
+    /// The check value of CRC-32C, and what is longer than the instruction takes at once, from any place.
+    @Test func `is CRC-32C`() {
+        let bytes: [UInt8] = (0..<3).flatMap { _ in 0...255 as ClosedRange<UInt8> } + [0x78]
+        #expect(slipway_crc32c("123456789", 9) == 0xe306_9283)
+        #expect(slipway_crc32c(bytes, bytes.count) == 0x08e6_7c3d)
+        #expect(slipway_crc32c(bytes, 0) == 0)
+        let shifted = [0] + bytes
+        shifted.withUnsafeBytes { #expect(slipway_crc32c($0.baseAddress.map { $0 + 1 }, bytes.count) == 0x08e6_7c3d) }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct FetchPlanTests {
     /// Ten frames of 100 bytes, with 16 bytes before them.
     static let frames = (0..<10).map {
-        PackFormat.Frame(offset: UInt64(16 + 100 * $0), storedBytes: 100, bytes: 200, chunks: [])
+        PackFormat.Frame(offset: UInt64(16 + 100 * $0), storedBytes: 100, bytes: 200, checksum: 0, chunks: [])
     }
 
     @Test(
@@ -27,7 +27,9 @@ import Testing
     }
 
     @Test func `frames that overlap are asked for one by one`() {
-        let frames = [0, 50, 20].map { PackFormat.Frame(offset: UInt64($0), storedBytes: 100, bytes: 1, chunks: []) }
+        let frames = [0, 50, 20].map {
+            PackFormat.Frame(offset: UInt64($0), storedBytes: 100, bytes: 1, checksum: 0, chunks: [])
+        }
         let plan = FetchPlan(frames, wanted: [0, 1, 2], gap: 10, limit: 1000)
         #expect(plan.requests.map(\.range) == [0..<100, 20..<120, 50..<150])
     }

@@ -84,8 +84,9 @@ import Testing
 
     @Test(arguments: 0..<4) func `indexes and ends of packs`(seed: UInt64) {
         let frames = [
-            PackFormat.Frame(offset: 16, storedBytes: 40, bytes: 303, chunks: [Self.chunk(1, 3), Self.chunk(2, 300)]),
-            PackFormat.Frame(offset: 56, storedBytes: 9, bytes: 1, chunks: [Self.chunk(3, 1)]),
+            PackFormat.Frame(
+                offset: 16, storedBytes: 40, bytes: 303, checksum: 7, chunks: [Self.chunk(1, 3), Self.chunk(2, 300)]),
+            PackFormat.Frame(offset: 56, storedBytes: 9, bytes: 1, checksum: .max, chunks: [Self.chunk(3, 1)]),
         ]
         let index = PackFormat.encodeIndex(frames)
         var indexes = Mutations(seed: seed, of: [index, PackFormat.encodeIndex([])])

@@ -24,12 +24,15 @@ struct SlugsCommand: AsyncParsableCommand {
                     ["SLUG", "AGE", "FILES", "SIZE", "ADDED", "RELEASES"], right: ["AGE", "FILES", "SIZE", "ADDED"])
                 for slug in slugs {
                     table.add(
-                        String(slug.id.prefix(12)), Quantities.age(from: slug.createdAt, to: now), "\(slug.files)",
+                        Self.short(slug.id), Quantities.age(from: slug.createdAt, to: now), "\(slug.files)",
                         Quantities.bytes(slug.bytes), Quantities.bytes(slug.newBytesStored), Self.text(of: slug.uses))
                 }
                 return table.text(header: session.terminal.bold)
             }
         }
+
+        /// Enough of an identifier to tell it from others, as builds print it.
+        private static func short(_ id: String) -> String { String((id.split(separator: ":").last ?? "").prefix(12)) }
 
         /// `blog v7 (live), v5 (pinned), v1 and 4 more`.
         private static func text(of uses: [SlugInfo.Use]) -> String {

@@ -85,6 +85,10 @@ struct ByteReader {
 }
 
 extension ByteReader {
+    mutating func littleEndianHalfWord() throws(Malformed) -> UInt32 {
+        try self.take(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
     mutating func littleEndianWord() throws(Malformed) -> UInt64 {
         try self.take(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }

@@ -24,14 +24,15 @@ struct SlugRecord: Sendable {
         var newBytesStored: Int64
         var metadata: SlugMetadata
         var manifest: [Chunk]
-        /// Missing in version 1, which had none.
-        var levels: Int?
+        var levels: Int
     }
+
+    private static let version = 2
 
     /// One line of JSON, and one with its digest.
     func encoded() throws(SlugStoreError) -> [UInt8] {
         let stored = Stored(
-            version: 2, id: self.summary.id,
+            version: Self.version, id: self.summary.id,
             createdAt: Int64((self.summary.createdAt.timeIntervalSince1970 * 1000).rounded()),
             files: self.summary.files, bytes: self.summary.bytes, newBytesStored: self.summary.newBytesStored,
             metadata: self.summary.metadata,
@@ -66,10 +67,10 @@ struct SlugRecord: Sendable {
         } catch {
             throw SlugStoreError(code: .corrupted, message: "The record of \(id) cannot be read.", cause: error)
         }
-        guard (1...2).contains(stored.version) else {
+        guard stored.version == Self.version else {
             throw SlugStoreError(
                 code: .unsupportedFormat,
-                message: "The record of \(id) has version \(stored.version); this reads up to 2.")
+                message: "The record of \(id) has version \(stored.version); this reads version \(Self.version).")
         }
         guard stored.id == id else { throw .corrupted("The record of \(id) is that of \(stored.id).") }
         // Sums of what many records say must not overflow.
@@ -91,11 +92,10 @@ struct SlugRecord: Sendable {
         guard (-62_135_596_800_000...253_402_300_799_999).contains(stored.createdAt) else {
             throw .corrupted("The record of \(id) has a time that is none.")
         }
-        let levels = stored.levels ?? 0
-        guard (0...ManifestTree.maxLevels).contains(levels) else {
-            throw .corrupted("The record of \(id) has \(levels) levels of lists; none has so many.")
+        guard (0...ManifestTree.maxLevels).contains(stored.levels), roots.count <= ManifestTree.maxRoots else {
+            throw .corrupted("The record of \(id) has more levels of lists, or chunks, than any other.")
         }
-        self.manifest = ManifestTree(roots: roots, levels: levels)
+        self.manifest = ManifestTree(roots: roots, levels: stored.levels)
     }
 }
 

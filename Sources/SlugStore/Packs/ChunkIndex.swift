@@ -17,6 +17,7 @@ final class ChunkIndex: Sendable {
             var offset: UInt64
             var storedBytes: Int
             var bytes: Int
+            var checksum: UInt32
         }
 
         var slot: Slot
@@ -59,7 +60,10 @@ final class ChunkIndex: Sendable {
             state.slots[name] = slot
             state.packs[slot] = Pack(
                 slot: slot, name: name, fileBytes: fileBytes,
-                frames: frames.map { Pack.Frame(offset: $0.offset, storedBytes: $0.storedBytes, bytes: $0.bytes) })
+                frames: frames.map {
+                    Pack.Frame(
+                        offset: $0.offset, storedBytes: $0.storedBytes, bytes: $0.bytes, checksum: $0.checksum)
+                })
             state.locations.reserveCapacity(state.locations.count + frames.reduce(0) { $0 + $1.chunks.count })
             for (number, frame) in frames.enumerated() {
                 var offset = 0

@@ -84,8 +84,9 @@ final class ChunkReader {
             isSound = try self.stored.withMutableBytes { stored throws(SlugStoreError) in
                 let stored = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedBytes])
                 let count = try file.read(at: frame.offset, into: stored, "Reading the pack \(pack.name)")
-                return count == stored.count
-                    && self.decompressor.decompress(UnsafeRawBufferPointer(stored), into: buffer)
+                let bytes = UnsafeRawBufferPointer(stored)
+                return count == stored.count && PackFormat.checksum(bytes) == frame.checksum
+                    && self.decompressor.decompress(bytes, into: buffer)
             }
         } catch {
             buffer.deallocate()

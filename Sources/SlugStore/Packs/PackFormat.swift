@@ -1,9 +1,11 @@
+import CSlugStoreIO
+
 /// The layout of a pack: a header, compressed frames with many chunks each, an index of what is where, a footer.
 ///
 /// A pack is written once and never changed. It is named after the digest of its index, so a name says what is in it.
 enum PackFormat {
-    static let header: [UInt8] = Array("slipway-pack\u{0}\u{0}\u{0}\u{1}".utf8)
-    static let trailer: [UInt8] = Array("packend\u{1}".utf8)
+    static let header: [UInt8] = Array("slipway-pack\u{0}\u{0}\u{0}\u{2}".utf8)
+    static let trailer: [UInt8] = Array("packend\u{2}".utf8)
     /// Offset and length of the index, its digest, the trailer.
     static let footerBytes = 8 + 8 + ChunkID.byteCount + 8
     static let fileExtension = ".pack"
@@ -20,17 +22,25 @@ enum PackFormat {
         var offset: UInt64
         var storedBytes: Int
         var bytes: Int
+        /// The CRC-32C of the stored bytes. It costs next to nothing, and no decompressor sees what a failing disk made of them;
+        /// that the content is what it should be, the digests of the chunks say.
+        var checksum: UInt32
         var chunks: [SlugManifest.ChunkReference]
+    }
+
+    static func checksum(_ stored: UnsafeRawBufferPointer) -> UInt32 {
+        slipway_crc32c(stored.baseAddress, stored.count)
     }
 
     static func encodeIndex(_ frames: [Frame]) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(frames.reduce(0) { $0 + 16 + $1.chunks.count * (ChunkID.byteCount + 3) })
+        bytes.reserveCapacity(frames.reduce(0) { $0 + 20 + $1.chunks.count * (ChunkID.byteCount + 3) })
         appendVarint(frames.count, to: &bytes)
         for frame in frames {
             appendVarint(frame.offset, to: &bytes)
             appendVarint(frame.storedBytes, to: &bytes)
             appendVarint(frame.bytes, to: &bytes)
+            withUnsafeBytes(of: frame.checksum.littleEndian) { bytes.append(contentsOf: $0) }
             appendVarint(frame.chunks.count, to: &bytes)
             for chunk in frame.chunks {
                 appendVarint(chunk.length, to: &bytes)
@@ -42,14 +52,15 @@ enum PackFormat {
 
     static func decodeIndex(_ bytes: [UInt8], indexOffset: UInt64) throws(ByteReader.Malformed) -> [Frame] {
         var reader = ByteReader(bytes)
-        // Each takes four numbers at least, and a chunk.
-        let count = try reader.count(limit: bytes.count / (4 + ChunkID.byteCount), "frames")
+        // Each takes four numbers at least, a checksum and a chunk.
+        let count = try reader.count(limit: bytes.count / (4 + 4 + ChunkID.byteCount), "frames")
         var frames: [Frame] = []
         frames.reserveCapacity(count)
         for _ in 0..<count {
             let offset = try reader.varint()
             let stored = try reader.count(limit: maximumFrameBytes * 2, "the stored size of a frame")
             let size = try reader.count(limit: maximumFrameBytes, "the size of a frame")
+            let checksum = try reader.littleEndianHalfWord()
             guard offset <= indexOffset, UInt64(stored) <= indexOffset - offset else {
                 throw reader.malformed("has a frame beyond its end")
             }
@@ -61,7 +72,8 @@ enum PackFormat {
                 used += length
             }
             guard used == size, used > 0 else { throw reader.malformed("has a frame that is not what its chunks are") }
-            frames.append(Frame(offset: offset, storedBytes: stored, bytes: size, chunks: chunks))
+            frames.append(
+                Frame(offset: offset, storedBytes: stored, bytes: size, checksum: checksum, chunks: chunks))
         }
         guard reader.isAtEnd else { throw reader.malformed("goes on after its end") }
         return frames

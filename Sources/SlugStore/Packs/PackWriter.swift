@@ -25,12 +25,14 @@ final class PackWriter: Sendable {
     func append(_ frame: UnsafeRawBufferPointer, chunks: [SlugManifest.ChunkReference]) throws(SlugStoreError) {
         let size = chunks.reduce(0) { $0 + $1.length }
         try self.reserve.check(Int64(frame.count), on: self.file, "what is new in the tree")
+        let checksum = PackFormat.checksum(frame)
         // The place is taken under the lock and filled outside of it, so that threads write side by side.
         let offset = self.state.withLock { state in
             let offset = state.end
             state.end += UInt64(frame.count)
             state.frames.append(
-                PackFormat.Frame(offset: offset, storedBytes: frame.count, bytes: size, chunks: chunks))
+                PackFormat.Frame(
+                    offset: offset, storedBytes: frame.count, bytes: size, checksum: checksum, chunks: chunks))
             return offset
         }
         try self.file.write(frame, at: offset, "Writing the pack \(self.name)")

@@ -70,7 +70,10 @@ final class FrameSink: Sendable {
         let content = UnsafeMutableRawBufferPointer.allocate(byteCount: max(frame.bytes, 1), alignment: 16)
         defer { content.deallocate() }
         let target = UnsafeMutableRawBufferPointer(rebasing: content[..<frame.bytes])
-        guard stored.withUnsafeBytes({ decompressor.decompress($0, into: target) }) else { return false }
+        let isWhole = stored.withUnsafeBytes {
+            PackFormat.checksum($0) == frame.checksum && decompressor.decompress($0, into: target)
+        }
+        guard isWhole else { return false }
         var offset = 0
         for chunk in frame.chunks {
             let bytes = UnsafeRawBufferPointer(rebasing: target[offset..<offset + chunk.length])

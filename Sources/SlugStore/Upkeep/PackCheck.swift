@@ -62,15 +62,16 @@ struct PackCheck {
             let isReadable =
                 count == frame.storedBytes
                 && stored.withUnsafeBytes { stored in
-                    content.withUnsafeMutableBytes { content in
-                        decompressor.decompress(
-                            UnsafeRawBufferPointer(rebasing: stored[..<frame.storedBytes]),
-                            into: UnsafeMutableRawBufferPointer(rebasing: content[..<frame.bytes]))
-                    }
+                    let stored = UnsafeRawBufferPointer(rebasing: stored[..<frame.storedBytes])
+                    return PackFormat.checksum(stored) == frame.checksum
+                        && content.withUnsafeMutableBytes { content in
+                            decompressor.decompress(
+                                stored, into: UnsafeMutableRawBufferPointer(rebasing: content[..<frame.bytes]))
+                        }
                 }
             let bad = isReadable ? Self.damaged(frame, content) : frame.chunks.map(\.id)
             if !bad.isEmpty {
-                let what = isReadable ? "holds other bytes than were stored" : "cannot be decompressed"
+                let what = isReadable ? "holds other bytes than were stored" : "is not as it was written"
                 found(
                     BadFrame(
                         description: "The frame at \(frame.offset) of the pack \(self.name) \(what): "
