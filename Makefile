@@ -4,7 +4,7 @@ SWIFT ?= swift
 CONFIGURATION ?= debug
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-cgroup2 bench docs format check
+.PHONY: help setup build run test test-cgroup2 test-ceph bench docs format check
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ test: ## Build and run every test.
 
 test-cgroup2: ## Run the tests of limits in a guest with control groups of version 2 alone.
 	@dev/cgroup2
+
+test-ceph: ## Run the tests of S3 against Ceph's object gateway (Debian and Ubuntu).
+	@dev/setup --ceph
+	@dev/ceph
 
 bench: ## Run the benchmarks, beside their peers where those are installed.
 	@dev/setup --benchmarks

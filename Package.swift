@@ -153,7 +153,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "slug-tool",
-        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .system],
+        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .nioCore, .system],
         path: "Examples/slug-tool",
         swiftSettings: settings),
     .executableTarget(
@@ -252,8 +252,9 @@ let testing: [Target] = [
     .testTarget(
         name: "EndToEndTests",
         dependencies: [
-            "PlatformKitTesting", "PlatformWire", "RouterACME", "RouterCore", "slipway", "TestSupport", .argumentParser,
-            .asyncHTTPClient, .crypto, .logging, .nioCore,
+            "PlatformKitTesting", "PlatformWire", "RouterACME", "RouterCore", "slipway", "SlugStore",
+            "SlugStoreRemotes",
+            "TestSupport", .argumentParser, .asyncHTTPClient, .crypto, .logging, .nioCore,
             .nioHTTP1, .subprocess, .system, .unixSignals,
         ],
         swiftSettings: settings),

@@ -2,6 +2,7 @@
 import AsyncHTTPClient
 import Foundation
 import Logging
+import NIOCore
 import SlugStore
 import SlugStoreRemotes
 import SystemPackage
@@ -34,25 +35,32 @@ struct SlugTool {
         guard arguments.count >= 2 else { fail(self.usage, status: 64) }
         let logger = Logger(label: "slug-tool")
         let environment = ProcessInfo.processInfo.environment
+        // Requests are signed for where they go; a server where nobody listens is known as such after some seconds.
+        let client = HTTPClient(
+            eventLoopGroupProvider: .singleton,
+            configuration: .init(redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10))))
         do {
-            let repository = try open(arguments[0], environment, logger)
+            let repository = try open(arguments[0], environment, client: client, logger)
             if arguments[1] == "repair", arguments.count == 3, let local = repository as? LocalSlugRepository {
-                try await repair(local, from: try open(arguments[2], environment, logger))
+                try await repair(local, from: try open(arguments[2], environment, client: client, logger))
             } else {
                 try await run(arguments[1], Array(arguments.dropFirst(2)), on: repository)
             }
+            try await client.shutdown()
         } catch {
             fail("slug-tool: \(error)", status: 1)
         }
     }
 
-    static func open(_ place: String, _ environment: [String: String], _ logger: Logger) throws -> any SlugRepository {
+    static func open(
+        _ place: String, _ environment: [String: String], client: HTTPClient, _ logger: Logger
+    ) throws -> any SlugRepository {
         let isRemote = RemoteAddress.isAddress(place)
         let directory = isRemote ? environment["SLUG_CACHE"] ?? "slug-cache" : place
         let local = LocalSlugRepository(configuration: .init(directory: FilePath(directory)), logger: logger)
         guard isRemote else { return local }
         let store = try RemoteAddress(place).objectStore(
-            credentials: credentials(environment), transport: RemoteTransport(client: .shared))
+            credentials: credentials(environment), transport: RemoteTransport(client: client))
         return TieredSlugRepository(local: local, remote: store, logger: logger)
     }
 
@@ -61,6 +69,22 @@ struct SlugTool {
         for id in report.repaired { print(id, "repaired") }
         for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", reason) }
         if !report.lost.isEmpty { exit(1) }
+    }
+
+    /// Reads everything that the remote keeps of the slugs in its list, and says what is damaged.
+    static func verifyRemote(of repository: some SlugRepository) async throws -> Bool {
+        var isSound = true
+        let slugs = try await repository.list()
+        for slug in slugs {
+            do {
+                try await repository.verify(slug.id)
+            } catch let error as SlugStoreError where error.code == .corrupted {
+                print(slug.id, error)
+                isSound = false
+            }
+        }
+        print("\(slugs.count) slugs of the remote were read")
+        return isSound
     }
 
     static func credentials(_ environment: [String: String]) -> RemoteAddress.Credentials? {
@@ -126,6 +150,8 @@ struct SlugTool {
             }
             print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
             if !report.isSound { exit(1) }
+            // That was this machine's part of it.
+            if repository is TieredSlugRepository, try await !verifyRemote(of: repository) { exit(1) }
         case ("verify", 1):
             try await repository.verify(try await find(arguments[0], in: repository))
         case ("remove", 1):

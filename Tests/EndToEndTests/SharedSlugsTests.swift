@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import Foundation
-import NIOCore
-import NIOHTTP1
+import SlugStore
+import SlugStoreRemotes
 import SystemPackage
 import TestSupport
 import Testing
@@ -10,19 +10,18 @@ extension EndToEnd {
     /// Hosts whose slugs are in a bucket.
     @Suite(
         .timeLimit(.minutes(5)),
-        .enabled(if: MotoServer.isInstalled, "moto is not installed (pip install 'moto[server]')"))
+        .enabled(if: S3Server.isAvailable, "\(S3Server.advice)"))
     struct SharedSlugsTests {
         @Test func `a host that lost its slugs runs what is in the bucket, and a second host sends nothing twice`()
             async throws
         {
             try await withTemporaryDirectory { directory in
-                try await MotoServer.with { port in
-                    try await self.makeBucket("slugs", port)
+                try await S3Server.with { server in
                     let options = directory.appending("options.toml")
                     try """
-                    slugs = "s3://slugs/platform?region=us-east-1&endpoint=http://127.0.0.1:\(port)"
-                    slugs-user = "somebody"
-                    slugs-password = "secret"
+                    slugs = "\(self.address(server))"
+                    slugs-user = "\(server.accessKeyID)"
+                    slugs-password = "\(server.secretAccessKey)"
                     """.write(toFile: options.string, atomically: true, encoding: .utf8)
                     let arguments = ["--config", options.string]
                     let first = directory.appending("first")
@@ -32,8 +31,8 @@ extension EndToEnd {
                         let push = try await host.push("site", from: site)
                         try #require(push.status == 0, "\(push)")
                     }
-                    #expect(try await self.keys(port).filter { $0.hasPrefix("platform/slugs/") }.count == 1)
-                    let packs = try await self.keys(port).filter { $0.hasPrefix("platform/packs/") }
+                    #expect(try await self.keys("slugs/", server).count == 1)
+                    let packs = try await self.keys("packs/", server)
                     #expect(!packs.isEmpty)
 
                     try FileManager.default.removeItem(atPath: first.appending("slugs").string)
@@ -49,24 +48,20 @@ extension EndToEnd {
                         #expect(try await host.get("site").text.contains("<h1>A static site</h1>"))
                     }
                     // The same tree is the same slug, whoever puts it.
-                    #expect(try await self.keys(port).filter { $0.hasPrefix("platform/packs/") } == packs)
+                    #expect(try await self.keys("packs/", server) == packs)
                 }
             }
         }
 
-        private func makeBucket(_ name: String, _ port: Int) async throws {
-            var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/\(name)")
-            request.method = .PUT
-            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-            #expect(answer.status == .ok)
-            _ = try await answer.body.collect(upTo: 1 << 20)
+        private func address(_ server: S3Server) -> String {
+            "s3://\(server.bucket)/\(server.prefix)platform?region=\(server.region)&endpoint=\(server.endpoint)"
         }
 
-        private func keys(_ port: Int) async throws -> [String] {
-            let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/slugs?list-type=2")
-            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-            let text = String(buffer: try await answer.body.collect(upTo: 1 << 20))
-            return text.components(separatedBy: "<Key>").dropFirst().map { String($0.prefix { $0 != "<" }) }.sorted()
+        private func keys(_ prefix: String, _ server: S3Server) async throws -> Set<ObjectKey> {
+            let store = try RemoteAddress(self.address(server)).objectStore(
+                credentials: .init(user: server.accessKeyID, password: server.secretAccessKey),
+                transport: RemoteTransport(client: .shared))
+            return Set(try await store.list(prefix: prefix))
         }
     }
 }

@@ -188,13 +188,16 @@ import Testing
                     return .init(body: Array("<I><UploadId>u</UploadId></I>".utf8))
                 }
                 return .init(
-                    status: request.uri.contains("partNumber=2") ? 500 : 200, headers: [("ETag", "\"e\"")])
+                    status: request.uri.contains("partNumber=2") || request.method == "DELETE" ? 500 : 200,
+                    headers: [("ETag", "\"e\"")])
             }) { store, server, key in
                 let error = await slugStoreError { () throws(SlugStoreError) in
                     try await store.write(contentsOf: file, to: key)
                 }
                 #expect(error?.code == .remoteUnavailable)
+                // Once: it was asked often enough.
                 #expect(server.requests.last?.method == "DELETE")
+                #expect(server.requests.count { $0.method == "DELETE" } == 1)
             }
         }
     }

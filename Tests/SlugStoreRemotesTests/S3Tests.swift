@@ -1,6 +1,3 @@
-import AsyncHTTPClient
-import NIOCore
-import NIOHTTP1
 import SlugStore
 import SlugStoreRemotes
 import SlugStoreTesting
@@ -8,36 +5,28 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Against moto, which speaks S3 but believes every signature: those are tried on AWS's own examples.
-@Suite(.enabled(if: MotoServer.isInstalled, "moto is not installed (pip install 'moto[server]')"), .serialized)
+/// Against a server that speaks S3.
+@Suite(.enabled(if: S3Server.isAvailable, "\(S3Server.advice)"), .serialized)
 struct S3Tests {
-    @Test func `a bucket keeps the promises of an object store, and slugs in it those of a repository`() async throws {
-        try await MotoServer.with { port in
-            try await withClient { client in
-                let transport = makeTransport(client)
-                for (number, check) in ObjectStoreConformance.Check.all.enumerated() {
-                    let store = try await Self.store(port, "objects-\(number)", client, transport) {
-                        $0.prefix = "a prefix/with ü & co/"
-                        $0.multipartBytes = 5 << 20
-                        $0.partBytes = 5 << 20
-                    }
-                    try await withTemporaryDirectory { directory in
-                        await Self.expectKept(check.description) {
-                            try await check.run(
-                                ObjectStoreConformance(
-                                    workspace: directory, store: store, largeFileBytes: (11 << 20) + 17))
-                        }
-                    }
-                }
-                for (number, check) in SlugRepositoryConformance.Check.all.enumerated() {
-                    let store = try await Self.store(port, "slugs-\(number)", client, transport)
-                    try await withTemporaryDirectory { directory in
-                        await Self.expectKept(check.description) {
-                            try await check.run(
-                                SlugRepositoryConformance(workspace: directory) {
-                                    makeHost(directory.appending("host"), on: store)
-                                })
-                        }
+    @Test func `a bucket keeps the promises of an object store`() async throws {
+        try await Self.expectObjectStore(.path)
+    }
+
+    @Test(.enabled(if: S3Server.hasVirtualHosts, "SLIPWAY_TEST_S3_VIRTUAL_HOST names no host with buckets before it"))
+    func `a bucket with a host of its own keeps the promises of an object store`() async throws {
+        try await Self.expectObjectStore(.virtualHost)
+    }
+
+    @Test func `slugs in a bucket keep the promises of a repository`() async throws {
+        try await withS3Server { server, transport in
+            for (number, check) in SlugRepositoryConformance.Check.all.enumerated() {
+                let store = try server.store("slugs-\(number)/", transport)
+                try await withTemporaryDirectory { directory in
+                    await Self.expectKept(check.description) {
+                        try await check.run(
+                            SlugRepositoryConformance(workspace: directory) {
+                                makeHost(directory.appending("host"), on: store)
+                            })
                     }
                 }
             }
@@ -45,21 +34,88 @@ struct S3Tests {
     }
 
     @Test func `two hosts on one bucket run what the other put`() async throws {
-        try await MotoServer.with { port in
-            try await withClient { client in
+        try await withS3Server { server, transport in
+            try await withTemporaryDirectory { directory in
+                let store = try server.store("shared/", transport)
+                let tree = TestTree.random(seed: 3)
+                try tree.write(to: directory.appending("tree"))
+                let one = makeHost(directory.appending("1"), on: store)
+                let two = makeHost(directory.appending("2"), on: store) { $0.mode = .writeBack }
+                let slug = try await one.put(directory.appending("tree"), metadata: SlugMetadata())
+                #expect(try await TestTree(readingAt: two.materialise(slug.id).path) == tree)
+                let other = try await two.put(
+                    directory.appending("tree"), metadata: SlugMetadata(labels: ["by": "two"]))
+                try await two.drain()
+                #expect(try await TestTree(readingAt: one.materialise(other.id).path) == tree)
+                #expect(try await one.list().map(\.id) == [slug.id, other.id])
+            }
+        }
+    }
+
+    /// Two that write and two that collect. The grace time is zero, so that the order of requests alone keeps everything.
+    @Test func `hosts put, remove and collect garbage at the same time, and lose nothing`() async throws {
+        try await withS3Server { server, transport in
+            try await withTemporaryDirectory { directory in
+                let store = try server.store("garbage/", transport)
+                let trees = (0..<3).map { TestTree.random(seed: 40 + UInt64($0), entries: 12) }
+                let plain = makeHost(directory.appending("plain"), on: InMemoryObjectStore())
+                var ids: [SlugID] = []
+                for (number, tree) in trees.enumerated() {
+                    let path = directory.appending("tree-\(number)")
+                    try tree.write(to: path)
+                    ids.append(try await plain.put(path, metadata: SlugMetadata()).id)
+                }
+                await withTaskGroup(of: Void.self) { group in
+                    for host in 0..<4 {
+                        group.addTask { [ids] in
+                            let repository = makeHost(directory.appending("host-\(host)"), on: store)
+                            for round in 0..<8 {
+                                let choice = (round + host) % ids.count
+                                let error = await slugStoreError { () throws(SlugStoreError) in
+                                    if host >= 2 {
+                                        _ = try await repository.collectGarbage()
+                                    } else {
+                                        if round % 3 == 2 { try await repository.remove(ids[choice]) }
+                                        _ = try await repository.put(
+                                            directory.appending("tree-\(choice)"), metadata: SlugMetadata())
+                                    }
+                                }
+                                // Beaten by the others again and again, or nothing to remove.
+                                #expect(error.map { [.busy, .notFound].contains($0.code) } ?? true, "\(error!)")
+                            }
+                        }
+                    }
+                }
+                let reader = makeHost(directory.appending("reader"), on: store)
+                let found = try await reader.list()
+                #expect(!found.isEmpty)
+                for slug in found {
+                    let tree = try #require(ids.firstIndex(of: slug.id).map { trees[$0] })
+                    #expect(try await TestTree(readingAt: reader.materialise(slug.id).path) == tree)
+                    try await reader.verify(slug.id)
+                }
+                for slug in found { try await reader.remove(slug.id) }
+                _ = try await reader.collectGarbage()
+                _ = try await reader.collectGarbage()
+                #expect(try await store.list(prefix: "packs/").isEmpty)
+            }
+        }
+    }
+
+    private static func expectObjectStore(_ addressing: S3ObjectStore.Addressing) async throws {
+        try await withS3Server { server, transport in
+            for (number, check) in ObjectStoreConformance.Check.all.enumerated() {
+                let store = try server.store("\(number) with ü & co/", transport) {
+                    $0.addressing = addressing
+                    $0.multipartBytes = 5 << 20
+                    $0.partBytes = 5 << 20
+                }
                 try await withTemporaryDirectory { directory in
-                    let store = try await Self.store(port, "shared", client, makeTransport(client))
-                    let tree = TestTree.random(seed: 3)
-                    try tree.write(to: directory.appending("tree"))
-                    let one = makeHost(directory.appending("1"), on: store)
-                    let two = makeHost(directory.appending("2"), on: store) { $0.mode = .writeBack }
-                    let slug = try await one.put(directory.appending("tree"), metadata: SlugMetadata())
-                    #expect(try await TestTree(readingAt: two.materialise(slug.id).path) == tree)
-                    let other = try await two.put(
-                        directory.appending("tree"), metadata: SlugMetadata(labels: ["by": "two"]))
-                    try await two.drain()
-                    #expect(try await TestTree(readingAt: one.materialise(other.id).path) == tree)
-                    #expect(try await one.list().map(\.id) == [slug.id, other.id])
+                    await Self.expectKept("\(addressing): \(check)") {
+                        try await check.run(
+                            ObjectStoreConformance(
+                                workspace: directory, store: store, largeFileBytes: (11 << 20) + 17))
+                    }
                 }
             }
         }
@@ -71,21 +127,5 @@ struct S3Tests {
         } catch {
             Issue.record("\(promise): \(error)")
         }
-    }
-
-    static func store(
-        _ port: Int, _ bucket: String, _ client: HTTPClient, _ transport: RemoteTransport,
-        _ adjust: (inout S3ObjectStore.Configuration) -> Void = { _ in }
-    ) async throws -> S3ObjectStore {
-        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/\(bucket)")
-        request.method = .PUT
-        let answer = try await client.execute(request, timeout: .seconds(30))
-        #expect(answer.status == .ok)
-        _ = try await answer.body.collect(upTo: 1 << 20)
-        var configuration = S3ObjectStore.Configuration(
-            bucket: bucket, region: "us-east-1", credentials: testCredentials,
-            endpoint: RemoteEndpoint(isSecure: false, host: "127.0.0.1", port: port))
-        adjust(&configuration)
-        return try S3ObjectStore(configuration: configuration, transport: transport)
     }
 }

@@ -7,9 +7,12 @@ import Synchronization
 import SystemPackage
 
 /// A client that follows nothing, for one test.
-func withClient<R>(_ body: (HTTPClient) async throws -> R) async throws -> R {
+func withClient<R>(
+    _ adjust: (inout HTTPClient.Configuration) -> Void = { _ in }, _ body: (HTTPClient) async throws -> R
+) async throws -> R {
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
+    adjust(&configuration)
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     do {
         let result = try await body(client)

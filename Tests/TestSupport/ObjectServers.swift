@@ -9,10 +9,7 @@ public import SystemPackage
 #endif
 
 /// moto, a server that speaks S3, by its own lights; it is not strict about signatures.
-public enum MotoServer {
-    /// It is not installed.
-    public struct Missing: Error {}
-
+enum MotoServer {
     /// In `PATH`, or where `dev/setup --tests` puts it.
     private static let program = ServerProcess.find(
         "moto_server",
@@ -22,11 +19,11 @@ public enum MotoServer {
         ])
 
     /// Whether it is installed.
-    public static var isInstalled: Bool { self.program != nil }
+    static var isInstalled: Bool { self.program != nil }
 
     /// Runs it while `body` runs, which is told its port on the loopback address.
-    public static func with<R: Sendable>(_ body: @Sendable @escaping (Int) async throws -> R) async throws -> R {
-        guard let program else { throw Missing() }
+    static func with<R: Sendable>(_ body: @Sendable @escaping (Int) async throws -> R) async throws -> R {
+        guard let program else { throw S3Server.Missing() }
         let port = try FreePorts.find(1)[0]
         let environment = ProcessInfo.processInfo.environment
         return try await ServerProcess.running(

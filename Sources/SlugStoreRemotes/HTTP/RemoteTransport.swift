@@ -33,7 +33,9 @@ public struct RemoteTransport: Sendable {
 
     /// - Parameters:
     ///   - client: Opens the connections; it belongs to the caller. It should follow no redirects
-    ///     (`redirectConfiguration: .disallow`): requests are signed for the server that they are sent to.
+    ///     (`redirectConfiguration: .disallow`): requests are signed for the server that they are sent to. An attempt at a server
+    ///     where nobody listens lasts as long as its `timeout.connect`, which should be some seconds; those of
+    ///     `HTTPClient.shared` are 90, and it follows redirects.
     ///   - configuration: How long, how often and how much.
     ///   - clock: What timeouts and pauses are measured on.
     ///   - random: A share between 0 and 1 of the longest pause.

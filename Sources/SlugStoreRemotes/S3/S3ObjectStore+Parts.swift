@@ -14,9 +14,11 @@ extension S3ObjectStore {
             let tags = try await self.sendParts(of: file, size, to: key, upload)
             try await self.complete(key, size, upload, tags)
         } catch {
+            // Who has just been waited for in vain is asked once.
+            let attempts = error.code == .remoteUnavailable ? 1 : nil
             // A task of its own, since this one may have been cancelled, and the parts would be paid for all the same.
             _ = await Task {
-                try? await self.send(what, "DELETE", key: key, query: [("uploadId", upload)])
+                try? await self.send(what, "DELETE", key: key, query: [("uploadId", upload)], attempts: attempts)
             }.value
             throw error
         }

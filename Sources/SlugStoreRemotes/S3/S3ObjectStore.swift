@@ -152,11 +152,13 @@ public struct S3ObjectStore: ObjectStore, Sendable {
         "\(verb) \(self.configuration.prefix)\(key) in the bucket \(self.configuration.bucket)"
     }
 
-    /// - Parameter digest: Of the body; `nil` if there is none, or none is to be said.
+    /// - Parameters:
+    ///   - digest: Of the body; `nil` if there is none, or none is to be said.
+    ///   - attempts: Fewer than configured.
     func send(
         _ what: String, _ method: String, key: ObjectKey? = nil, query: [(String, String)] = [],
         headers: [(String, String)] = [], body: RemoteRequest.Body = .none, digest: String? = nil,
-        range: Range<Int64>? = nil
+        range: Range<Int64>? = nil, attempts: Int? = nil
     ) async throws(SlugStoreError) -> RemoteAnswer {
         let endpoint = self.configuration.endpoint
         var host = endpoint.authority
@@ -172,7 +174,7 @@ public struct S3ObjectStore: ObjectStore, Sendable {
         }
         let target = "\(endpoint.isSecure ? "https" : "http")://\(host)\(path)"
         let url = query.isEmpty ? target : "\(target)?\(SigV4.query(query.map { (name: $0.0, value: $0.1) }))"
-        return try await self.transport.send(what) { () throws(SlugStoreError) in
+        return try await self.transport.send(what, attempts: attempts) { () throws(SlugStoreError) in
             // Dated, and so signed, anew for each attempt.
             let signed = self.signer.headers(
                 method: method, path: path, query: query.map { (name: $0.0, value: $0.1) },
@@ -201,6 +203,8 @@ public struct S3ObjectStore: ObjectStore, Sendable {
                 .remoteRefused,
                 region.map { "The bucket is in the region \($0); \(self.configuration.region) is configured." }
                     ?? "The bucket is in another region or at another endpoint.")
+        case (400, "XAmzContentSHA256Mismatch"), (400, "BadDigest"):
+            return error(.remoteUnavailable, "The bytes changed on their way, or the file while it was sent.")
         case (403, "RequestTimeTooSkewed"):
             return error(.unauthorised, "Set this machine's clock.")
         case (401, _), (403, _):
