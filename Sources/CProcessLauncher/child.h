@@ -40,6 +40,8 @@ struct child_context {
 int slipway_child_main(void *context);
 /// Makes a sandbox, its first process, and the program's process in it; or goes into one that there is.
 int slipway_sandbox_main(void *context);
+/// What a user is called in a user namespace that this process has just made. Returns 0, or -1 and errno.
+int slipway_map_user(const char *user_map, const char *group_map);
 /// A file with the program of a sandbox's first process. -1 and errno on failure.
 int slipway_open_init_program(void);
 

@@ -128,6 +128,13 @@ int slipway_child_main(void *argument) {
     for (size_t index = 0; index < options->control_group_count; index++) {
         if (write(options->control_groups[index], "0", 1) != 1) FAIL(SLIPWAY_STEP_GROUP);
     }
+    if (options->sandbox && options->sandbox->inner_user_map) {
+        if (unshare(CLONE_NEWUSER) != 0) FAIL(SLIPWAY_STEP_NAMESPACES);
+        // Here, where /proc is that of the namespace of processes that this one is in; and before the limits, for it opens files.
+        if (slipway_map_user(options->sandbox->inner_user_map, options->sandbox->inner_group_map) != 0) {
+            FAIL(SLIPWAY_STEP_NAMESPACES);
+        }
+    }
     int scope = options->sandbox ? slipway_open_socket_scope() : -1;
     if (scope == -2) FAIL(SLIPWAY_STEP_FILTER);
     for (size_t index = 0; index < options->limit_count; index++) {

@@ -132,11 +132,13 @@ static unsigned own_link(int socket) {
     return ioctl(socket, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
 }
 
-static int add_pair(int socket, const char *name, int namespace) {
+static int add_pair(int socket, const char *name, int namespace, int forwards) {
     struct request request;
     struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
     begin_request(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
     add(&request, IFLA_IFNAME, name, strlen(name) + 1);
+    const uint32_t group = SLIPWAY_LINK_GROUP;
+    if (!forwards) add(&request, IFLA_GROUP, &group, sizeof group);
     add_queue(&request);
     struct rtattr *information = add(&request, IFLA_LINKINFO, NULL, 0);
     add(&request, IFLA_INFO_KIND, "veth", 5);
@@ -234,7 +236,7 @@ struct slipway_network slipway_make_network(const char *name, uint32_t host, uin
     if (network.error != 0) return network;
     network.step = "make a pair of links";
     int outer = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE);
-    network.error = outer < 0 ? errno : add_pair(outer, name, visit.descriptor);
+    network.error = outer < 0 ? errno : add_pair(outer, name, visit.descriptor, forwards);
     if (network.error != 0) goto done;
     network.link = if_nametoindex(name);
     unsigned inner = own_link(visit.socket);

@@ -18,6 +18,10 @@
 //
 //     chain forward { type filter hook forward priority 0; oifname "PREFIX*" ct state != { established, related } drop; }
 //     chain postrouting { type nat hook postrouting priority 100; ip saddr RANGE oifname != "PREFIX*" masquerade; }
+//
+// And with those of instances for which nothing is forwarded, in a table of its own, as hosts of both kinds may have one range:
+//
+//     chain forward { type filter hook forward priority 0; iifgroup GROUP drop; oifgroup GROUP drop; }
 
 // All messages at once: the kernel takes all of them or none.
 struct batch {
@@ -105,12 +109,16 @@ static void compare(struct batch *batch, uint32_t operation, const void *value, 
     end_expression(batch, expression);
 }
 
-// Whether the name of a link begins so: no more of it is compared than there is.
-static void compare_link(struct batch *batch, uint32_t key, uint32_t operation, const char *prefix) {
+static void load_meta(struct batch *batch, uint32_t key) {
     struct expression expression = begin_expression(batch, "meta");
     add_number(batch, NFTA_META_DREG, NFT_REG_1);
     add_number(batch, NFTA_META_KEY, key);
     end_expression(batch, expression);
+}
+
+// Whether the name of a link begins so: no more of it is compared than there is.
+static void compare_link(struct batch *batch, uint32_t key, uint32_t operation, const char *prefix) {
+    load_meta(batch, key);
     compare(batch, operation, prefix, strlen(prefix));
 }
 
@@ -230,6 +238,24 @@ int slipway_filter_forwarded(const char *table, const char *prefix, uint32_t bas
     compare_link(&batch, NFT_META_OIFNAME, NFT_CMP_NEQ, prefix);
     end_expression(&batch, begin_expression(&batch, "masq"));
     end_nest(&batch, expressions);
+    return commit(&batch);
+}
+
+int slipway_filter_unforwarded(const char *table) {
+    struct batch batch;
+    begin_batch(&batch);
+    change_table(&batch, NFT_MSG_NEWTABLE, table);
+    change_table(&batch, NFT_MSG_DELTABLE, table);
+    change_table(&batch, NFT_MSG_NEWTABLE, table);
+    add_chain(&batch, table, "forward", "filter", NF_INET_FORWARD, 0);
+    const uint32_t keys[] = {NFT_META_IIFGROUP, NFT_META_OIFGROUP}, group = SLIPWAY_LINK_GROUP;
+    for (size_t index = 0; index < sizeof keys / sizeof keys[0]; index++) {
+        size_t expressions = begin_rule(&batch, table, "forward");
+        load_meta(&batch, keys[index]);
+        compare(&batch, NFT_CMP_EQ, &group, sizeof group);
+        drop(&batch);
+        end_nest(&batch, expressions);
+    }
     return commit(&batch);
 }
 

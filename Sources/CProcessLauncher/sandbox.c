@@ -61,13 +61,17 @@ static int write_file(const char *path, const char *text) {
     return written < 0 ? -1 : 0;
 }
 
+int slipway_map_user(const char *user_map, const char *group_map) {
+    // Without rights outside, a process may map itself alone, and only once it cannot leave groups any more.
+    if (write_file("/proc/self/setgroups", "deny") != 0) return -1;
+    if (write_file("/proc/self/uid_map", user_map) != 0) return -1;
+    return write_file("/proc/self/gid_map", group_map);
+}
+
 static int leave_namespaces(const struct slipway_sandbox *sandbox) {
     if (!sandbox->has_user_namespace) return unshare(sandbox->namespaces);
     if (unshare(sandbox->namespaces | CLONE_NEWUSER) != 0) return -1;
-    // Without rights outside, a process may map itself alone, and only once it cannot leave groups any more.
-    if (write_file("/proc/self/setgroups", "deny") != 0) return -1;
-    if (write_file("/proc/self/uid_map", sandbox->user_map) != 0) return -1;
-    return write_file("/proc/self/gid_map", sandbox->group_map);
+    return slipway_map_user(sandbox->user_map, sandbox->group_map);
 }
 
 // Makes the directories above a path and, if wanted, the last one.

@@ -109,6 +109,8 @@ extension Platform {
     }
 
     /// Stops everything of an application and forgets it: releases, logs, repository, cache.
+    ///
+    /// - Throws: `conflict` when one of its one-offs does not end; the application is then as it was.
     public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
         let application = try await self.find(name)
         let running = self.state.withLock { state in
@@ -116,8 +118,8 @@ extension Platform {
         }
         for work in running { work.trip("the application is destroyed") }
         try await self.audit("app.destroy", application, "", by: principal)
-        await self.endAllOneOffs(of: application.id, because: "the application is destroyed")
         defer { self.state.withLock { _ = $0.departing.remove(application.id) } }
+        try await self.endAllOneOffs(of: application, because: "the application is destroyed")
         await self.controller(of: application.id).retire()
         // Begun is done: half destroyed it would be of no use to anybody.
         let slugs = try await shielded { () async throws(PlatformError) in try await self.forget(application) }

@@ -184,7 +184,7 @@ extension Platform {
     }
 
     /// Goes on after a time, whether the work is done or not.
-    private func atMost(_ time: Duration, _ body: @escaping @Sendable () async -> Void) async {
+    func atMost(_ time: Duration, _ body: @escaping @Sendable () async -> Void) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await self.clock.sleep(for: time) }
             group.addTask { await body() }

@@ -25,6 +25,7 @@ extension Platform {
         let (timeout, size) = try self.check(request)
         let (application, release, number) = try await self.startOneOff(name)
         var plan = try await self.launchPlan(release, application)
+        try self.prepareStorage(of: plan)
         plan.environment.merge(request.environment) { $1 }
         let workload = self.oneOffRequest(
             plan, processType: "run", number: number, command: .arguments(request.command), size: size)
@@ -143,29 +144,40 @@ extension Platform {
     }
 
     private func forget(_ key: DeploymentKey) {
-        let waiting = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        let waiting = self.state.withLock { state -> [AsyncStream<Never>.Continuation] in
             state.oneOffs[key] = nil
             guard !state.oneOffs.keys.contains(where: { $0.applicationID == key.applicationID }) else { return [] }
             return state.departures.removeValue(forKey: key.applicationID) ?? []
         }
-        for continuation in waiting { continuation.resume() }
+        for departure in waiting { departure.finish() }
     }
 
     /// Lets an application begin no one-offs any more, ends those that run, and returns when nothing of them is left: what
     /// they could still write to is to be removed, and their user to be given to others.
-    func endAllOneOffs(of applicationID: String, because reason: String) async {
+    ///
+    /// - Throws: `conflict` when some have not ended within ``Configuration/destructionTimeout``.
+    func endAllOneOffs(of application: ApplicationRecord, because reason: String) async throws(PlatformError) {
+        let id = application.id
+        let (departure, feed) = AsyncStream<Never>.makeStream()
         let running = self.state.withLock { state in
-            state.departing.insert(applicationID)
-            return state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.ending)
+            state.departing.insert(id)
+            let running = state.oneOffs.filter { $0.key.applicationID == id }.map(\.value.ending)
+            if !running.isEmpty { state.departures[id, default: []].append(feed) }
+            return running
         }
+        guard !running.isEmpty else { return }
         for ending in running { ending.trip(reason) }
-        await withCheckedContinuation { continuation in
-            let isOver = self.state.withLock { state in
-                guard state.oneOffs.keys.contains(where: { $0.applicationID == applicationID }) else { return true }
-                state.departures[applicationID, default: []].append(continuation)
-                return false
-            }
-            if isOver { continuation.resume() }
+        // Whoever asked may have gone: what was begun is done.
+        await shielded {
+            await self.atMost(self.configuration.destructionTimeout) { for await _ in departure {} }
+        }
+        let left = self.state.withLock { $0.oneOffs }.filter { $0.key.applicationID == id }
+            .sorted { $0.key.number < $1.key.number }.map(\.value.workload.name)
+        guard left.isEmpty else {
+            throw PlatformError(
+                .conflict,
+                "\(left.joined(separator: ", ")) of \(application.name) was told to end, and has not within \(self.configuration.destructionTimeout); nothing was removed. Try again when `slipway run --list` shows none"
+            )
         }
     }
 
@@ -225,6 +237,6 @@ extension Platform {
             environment: plan.environment.merging(["SLIPWAY_PROCESS": name]) { $1 }, life: LifeRecord(),
             needsPort: false,
             stopGrace: self.configuration.stopGrace, size: size, user: plan.user,
-            storage: plan.storage.string)
+            storage: plan.storage.path.string)
     }
 }

@@ -18,18 +18,38 @@ extension Platform {
         self.configuration.dataDirectory.appending("storage").appending(applicationID)
     }
 
-    /// The same, made where it is missing and given to the user that the application runs as.
-    func storage(of application: ApplicationRecord, user: UInt32?) throws(PlatformError) -> FilePath {
-        let path = self.storage(of: application.id)
+    /// Makes an application's storage ready for a one-off.
+    ///
+    /// - Throws: `conflict` while an instance of another user is still ending, which may be writing there.
+    func prepareStorage(of plan: LaunchPlan) throws(PlatformError) {
+        let application = plan.release.applicationID
+        let others = self.runtime.instances(of: application).filter { $0.user != plan.user && !$0.isOver }
+        guard others.isEmpty else {
+            throw PlatformError(
+                .conflict,
+                "\(others.map(\.name).sorted().joined(separator: ", ")) of \(self.names.name(of: application)) still ends as the user that it had before, with its storage; try again when it has"
+            )
+        }
+        try plan.storage.prepare()
+    }
+}
+
+/// What stays of what an application's instances write, and whose it is.
+struct ApplicationStorage: Sendable {
+    let path: FilePath
+    /// As whom the application runs; `nil`: as the platform.
+    let user: UInt32?
+
+    /// Makes it where it is missing, and gives it to the user. No instance of another user may be running: it would lose what it
+    /// has open by name.
+    func prepare() throws(PlatformError) {
         do {
             try FileManager.default.createDirectory(
-                atPath: path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: self.path.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             // Others' than its own only root can make it.
-            if geteuid() == 0 { try OwnerChange.give(path, to: user ?? 0) }
-            return path
+            if geteuid() == 0 { try OwnerChange.give(self.path, to: self.user ?? 0) }
         } catch {
-            throw PlatformError(
-                .internalError, "cannot make the storage of \(application.name), \(path): \(error)", cause: error)
+            throw PlatformError(.internalError, "cannot make the storage \(self.path): \(error)", cause: error)
         }
     }
 }

@@ -55,6 +55,9 @@ public final class Platform: Service {
         public var oneOffTimeout: Duration = .seconds(86_400)
         /// How many one-offs of an application may run at a time.
         public var maxOneOffsPerApplication = 10
+        /// How long the end of an application waits for its one-offs to end. Longer than a killed one takes; then the application
+        /// stays, for they may still use what would be removed.
+        public var destructionTimeout: Duration = .seconds(120)
         /// What instances and one-offs can be limited to, by name.
         public var sizes = InstanceSize.standard
         /// The size of those for which none was chosen.
@@ -113,7 +116,7 @@ public final class Platform: Service {
         /// Applications that are being destroyed: they begin nothing any more.
         var departing: Set<String> = []
         /// Who waits until an application has no one-offs any more.
-        var departures: [String: [CheckedContinuation<Void, Never>]] = [:]
+        var departures: [String: [AsyncStream<Never>.Continuation]] = [:]
         var readiness:
             [Int: (isReached: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, any Error>)] = [:]
         var lastReadiness = 0
@@ -269,7 +272,7 @@ public final class Platform: Service {
         environment["SLIPWAY_COMMIT"] = release.commit ?? ""
         let user = try await self.user(of: application)
         return LaunchPlan(
-            release: release, environment: environment, sizes: self.sizes(of: release, application), user: user,
-            storage: try self.storage(of: application, user: user))
+            release: release, environment: environment, sizes: self.sizes(of: release, application),
+            storage: ApplicationStorage(path: self.storage(of: application.id), user: user))
     }
 }

@@ -20,7 +20,7 @@ extension ScriptedRuntime: WorkloadRuntime {
             id: "\(request.applicationID)/\(request.name)@v\(request.release)#\(request.serial)",
             applicationID: request.applicationID, processType: request.processType, number: request.number,
             release: request.release, serial: request.serial, phase: .starting,
-            size: request.size.name)
+            size: request.size.name, user: request.user)
         let name = instance.shortName
         self.change { state in
             state.snapshot.records.append(.start(name))

@@ -49,7 +49,7 @@ extension LauncherConformance {
     /// A launcher that is ready to be used.
     func launcher() async throws -> any Launcher {
         let launcher = try await self.makeLauncher()
-        try launcher.prepare()
+        _ = try launcher.prepare()
         return launcher
     }
 

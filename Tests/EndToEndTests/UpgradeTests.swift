@@ -1,4 +1,7 @@
+import AsyncHTTPClient
 import Foundation
+import NIOCore
+import NIOHTTP1
 import PlatformWire
 import Synchronization
 import SystemPackage
@@ -84,6 +87,35 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a host that only answers its last requests ends at SIGTERM, and the new one goes on`() async throws
+        {
+            try await withTemporaryDirectory { directory in
+                try await withTestHost(data: directory.appending("data")) { host in
+                    var files = SampleSources.echo
+                    files["server.js"] = """
+                        require('http').createServer((request, response) => {
+                          if (request.url === '/endless') response.write('begun'); else response.end('hello');
+                        }).listen(process.env.PORT);
+                        """
+                    let pids = try await self.deploy(host, in: directory, files: files)
+                    var request = HTTPClientRequest(url: "http://\(host.http)/endless")
+                    request.headers.add(name: "host", value: "echo.localhost")
+                    let answer = try await HTTPClient.shared.execute(request, timeout: .minutes(5))
+                    var body = answer.body.makeAsyncIterator()
+                    #expect(try await body.next().map { String(buffer: $0) } == "begun")
+                    let next = try await self.upgradedPID(host.slipway("upgrade", "--data", host.data.string))
+                    #expect(isAlive(host.pid), "it has this one to answer")
+                    kill(host.pid, SIGTERM)
+                    await #expect(throws: (any Error).self) { while try await body.next() != nil {} }
+                    while isAlive(host.pid) { await Task.yield() }
+                    #expect(try await host.get("echo").status == 200)
+                    #expect(try await host.instances("echo").compactMap(\.pid).sorted() == pids)
+                    kill(next, SIGTERM)
+                    while !(try processes(of: host.data).isEmpty) {}
+                }
+            }
+        }
+
         @Test func `what is under way is not broken off unasked`() async throws {
             try await withTemporaryDirectory { directory in
                 try await withTestHost(data: directory.appending("data")) { host in
@@ -97,9 +129,11 @@ extension EndToEnd {
             }
         }
 
-        private func deploy(_ host: TestHost, in directory: FilePath) async throws -> [Int32] {
+        private func deploy(
+            _ host: TestHost, in directory: FilePath, files: [String: String] = SampleSources.echo
+        ) async throws -> [Int32] {
             try await host.create("echo")
-            let tree = try await WorkTree(at: directory.appending("echo"), files: SampleSources.echo)
+            let tree = try await WorkTree(at: directory.appending("echo"), files: files)
             let push = try await host.push("echo", from: tree)
             try #require(push.status == 0, "\(push)")
             let scale = try await host.slipway("ps", "scale", "--app", "echo", "web=2", "worker=1")

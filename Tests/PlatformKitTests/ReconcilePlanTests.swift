@@ -63,6 +63,25 @@ import Testing
         #expect(plan == expected(routed: ["old"], retired: ["new"]))
     }
 
+    @Test(arguments: [WorkloadInstance.Phase.starting, .ready, .unready, .backingOff, .stopping])
+    func `starts nothing beside an instance of another user, and lets that go`(phase: WorkloadInstance.Phase) {
+        let desired = DesiredState(
+            live: target(1, "web.1", "worker.1"), candidate: target(2, "web.1"), user: 70_001)
+        let other = instance("old", "worker.1", release: 1, phase: phase, user: 70_000)
+        let own = instance("own", "web.1", release: 1, user: 70_001)
+        let retired = phase == .stopping ? [] : ["old"]
+        #expect(ReconcilePlan(desired: desired, observed: [other]) == expected(retired: retired, isServed: true))
+        #expect(ReconcilePlan(desired: desired, observed: [other, own]) == expected(routed: ["own"], retired: retired))
+    }
+
+    @Test func `an instance of another user that is over keeps nobody waiting`() {
+        let desired = DesiredState(live: target(1, "worker.1"), user: 70_001)
+        let plan = ReconcilePlan(
+            desired: desired, observed: [instance("old", "worker.1", release: 1, phase: .failed, user: 70_000)])
+        #expect(plan.starts == [.init(release: 1, slot: slot("worker.1"))])
+        #expect(plan.retired == ["old"])
+    }
+
     @Test func `does not start again what its supervisor starts again itself`() {
         let observed = [instance("a", "web.1", release: 1, phase: .backingOff)]
         let plan = ReconcilePlan(desired: DesiredState(live: target(1, "web.1")), observed: observed)
@@ -130,12 +149,14 @@ import Testing
     }
 
     private func instance(
-        _ id: String, _ name: String, release: Int, serial: Int = 1, phase: WorkloadInstance.Phase = .ready
+        _ id: String, _ name: String, release: Int, serial: Int = 1, phase: WorkloadInstance.Phase = .ready,
+        user: UInt32? = nil
     ) -> WorkloadInstance {
         let slot = self.slot(name)
         return WorkloadInstance(
             id: id, applicationID: "app", processType: slot.processType, number: slot.number, release: release,
-            serial: serial, phase: phase, pid: 1, port: nil, startedAt: nil, restarts: 0, lastExit: nil, lastProbe: nil)
+            serial: serial, phase: phase, pid: 1, port: nil, startedAt: nil, restarts: 0, lastExit: nil, lastProbe: nil,
+            user: user)
     }
 
     private func expected(

@@ -19,7 +19,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct AdoptionTests {
     @Test func `the next supervisor takes over the same process and its output`() async throws {
         try await withTemporaryDirectory { directory in
-            let script = "echo one; while ! test -e go; do sleep 0.05; done; echo two; touch done; exec sleep 1000"
+            let (go, done) = (try NamedPipe(directory.appending("go")), try NamedPipe(directory.appending("done")))
+            let script = "echo one; read line < go; echo two; echo > done; exec sleep 1000"
             let output = RecordingOutputHandler()
             let before = try await withSupervisor(in: directory, output: output, onShutdown: .leaveRunning) {
                 let status = try await $0.start(.shell("a", script, in: directory, port: .allocate))
@@ -28,10 +29,8 @@ import Testing
             }
             // Nobody reads now.
             #expect(isAlive(before.pid))
-            try Data().write(to: URL(filePath: directory.appending("go").string))
-            while !FileManager.default.fileExists(atPath: directory.appending("done").string) {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try go.say()
+            await done.heard()
             try await withSupervisor(in: directory, output: output) { supervisor in
                 let after = try #require(supervisor.status(of: "a"))
                 #expect(after.adopted)

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(
-        .enabled("no runc makes containers here (it takes root, and the package runc)") {
+        .enabled("no runc makes containers here (package runc)") {
             await TestContainers.areUsable
         },
         arguments: LauncherConformance.Check.all)
@@ -72,7 +72,7 @@ import Testing
 
     @Test(
         .enabled(if: TestGroups.areUsable, "this machine lets nobody make control groups"),
-        .enabled("no runc makes containers here (it takes root, and the package runc)") {
+        .enabled("no runc makes containers here (package runc)") {
             await TestContainers.areUsable
         },
         arguments: LauncherConformance.Check.all)

@@ -62,17 +62,15 @@ import Testing
     @Test(arguments: [false, true])
     func `a notification while there is no host is not lost`(closes: Bool) async throws {
         try await withTemporaryDirectory { directory in
-            let rest = closes ? "exec 3>&-; touch done" : "touch done"
-            let script = "while ! test -e go; do sleep 0.02; done; echo >&3; \(rest); exec sleep 1000"
+            let (go, done) = (try NamedPipe(directory.appending("go")), try NamedPipe(directory.appending("done")))
+            let script = "read line < go; echo >&3; \(closes ? "exec 3>&-; " : "")echo > done; exec sleep 1000"
             try await withSupervisor(in: directory, onShutdown: .leaveRunning) { supervisor in
                 var spec = InstanceSpec.shell("a", script, in: directory)
                 spec.startup = .notification(descriptor: 3)
                 _ = try await supervisor.start(spec)
             }
-            try Data().write(to: URL(filePath: directory.appending("go").string))
-            while !FileManager.default.fileExists(atPath: directory.appending("done").string) {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try go.say()
+            await done.heard()
             try await withSupervisor(in: directory) { supervisor in
                 try await supervisor.waitUntilReady("a")
                 #expect(supervisor.status(of: "a")?.adopted == true)

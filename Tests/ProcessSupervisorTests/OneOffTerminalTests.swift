@@ -55,8 +55,17 @@ import Testing
 
     @Test(.enabled("this machine lets nobody make sandboxes") { await Isolation.probe()[.sandbox] == .works })
     func `a terminal has a name in a sandbox`() async throws {
+        try await Self.checkName(by: try SandboxLauncher())
+    }
+
+    @Test(.enabled("no runc makes containers here (package runc)") { await TestContainers.areUsable })
+    func `a terminal has a name in a container`() async throws {
+        try await TestContainers.with { try await Self.checkName(by: try OCILauncher(runtime: $0)) }
+    }
+
+    private static func checkName(by launcher: any Launcher) async throws {
         try await withTemporaryDirectory { directory in
-            try await withSupervisor(in: directory, launcher: try SandboxLauncher()) { supervisor in
+            try await withSupervisor(in: directory, launcher: launcher) { supervisor in
                 let screen = Screen()
                 let status = try await supervisor.runOneOff(
                     .shell("tty && echo x > $(tty)", in: directory), id: "one",

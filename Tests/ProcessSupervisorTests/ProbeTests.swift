@@ -18,6 +18,13 @@ final class CannedServer: Sendable {
     let port: Int
     private let listener: Int32
     private let answer = Mutex<String?>(nil)
+    private let questions = AsyncStream<Void>.makeStream()
+
+    /// Returns when it has been asked so many times more. For one task.
+    func asked(times: Int) async {
+        var iterator = self.questions.stream.makeAsyncIterator()
+        for _ in 0..<times { await iterator.next() }
+    }
 
     /// - Parameter isListening: whether it takes connections at once; otherwise from ``listen()`` on.
     init(answering answer: String?, isListening: Bool = true) throws {
@@ -64,6 +71,7 @@ final class CannedServer: Sendable {
             }
             var bytes = [UInt8](repeating: 0, count: 4096)
             _ = recv(connection, &bytes, bytes.count, 0)
+            self.questions.continuation.yield()
             if let answer = self.answer.withLock({ $0 }) {
                 _ = send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
                 close(connection)
@@ -178,7 +186,9 @@ final class CannedServer: Sendable {
                     .shell("a", "", in: directory, port: .fixed(server.port), readiness: probe))
                 #expect(status.port == server.port)
                 server.listen()
-                while supervisor.status(of: "a")?.lastProbe == nil { try await Task.sleep(for: .milliseconds(5)) }
+                // It asks again when it has noted the first answer.
+                await server.asked(times: 2)
+                #expect(supervisor.status(of: "a")?.lastProbe != nil)
                 #expect(supervisor.status(of: "a")?.state == .starting)
                 server.set("HTTP/1.1 200 OK\r\n\r\n")
                 try await supervisor.waitUntilReady("a")
@@ -206,19 +216,56 @@ final class CannedServer: Sendable {
 
                 _ = try await supervisor.start(
                     .shell(
-                        "a", "(setsid env -i /bin/sh -c 'echo $$' &); sleep 0.2; echo done; exec sleep 1000",
+                        "a", "(setsid env -i /bin/sh -c 'echo $$' &); echo done; exec sleep 1000",
                         in: directory))
-                let lines = await output.lines(of: "a") { $0.contains("done") }
-                let orphan = try #require(lines.first.flatMap { Int32($0) })
-                while Procfs.process(foreign)?.hasEnded == false { try await Task.sleep(for: .milliseconds(5)) }
-                while let entry = Procfs.process(orphan), entry.parent == getpid() || !entry.hasEnded {
-                    await launcher.sweep()
-                    try await Task.sleep(for: .milliseconds(5))
-                }
+                // Whoever stood between the two has been waited for by then.
+                let lines = await output.lines(of: "a") { $0.count == 2 }
+                let orphan = try #require(lines.compactMap { Int32($0) }.first)
+                for pid in [foreign, orphan] { await waitForEnd(of: pid) }
                 await launcher.sweep()
+                #expect(Procfs.process(orphan) == nil)
                 var status: Int32 = -1
                 #expect(waitpid(foreign, &status, WNOHANG) == foreign)
             }
         }
+    }
+
+    /// A process that is born with an instance's brand and ends at once: a probe's command, say, which the registry is told of only
+    /// when its start has returned.
+    @Test func `who ends before its start is known is left to whoever started it, and collected if nobody did`()
+        async throws
+    {
+        let launcher = HostLauncher(configuration: .init(adoptsOrphans: false))
+        let registry = OrphanRegistry()
+        let instance = "orphans\(UInt64.random(in: 0 ... .max))"
+        // A leader that no process is.
+        registry.add(ProcessTree(leader: .max, leaderStart: 0, startID: instance))
+        func born(_ startID: String) async throws -> LaunchedProcess {
+            let process = ProcessSpec(arguments: ["/bin/true"], workingDirectory: "/")
+            let launched = try await launcher.launch(
+                LaunchRequest(id: "probe", startID: startID, process: process, output: .discard))
+            _ = await launched.handle.waitForExit()
+            return launched
+        }
+        let starting = "\(instance).1"
+        registry.beginBirth(of: starting)
+        let newborn = try await born(starting)
+        registry.sweep()
+        #expect(Procfs.process(newborn.pid) != nil, "between its birth and its being known")
+        let tree = ProcessTree(leader: newborn.pid, leaderStart: newborn.startTime, startID: starting)
+        registry.add(tree)
+        registry.endBirth(of: starting)
+        registry.sweep()
+        #expect(Procfs.process(newborn.pid) != nil, "once it is known")
+        // Of two that are born at a time, the end of the one birth is not that of the other.
+        for _ in 1...2 { registry.beginBirth(of: starting) }
+        registry.endBirth(of: starting)
+        registry.remove(tree)
+        registry.sweep()
+        #expect(Procfs.process(newborn.pid) != nil, "while another is born")
+        registry.endBirth(of: starting)
+        registry.sweep()
+        #expect(Procfs.process(newborn.pid) == nil, "when nobody waits for it")
+        newborn.handle.release()
     }
 }

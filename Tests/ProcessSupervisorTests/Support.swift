@@ -1,14 +1,22 @@
+import CProcessLauncher
 import Logging
-import ProcessSupervisor
 import ProcessSupervisorTesting
 import SystemPackage
 import TestSupport
 import Testing
 
+@testable import ProcessSupervisor
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
     import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
 #endif
 
 /// Swift Testing has a type of that name, too.
@@ -70,6 +78,30 @@ func isAlive(_ pid: Int32?) -> Bool {
         let end = text.lastIndex(of: ")")
     else { return false }
     return !text[end...].dropFirst(2).hasPrefix("Z")
+}
+
+/// Returns when a process has ended, whoever waits for it.
+func waitForEnd(of pid: Int32) async {
+    let descriptor = slipway_pidfd_open(pid)
+    if descriptor >= 0 { await Descriptor(owning: descriptor).wait(for: .readable) }
+}
+
+/// A FIFO by which a test and a script tell each other that they have come so far.
+struct NamedPipe {
+    private let descriptor: Descriptor
+
+    init(_ path: FilePath) throws {
+        try #require(mkfifo(path.string, 0o600) == 0)
+        // For both directions: neither side waits for the other to open it.
+        self.descriptor = Descriptor(
+            owning: try FileDescriptor.open(path, .readWrite, options: [.nonBlocking, .closeOnExec]).rawValue)
+    }
+
+    /// Says a line, which `read` waits for.
+    func say() throws { _ = try self.descriptor.file.writeAll("\n".utf8) }
+
+    /// Returns when somebody has said something.
+    func heard() async { await self.descriptor.wait(for: .readable) }
 }
 
 /// The first event that matches.

@@ -37,8 +37,12 @@ enum ApplicationUsers: Equatable {
 
 extension ServeSettings {
     /// How instances are kept from the machine and from each other: what was wanted, or the most that works here.
+    ///
+    /// - Parameters:
+    ///   - least: what the strongest is at least.
+    ///   - keepsUsers: whether applications had users of their own, which are then not given up for what does not work now.
     func isolation(
-        _ policy: SandboxPolicy, tree: FilePath, _ containers: OCIRuntime?
+        _ policy: SandboxPolicy, tree: FilePath, _ containers: OCIRuntime?, least: Isolation.Level, keepsUsers: Bool
     ) async throws -> (Isolation, users: ClosedRange<UInt32>?) {
         // What was not asked for is not tried.
         func choose(as user: UInt32?) async throws -> Isolation {
@@ -47,17 +51,24 @@ extension ServeSettings {
                 ? [:]
                 : await Isolation.probe(
                     policy: policy, tree: tree, user: user.map { UserSpec(uid: $0, gid: $0) }, runtime: containers)
-            return try Isolation(self.isolation, among: findings)
+            return try Isolation(self.isolation, among: findings, atLeast: least)
         }
         switch self.applicationUsers {
         case .none: return (try await choose(as: nil), nil)
         case .of(let range): return (try await choose(as: range.lowerBound), range)
         case .automatic:
             guard geteuid() == 0 else { return (try await choose(as: nil), nil) }
-            let own = try? await choose(as: ApplicationUsers.standard.lowerBound)
+            let own: Isolation?
+            do {
+                own = try await choose(as: ApplicationUsers.standard.lowerBound)
+            } catch  where !keepsUsers {
+                own = nil
+            }
             // On the host itself a user of its own could not write to its application's tree; and what could be done as one
             // user is not given up for having several.
-            if let own, own.level != .host, own.readOnlyReason == nil { return (own, ApplicationUsers.standard) }
+            if let own, own.level != .host, keepsUsers || (own.readOnlyReason == nil && own.failure == nil) {
+                return (own, ApplicationUsers.standard)
+            }
             return (try await choose(as: nil), nil)
         }
     }

@@ -22,6 +22,8 @@ struct DataDirectory {
     var instances: FilePath { self.path.appending("instances") }
     /// Of an OCI runtime, with `--isolation oci`.
     var containers: FilePath { self.path.appending("containers") }
+    /// How instances were kept from the machine the last time.
+    var confinement: FilePath { self.path.appending("confinement.json") }
     var logs: FilePath { self.path.appending("logs") }
     /// Emptied by the platform at every start.
     var builds: FilePath { self.path.appending("builds") }

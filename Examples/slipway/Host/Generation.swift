@@ -25,7 +25,8 @@ struct Generation {
 
     /// - Parameter adminSocket: the socket of the API of the generation before this one.
     init(
-        _ parts: HostParts, settings: ServeSettings, data: DataDirectory, groups: ControlGroups, adminSocket: CInt?,
+        _ parts: HostParts, settings: ServeSettings, data: DataDirectory, confinement: Confinement,
+        groups: ControlGroups, adminSocket: CInt?,
         announcement: (APIServer, Platform) -> Announcement, logger: Logger
     ) async throws {
         let localSlugs = LocalSlugRepository(configuration: try settings.slugRepository(data), logger: logger)
@@ -35,21 +36,16 @@ struct Generation {
             let key = try settings.signer(data).publicKey.base64EncodedString()
             logger.notice("builds are signed with the key \(key)")
         }
-        let policy = settings.sandbox(data, executable: Self.executable)
-        let containers = settings.isolation == .oci ? OCIRuntime(settings.ociRuntime, directory: data.containers) : nil
-        let (isolation, users) = try await settings.isolation(policy, tree: data.slugs, containers)
-        logger.notice("\(isolation)")
+        let (isolation, users) = (confinement.isolation, confinement.users)
         if users != nil, isolation.level == .host {
             try data.letApplicationsThrough()
         } else {
             try data.closeToApplications()
         }
-        logger.notice(
-            "\(users.map { "each application has a user of its own, from \($0.lowerBound) to \($0.upperBound)" } ?? "applications run as the host's user")"
-        )
         self.supervisor = Supervisor(
             configuration: settings.supervisor(data),
-            launcher: try isolation.launcher(policy: policy, runtime: containers, groups: groups),
+            launcher: try isolation.launcher(
+                policy: confinement.policy, runtime: confinement.containers, groups: groups),
             output: InstanceLogBridge(hub: parts.logs), logger: logger)
         if settings.network != .shared { logger.notice("\(settings.network)") }
         let issuer = try settings.https.map { _ in
@@ -89,7 +85,7 @@ struct Generation {
                 logger: logger))
     }
 
-    private static var executable: String? {
+    static var executable: String? {
         guard var path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
             return nil
         }

@@ -17,6 +17,8 @@ struct HostRun {
     private var data: DataDirectory
     private let parts: HostParts
     private var groups: ControlGroups
+    /// Found out by the first generation, and kept.
+    private var confinement: Confinement?
     private let feed: AsyncStream<Host.Event>.Continuation
     private let base: ServiceGroup
     private var number = 0
@@ -107,8 +109,18 @@ struct HostRun {
         let isFirst = self.number == 0
         self.number += 1
         let (host, parts, data, feed) = (self.host, self.parts, self.data, self.feed)
+        let confinement: Confinement
+        if let kept = self.confinement {
+            confinement = kept
+        } else {
+            confinement = try await Confinement(
+                host.settings, data: data, executable: Generation.executable, takesOver: host.predecessor != nil,
+                logger: host.logger)
+        }
+        self.confinement = confinement
         let generation = try await Generation(
-            parts, settings: host.settings, data: data, groups: self.groups, adminSocket: self.adminSocket,
+            parts, settings: host.settings, data: data, confinement: confinement, groups: self.groups,
+            adminSocket: self.adminSocket,
             announcement: { api, platform in
                 Announcement(
                     domain: host.settings.domain, tokenPath: data.adminTokenPath, router: parts.router, api: api,

@@ -70,6 +70,10 @@ struct slipway_sandbox {
     int namespaces;           // the CLONE_NEW… flags of the other ones
     const char *user_map;     // with a user namespace, what is written to uid_map and gid_map
     const char *group_map;
+    // With `joined`: a user namespace within that one's, for the process alone; NULL: none. Runtimes have the host's user be
+    // root in theirs; here it is itself again.
+    const char *inner_user_map;
+    const char *inner_group_map;
     int maps_owner;  // what belongs to this process's user belongs, in a layered tree, to the one that is changed to
     const struct slipway_mount *mounts;  // with `joined`: what is added to that one's sandbox
     size_t mount_count;
@@ -128,13 +132,19 @@ struct slipway_network {
     const char *step;  // what failed
 };
 /// Makes one in which nobody is, in IPv4: an instance's end of the link has `address`, the host's has `host`, as those of
-/// other networks may. With `forwards`, the host passes on what comes from it, as far as it does so at all.
+/// other networks may. With `forwards`, the host passes on what comes from it, as far as it does so at all; without, its end
+/// of the link is in the group `SLIPWAY_LINK_GROUP`.
 struct slipway_network slipway_make_network(const char *link_name, uint32_t host, uint32_t address, int forwards);
 /// Removes a link. Returns 0 or an errno.
 int slipway_remove_link(unsigned link);
 /// Makes a table of the packet filter, or makes it anew, that lets nothing through to links whose names begin with
 /// `prefix` but answers, and gives what comes from the range and goes elsewhere the host's own address. Returns 0 or an errno.
 int slipway_filter_forwarded(const char *table, const char *prefix, uint32_t base, unsigned bits);
+/// The group of links to networks from which nothing is passed on. Everything else is in group 0, unless it was told so.
+#define SLIPWAY_LINK_GROUP 0x736c7079u
+/// Makes a table of the packet filter, or makes it anew, that lets nothing through which comes from or goes to a link of
+/// `SLIPWAY_LINK_GROUP`, whatever the machine forwards. Returns 0 or an errno.
+int slipway_filter_unforwarded(const char *table);
 /// Removes such a table. Returns 0 or an errno: ENOENT when there is none.
 int slipway_remove_filter(const char *table);
 /// The address of the instance's end, in the network namespace of a process. Returns 0 or an errno.

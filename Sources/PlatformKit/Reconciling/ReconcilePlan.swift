@@ -25,6 +25,8 @@ struct DesiredState: Sendable, Hashable {
     var replacing: Set<Slot> = []
     /// Singletons of which the live release's instance makes way, so that the candidate's may start.
     var yielding: Set<String> = []
+    /// As whom instances run; nil: as the platform.
+    var user: UInt32?
 
     /// A type is one as long as one of the releases says so: the other's instances must not run beside it either.
     var singletons: Set<String> { (self.live?.singletons ?? []).union(self.candidate?.singletons ?? []) }
@@ -37,6 +39,10 @@ struct DesiredState: Sendable, Hashable {
 ///
 /// Of a singleton none is started while there is another, whatever its state. In a rollout it stays the live release's
 /// until it is told to yield (``DesiredState/yielding``).
+///
+/// Instances of another user than they are to run as now go first, all of them, and none is started while there is one: the
+/// application's storage can be but one user's, and whoever is without it may fail at once, or lose what it was writing. For
+/// that time requests wait.
 struct ReconcilePlan: Sendable, Equatable {
     struct Start: Sendable, Hashable {
         var release: Int
@@ -55,6 +61,7 @@ struct ReconcilePlan: Sendable, Equatable {
 
     init(desired: DesiredState, observed: [WorkloadInstance]) {
         var kept: Set<String> = []
+        let isAnothers = observed.contains { $0.user != desired.user && !$0.isOver }
         for (target, isLive) in [(desired.live, true), (desired.candidate, false)] {
             guard let target else { continue }
             for slot in target.slots.sorted() {
@@ -66,7 +73,7 @@ struct ReconcilePlan: Sendable, Equatable {
                 }
                 let here = observed.filter {
                     $0.release == target.release && $0.processType == slot.processType && $0.number == slot.number
-                        && $0.phase != .stopping && $0.phase != .stopped
+                        && $0.phase != .stopping && $0.phase != .stopped && $0.user == desired.user
                 }.sorted { $0.serial > $1.serial }
                 guard let newest = here.first else {
                     if isForRequests { self.isServed = true }
@@ -74,7 +81,7 @@ struct ReconcilePlan: Sendable, Equatable {
                         $0.processType == slot.processType
                             && ($0.release != target.release || target.singletons.contains(slot.processType))
                     }
-                    if isSingleton, isTaken { continue }
+                    if isAnothers || isSingleton && isTaken { continue }
                     self.starts.append(Start(release: target.release, slot: slot))
                     continue
                 }

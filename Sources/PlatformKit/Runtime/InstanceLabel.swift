@@ -61,7 +61,9 @@ extension WorkloadInstance {
             serial: serial, phase: phase, pid: status.pid, port: status.port, host: status.host,
             startedAt: status.startedAt,
             restarts: status.restarts, lastExit: status.lastEnd ?? status.lastExit.map { "\($0)" },
-            lastProbe: status.lastProbe.map(\.detail), size: status.labels[InstanceLabel.size])
+            lastProbe: status.lastProbe.map(\.detail), size: status.labels[InstanceLabel.size],
+            // Not by a label: what it was started as says it, also of those that hosts before have started.
+            user: status.user?.uid)
     }
 }
 

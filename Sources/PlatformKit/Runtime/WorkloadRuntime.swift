@@ -162,13 +162,15 @@ public struct WorkloadInstance: Sendable, Hashable {
     public var lastProbe: String?
     /// The size that limits it, by name; `nil` for one of before there were sizes.
     public var size: String?
+    /// The number of the user that it runs as; `nil` for the platform's own.
+    public var user: UInt32?
 
     /// Makes one from its parts.
     public init(
         id: String, applicationID: String, processType: String, number: Int, release: Int, serial: Int, phase: Phase,
         pid: Int32? = nil, port: Int? = nil, host: String? = nil, startedAt: Date? = nil, restarts: Int = 0,
         lastExit: String? = nil,
-        lastProbe: String? = nil, size: String? = nil
+        lastProbe: String? = nil, size: String? = nil, user: UInt32? = nil
     ) {
         self.id = id
         self.applicationID = applicationID
@@ -185,10 +187,14 @@ public struct WorkloadInstance: Sendable, Hashable {
         self.lastExit = lastExit
         self.lastProbe = lastProbe
         self.size = size
+        self.user = user
     }
 
     /// The name people use: `web.1`.
     public var name: String { "\(self.processType).\(self.number)" }
+
+    /// Whether it has no process, and will have none.
+    var isOver: Bool { self.phase == .failed || self.phase == .stopped }
 }
 
 /// Where requests for an application go.

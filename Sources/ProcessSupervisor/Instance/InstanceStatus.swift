@@ -42,6 +42,8 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
     public var id: InstanceID
     /// The labels of its spec.
     public var labels: [String: String]
+    /// The user of its spec; nil: the host's own.
+    public var user: UserSpec?
     /// Where it is in its life.
     public var state: InstanceState
     /// Its main process, while it has one.
@@ -71,14 +73,15 @@ public struct InstanceStatus: Codable, Sendable, Hashable {
 
     /// Makes a status, for fakes.
     public init(
-        id: InstanceID, labels: [String: String] = [:], state: InstanceState, pid: Int32? = nil, port: Int? = nil,
-        host: String? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil,
+        id: InstanceID, labels: [String: String] = [:], user: UserSpec? = nil, state: InstanceState, pid: Int32? = nil,
+        port: Int? = nil, host: String? = nil, startedAt: Date? = nil, restarts: Int = 0, lastExit: ExitStatus? = nil,
         lastEnd: String? = nil,
         lastProbe: ProbeReport? = nil,
         droppedLines: Int = 0, adopted: Bool = false, usage: InstanceUsage? = nil
     ) {
         self.id = id
         self.labels = labels
+        self.user = user
         self.state = state
         self.pid = pid
         self.port = port

@@ -59,14 +59,15 @@ public struct HostLauncher: Launcher {
     public var givesAddresses: Bool { self.sandbox?.givesAddresses ?? false }
 
     /// Becomes a subreaper, if asked to.
-    public func prepare() throws(SupervisorError) {
-        try self.sandbox?.prepare()
-        guard self.configuration.adoptsOrphans else { return }
+    public func prepare() throws(SupervisorError) -> [String] {
+        let warnings = try self.sandbox?.prepare() ?? []
+        guard self.configuration.adoptsOrphans else { return warnings }
         let error = slipway_become_subreaper()
         guard error == 0 else {
             throw SupervisorError(
                 code: .launchFailed, message: "cannot become a subreaper: \(describe(errno: error))")
         }
+        return warnings
     }
 
     /// Every ten seconds, as a subreaper or with control groups.

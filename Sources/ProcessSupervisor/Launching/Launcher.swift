@@ -17,8 +17,9 @@ public protocol Launcher: Sendable {
     /// else there was of it has then been killed. A record without a process number was written just before the start.
     func adopt(_ record: InstanceRecord) async throws(SupervisorError) -> LaunchedProcess?
 
-    /// Called once, when the supervisor begins to run.
-    func prepare() throws(SupervisorError)
+    /// Called once, when the supervisor begins to run. Returns what an operator should know of what instances are not kept from
+    /// on this machine though they could be, in words; the supervisor logs it.
+    func prepare() throws(SupervisorError) -> [String]
 
     /// Whether each instance has an address of its own, where it may listen on any port whoever listens elsewhere. The same
     /// for as long as the launcher is there.
@@ -40,7 +41,7 @@ public protocol Launcher: Sendable {
 
 extension Launcher {
     /// Prepares nothing.
-    public func prepare() throws(SupervisorError) {}
+    public func prepare() throws(SupervisorError) -> [String] { [] }
     /// Instances share the host's addresses.
     public var givesAddresses: Bool { false }
     /// Says nothing about limits.

@@ -11,7 +11,8 @@
 /// Limits, users, output, adoption and what is left to an instance are as with ``SandboxLauncher``. Use it where another
 /// program than this package has to be what makes the containers: starting one costs some ten times as much.
 ///
-/// It takes a host that is root, and Linux 5.12. ``Isolation/probe(policy:tree:user:runtime:)`` tries whether it works.
+/// It takes Linux 5.12. A host that is not root has the containers made in user namespaces, where the system lets it, and cannot
+/// give instances other users or networks of their own. ``Isolation/probe(policy:tree:user:runtime:)`` tries whether it works.
 public struct OCILauncher: Launcher {
     private let launcher: HostLauncher
     private let containers: OCIContainers
@@ -47,8 +48,9 @@ public struct OCILauncher: Launcher {
         try await self.launcher.adopt(record)
     }
 
-    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks that are forwarded.
-    public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
+    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks of instances' own. Returns what it could not
+    /// set up where instances are kept without, as things are.
+    public func prepare() throws(SupervisorError) -> [String] { try self.launcher.prepare() }
 
     /// As the policy says.
     public var givesAddresses: Bool { self.launcher.givesAddresses }

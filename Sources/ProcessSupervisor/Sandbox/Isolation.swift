@@ -37,14 +37,22 @@ public struct Isolation: Sendable, Hashable {
     public let unavailable: [Level: String]
     /// Why trees are read-only although instances were to have private layers over them; nil: they are not.
     public let readOnlyReason: String?
+    /// Why the level does not work now, though it was chosen because nothing weaker may be; nil: it works. Until it does again,
+    /// each start fails, with the reason.
+    public let failure: String?
 
     /// Chooses a level: the wanted one, or the strongest that works.
     ///
     /// - Parameters:
     ///   - wanted: The level to have; nil: the strongest that works, but ``Level/oci``. ``Level/host`` needs no finding.
     ///   - findings: What ``probe(policy:tree:user:runtime:)`` found.
+    ///   - least: Where the strongest is to be chosen: what is kept away in any case, because instances were started so before.
+    ///     What made it fail once may pass, and what instances could reach until then they have reached; so it is chosen even if
+    ///     it does not work (see ``failure``).
     /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
-    public init(_ wanted: Level? = nil, among findings: [Level: Finding]) throws(SupervisorError) {
+    public init(
+        _ wanted: Level? = nil, among findings: [Level: Finding], atLeast least: Level = .host
+    ) throws(SupervisorError) {
         var unavailable: [Level: String] = [:]
         for level in Level.allCases where level != .host {
             switch findings[level] {
@@ -56,8 +64,10 @@ public struct Isolation: Sendable, Hashable {
         if let wanted, let reason = unavailable[wanted] {
             throw .invalid("isolation \"\(wanted.rawValue)\" does not work on this machine: \(reason)")
         }
-        let chosen = wanted ?? Level.allCases.last { $0.isCandidate && unavailable[$0] == nil } ?? .host
+        let strongest = Level.allCases.last { $0.isCandidate && unavailable[$0] == nil } ?? .host
+        let chosen = wanted ?? Level.allCases.first { $0.isCandidate && $0 >= max(strongest, least) } ?? strongest
         self.level = chosen
+        self.failure = unavailable[chosen]
         self.readOnlyReason =
             if case .worksReadOnly(let reason) = findings[chosen], chosen != .host { reason } else { nil }
         self.unavailable = wanted == nil ? unavailable.filter { $0.key.isCandidate && $0.key > chosen } : [:]
@@ -157,7 +167,8 @@ extension Isolation: CustomStringConvertible {
             case .sandbox: "each instance runs in a sandbox of its own (isolation: sandbox)"
             }
         let layer = self.readOnlyReason.map { "its application's tree is read-only: \($0)" }
-        return ([what] + [layer].compactMap(\.self) + self.reasons).joined(separator: "; ")
+        let failure = self.failure.map { "which does not work now, so that nothing can be started: \($0)" }
+        return ([what] + [failure, layer].compactMap(\.self) + self.reasons).joined(separator: "; ")
     }
 
     private var reasons: [String] {

@@ -39,8 +39,9 @@ public struct SandboxLauncher: Launcher {
         try await self.launcher.adopt(record)
     }
 
-    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks that are forwarded.
-    public func prepare() throws(SupervisorError) { try self.launcher.prepare() }
+    /// Becomes a subreaper, if asked to, and sets up the packet filter for networks of instances' own. Returns what it could not
+    /// set up where instances are kept without, as things are.
+    public func prepare() throws(SupervisorError) -> [String] { try self.launcher.prepare() }
 
     /// As the policy says.
     public var givesAddresses: Bool { self.launcher.givesAddresses }

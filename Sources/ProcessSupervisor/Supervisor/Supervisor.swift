@@ -31,7 +31,7 @@ public final class Supervisor: Service, Sendable {
     ///   - output: Gets the instances' lines.
     ///   - clock: For timeouts, backoff and the pauses between probes.
     ///   - randomness: For ports, backoff and the marks of starts.
-    ///   - logger: `info` at most, and errors that concern the supervisor itself.
+    ///   - logger: `info` at most, errors that concern the supervisor itself, and warnings of the launcher about this machine.
     public init(
         configuration: Configuration,
         launcher: any Launcher,
@@ -64,7 +64,9 @@ public final class Supervisor: Service, Sendable {
         do throws(SupervisorError) {
             try RecordStore.makeDirectory(self.configuration.stateDirectory)
             lock = try await StateLock.acquire(in: self.configuration.stateDirectory)
-            try self.surroundings.launcher.prepare()
+            for warning in try self.surroundings.launcher.prepare() {
+                self.surroundings.logger.warning("\(warning)")
+            }
             self.logEnforcements()
             try await self.adoptAll()
         } catch {

@@ -101,6 +101,37 @@ import Testing
         }
     }
 
+    @Test func `an application is not destroyed while a one-off of it does not end`() async throws {
+        try await withPlatform { host in
+            try await host.create()
+            try await host.deploy()
+            // Its client does not take what it said, whoever is told that it is to end.
+            let (reading, read) = AsyncStream<Never>.makeStream()
+            let (saying, say) = AsyncStream<Void>.makeStream()
+            let oneOff = Task {
+                try await host.platform.runOneOff(
+                    OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada,
+                    session: OneOffSession { _ in
+                        say.yield()
+                        await shielded { for await _ in reading {} }
+                    })
+            }
+            host.runtime.scriptOneOffs { _ in .ends(0, printing: ["a line"]) }
+            for await _ in saying { break }
+            let sleepers = host.clock.sleeperCount
+            let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
+            await host.clock.sleepers(atLeast: sleepers + 1)
+            host.clock.advance(by: .seconds(120))
+            await expect(.conflict, "run.1 of blog was told to end, and has not within") { try await destruction.value }
+            #expect(try await host.live() == 1)
+            #expect(host.runtime.snapshot.routed == ["web.1@v1"])
+            read.finish()
+            _ = try? await oneOff.value
+            try await host.platform.destroyApplication("blog", by: Harness.ada)
+            #expect(host.runtime.snapshot.instances.isEmpty)
+        }
+    }
+
     @Test func `destroying ends a deployment that is under way`() async throws {
         try await withPlatform { host in
             try await host.create()

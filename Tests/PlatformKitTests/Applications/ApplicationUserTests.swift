@@ -1,5 +1,6 @@
 import Foundation
 import PlatformKitTesting
+import PlatformWire
 import SystemPackage
 import TestSupport
 import Testing
@@ -61,6 +62,59 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: storage))
             try await host.deploy("three")
             #expect(host.runtime.snapshot.requests.last?.user == two)
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root can give files away"))
+    func `when users change, instances of the old one end before the storage is the new one's`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = try SQLitePlatformStore()
+            try await Harness(directory, store: store, configure: { $0.applicationUsers = 70_000...70_001 }).running {
+                try await $0.create()
+                try await $0.deploy()
+            }
+            let application = try #require(try await store.read { try $0.application(named: "blog") })
+            let former = try #require(application.user)
+            let runtime = ScriptedRuntime()
+            runtime.adopt(
+                WorkloadInstance(
+                    id: "old", applicationID: application.id, processType: "web", number: 1, release: 1, serial: 1,
+                    phase: .ready, user: former))
+            runtime.holdStops(of: ["web"])
+            let host = try Harness(
+                directory, runtime: runtime, store: store, configure: { $0.applicationUsers = 80_000...80_001 })
+            func owner() -> UInt32 {
+                var information = stat()
+                return stat(host.platform.storage(of: application.id).string, &information) == 0
+                    ? information.st_uid : .max
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await host.platform.run() }
+                await runtime.wait { $0.instances["old"]?.phase == .stopping }
+                // Requests wait meanwhile.
+                #expect(runtime.snapshot.routes[application.id]?.instances == [])
+                #expect(runtime.snapshot.routes[application.id]?.hold != nil)
+                // A start waits for it as for others, and no longer.
+                await host.clock.sleepers(atLeast: 2)
+                host.clock.advance(by: .seconds(30))
+                try await host.platform.waitUntilReady()
+                #expect(owner() == former)
+                await expect(.conflict, "web.1 of blog still ends as the user that it had before") {
+                    try await host.platform.runOneOff(
+                        OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada,
+                        session: OneOffSession { _ in })
+                }
+                // A rollout waits until it has ended, too.
+                let deployment = Task { try await host.deploy() }
+                #expect(runtime.snapshot.requests.isEmpty)
+                runtime.holdStops(of: [])
+                #expect(try await deployment.value.state == .live)
+                await host.settled(running: ["web.1@v2"], routed: ["web.1@v2"])
+                let users = runtime.snapshot.requests.map(\.user)
+                #expect(Set(users) == [owner()] && (80_000...80_001).contains(owner()))
+                group.cancelAll()
+            }
+            #expect(runtime.snapshot.violations.isEmpty)
         }
     }
 

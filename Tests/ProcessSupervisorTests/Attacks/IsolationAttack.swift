@@ -27,12 +27,23 @@ struct IsolationAttack: Sendable, CustomStringConvertible {
     var leaves: String?
     /// Who succeeds all the same.
     var succeeds: Set<Attacker>
+    /// Who succeeds as well where the kernel's Landlock knows nothing of sockets, before Linux 6.12.
+    var succeedsUnscoped: Set<Attacker>
 
-    init(_ name: String, succeeds: Set<Attacker> = [], leaves: String? = nil, _ script: String) {
+    init(
+        _ name: String, succeeds: Set<Attacker> = [], unscoped: Set<Attacker> = [], leaves: String? = nil,
+        _ script: String
+    ) {
         self.name = name
         self.script = script
         self.leaves = leaves
         self.succeeds = succeeds
+        self.succeedsUnscoped = unscoped
+    }
+
+    /// Whether an attacker is to succeed, with that version of Landlock.
+    func isToSucceed(_ attacker: Attacker, landlock version: Int32) -> Bool {
+        self.succeeds.contains(attacker) || (version < 6 && self.succeedsUnscoped.contains(attacker))
     }
 
     var description: String { self.name }
@@ -170,7 +181,8 @@ extension IsolationAttack {
             "connect to another's Unix socket", succeeds: [.hostUser],
             Self.python("socket.socket(socket.AF_UNIX).connect(os.environ['DATA'] + '/socket')")),
         Self(
-            "connect to another's abstract Unix socket", succeeds: [.hostUser, .ownUser],
+            "connect to another's abstract Unix socket (with Linux 6.12)", succeeds: [.hostUser, .ownUser],
+            unscoped: [.sandbox, .sandboxUser, .container, .containerUser],
             Self.python("socket.socket(socket.AF_UNIX).connect('\\0' + os.environ['ABSTRACT'])")),
     ]
 

@@ -2,6 +2,12 @@ import Testing
 
 @testable import ProcessSupervisor
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// What networks of instances' own are made of, decided from texts alone.
 @Suite struct InstanceNetworkTests {
     @Test func `the host has the first address, and instances all others but the last`() {
@@ -44,6 +50,14 @@ import Testing
                 == true)
         #expect(try isolation.launcher().givesAddresses == false)
         #expect(try SandboxLauncher(policy: policy).givesAddresses)
+    }
+
+    @Test func `where the packet filter takes nothing, that is told, and nothing else is amiss`() {
+        let warnings = Networks.dropForwarded { $0 == "slipway_own" ? EPERM : 0 }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("Operation not permitted") == true)
+        #expect(warnings.first?.contains("net.ipv4.ip_forward") == true)
+        #expect(Networks.dropForwarded { _ in 0 } == [])
     }
 
     @Test func `it says what was chosen, and what forwarding takes`() {

@@ -140,11 +140,11 @@ struct NetworkTests {
         let table = Networks.tableName(try #require(network.block))
         #expect(table == "slipway_0ad4fe00_24")
         let launcher = try SandboxLauncher(policy: SandboxPolicy(network: .own(network)), adoptsOrphans: false)
-        for _ in 1...2 { try launcher.prepare() }
+        for _ in 1...2 { #expect(try launcher.prepare() == []) }
         #expect(slipway_remove_filter(table) == 0)
         #expect(slipway_remove_filter(table) == ENOENT)
         let unforwarded = SandboxPolicy(network: .own(InstanceNetwork(range: "10.212.254.0/24")))
-        try SandboxLauncher(policy: unforwarded, adoptsOrphans: false).prepare()
+        #expect(try SandboxLauncher(policy: unforwarded, adoptsOrphans: false).prepare() == [])
         #expect(slipway_remove_filter(table) == ENOENT)
     }
 
@@ -162,5 +162,83 @@ struct NetworkTests {
                 #expect(error?.message.contains("every address of 10.212.255.248/29 is taken") == true)
             }
         }
+    }
+
+    /// A datagram socket in the namespace that the thread is in.
+    private static func socket() throws -> FileDescriptor {
+        let descriptor = systemSocket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        try #require(descriptor >= 0)
+        return FileDescriptor(rawValue: descriptor)
+    }
+
+    /// One in a namespace.
+    private static func socket(in namespace: Descriptor) throws -> FileDescriptor {
+        let own = try FileDescriptor.open("/proc/thread-self/ns/net", .readOnly)
+        return try own.closeAfter {
+            try #require(OtherMachine.enter(namespace.rawValue) == 0)
+            let socket = try Self.socket()
+            try #require(OtherMachine.enter(own.rawValue) == 0)
+            return socket
+        }
+    }
+
+    private static func withAddress<R>(
+        _ address: UInt32, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> R
+    ) rethrows -> R {
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_port = UInt16(4000).bigEndian
+        place.sin_addr.s_addr = address.bigEndian
+        return try withUnsafePointer(to: &place) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                try body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+
+    private static func send(_ text: String, to address: IPv4Address, from socket: FileDescriptor) throws {
+        let bytes = Array(text.utf8)
+        let sent = Self.withAddress(address.number) { sendto(socket.rawValue, bytes, bytes.count, 0, $0, $1) }
+        try #require(sent == bytes.count)
+    }
+
+    private static func receive(from socket: FileDescriptor) -> String {
+        var bytes = [UInt8](repeating: 0, count: 100)
+        let count = recv(socket.rawValue, &bytes, bytes.count, 0)
+        return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
+    }
+
+    @Test func `a machine that begins to forward while it runs lets instances reach nobody`() async throws {
+        let received = try await OtherMachine.run {
+            var received: [String] = []
+            let (own, forwarded) = (Networks(InstanceNetwork()), Networks(InstanceNetwork(forwards: true)))
+            let (one, two, third) = (try own.make(), try own.make(), try forwarded.make())
+            let receiver = try Self.socket(in: two.namespace)
+            try #require(Self.withAddress(0) { bind(receiver.rawValue, $0, $1) } == 0)
+            let (sender, other) = (try Self.socket(in: one.namespace), try Self.socket(in: third.namespace))
+            let host = try Self.socket()
+            // All at once: what each link was told before is forgotten.
+            let setting = try FileDescriptor.open("/proc/sys/net/ipv4/ip_forward", .writeOnly)
+            try setting.closeAfter { _ = try setting.writeAll("1".utf8) }
+            // Without the packet filter they are reached, from a network of their kind and from one of another.
+            for (text, socket) in [("one", sender), ("third", other)] {
+                try Self.send(text, to: two.network.address, from: socket)
+                received.append(Self.receive(from: receiver))
+            }
+            received += try own.prepare()
+            for (text, socket) in [("one", sender), ("third", other), ("host", host)] {
+                try Self.send(text, to: two.network.address, from: socket)
+            }
+            received.append(Self.receive(from: receiver))
+            // The other kind goes on to be forwarded.
+            let next = try Networks(InstanceNetwork(forwards: true)).make()
+            let last = try Self.socket(in: next.namespace)
+            try #require(Self.withAddress(0) { bind(last.rawValue, $0, $1) } == 0)
+            try Self.send("third", to: next.network.address, from: other)
+            received.append(Self.receive(from: last))
+            for socket in [receiver, sender, other, host, last] { try socket.close() }
+            return received
+        }
+        #expect(received == ["one", "third", "host", "third"])
     }
 }

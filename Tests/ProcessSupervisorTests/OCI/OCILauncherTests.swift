@@ -5,9 +5,15 @@ import Testing
 
 @testable import ProcessSupervisor
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 @Suite(
     .serialized, .timeLimit(.minutes(1)),
-    .enabled("no runc makes containers here (it takes root, and the package runc)") { await TestContainers.areUsable })
+    .enabled("no runc makes containers here (package runc)") { await TestContainers.areUsable })
 struct OCILauncherTests {
     private func request(_ startID: String, _ arguments: [String], in directory: FilePath = "/") -> LaunchRequest {
         LaunchRequest(
@@ -19,7 +25,7 @@ struct OCILauncherTests {
             output: .discard)
     }
 
-    @Test(arguments: [nil, UserSpec(uid: 65501, gid: 65501)])
+    @Test(arguments: LayerTests.users)
     func `programs work as they are used to`(user: UserSpec?) async throws {
         try await TestContainers.with { try await SandboxTests.checkUsualPrograms(runtime: $0, user: user) }
     }
@@ -53,6 +59,22 @@ struct OCILauncherTests {
             await #expect(throws: SupervisorError.self) {
                 try await launcher.launch(self.request("first", ["/no/such/program"]))
             }
+            #expect(TestContainers.startIDs(runtime) == [])
+        }
+    }
+
+    @Test func `an instance of a host without rights is its user, and cannot be another`() async throws {
+        try await TestContainers.with { runtime in
+            let found = try await SandboxTests.output(
+                of: "id -u; touch /tmp/file; stat -c %u /tmp/file", runtime: runtime)
+            #expect(found == ["\(getuid())", "\(getuid())"])
+            guard getuid() != 0 else { return }
+            var request = self.request("first", ["true"])
+            request.process.user = UserSpec(uid: 65501, gid: 65501)
+            let error = await #expect(throws: SupervisorError.self) {
+                try await OCILauncher(runtime: runtime).launch(request)
+            }
+            #expect(error?.message.contains("as user 65501") == true, "\(String(describing: error))")
             #expect(TestContainers.startIDs(runtime) == [])
         }
     }

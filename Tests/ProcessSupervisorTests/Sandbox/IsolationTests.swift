@@ -41,6 +41,25 @@ import Testing
         #expect(error?.message.contains("no namespaces here") == true)
     }
 
+    @Test(arguments: [
+        (Level.sandbox, [Level.sandbox: Isolation.Finding.fails("no memory")], Level.sandbox, "no memory" as String?),
+        (.sandbox, [.sandbox: .works], .sandbox, nil),
+        (.host, [.sandbox: .works], .sandbox, nil),
+        (.host, [.sandbox: .fails("no memory")], .host, nil),
+        // What may be chosen and keeps no less away than a container.
+        (.oci, [.sandbox: .fails("no memory"), .oci: .works], .sandbox, "no memory"),
+    ])
+    func `the strongest is never weaker than what instances had, though it does not work`(
+        least: Level, findings: [Level: Isolation.Finding], expected: Level, failure: String?
+    ) throws {
+        let isolation = try Isolation(among: findings, atLeast: least)
+        #expect(isolation.level == expected)
+        #expect(isolation.failure == failure)
+        #expect(failure.map(isolation.description.contains) ?? true)
+        // Who asks for another by name has it.
+        #expect(try Isolation(.host, among: findings, atLeast: least).level == .host)
+    }
+
     @Test func `it says that trees are read-only, and then they are`() throws {
         let isolation = try Isolation(among: [.sandbox: .worksReadOnly("no overlayfs here")])
         #expect(isolation.readOnlyReason == "no overlayfs here")

@@ -106,7 +106,7 @@ final class InstanceDriver: Sendable {
         self.spec = spec
         self.surroundings = surroundings
         self.whenEnded = whenEnded
-        let status = InstanceStatus(id: spec.id, labels: spec.labels, state: .starting)
+        let status = InstanceStatus(id: spec.id, labels: spec.labels, user: spec.process.user, state: .starting)
         self.visible = Mutex(
             Visible(status: status, recent: RecentLines(limit: surroundings.configuration.recentLines)))
     }

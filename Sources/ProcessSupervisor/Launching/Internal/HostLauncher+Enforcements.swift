@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 extension HostLauncher {
     /// What holds each limit: control groups where there are any, resource limits where there are none.
     public var enforcements: [LimitEnforcement] {
@@ -7,8 +13,11 @@ extension HostLauncher {
             case .softMemory: self.enforcement(limit, by: .memory, otherwise: .none, "nothing")
             case .cpu: self.enforcement(limit, by: .cpu, otherwise: .none, "nothing")
             case .processes:
-                self.enforcement(
-                    limit, by: .processes, otherwise: .user, "RLIMIT_NPROC, where the instance has a user,")
+                // Only root gives instances users; that of the host has processes beside theirs.
+                geteuid() == 0
+                    ? self.enforcement(
+                        limit, by: .processes, otherwise: .user, "RLIMIT_NPROC, where the instance has a user,")
+                    : self.enforcement(limit, by: .processes, otherwise: .none, "nothing")
             case .openFiles: LimitEnforcement(limit: limit, scope: .process, means: "RLIMIT_NOFILE")
             case .disk:
                 self.isSandboxed

@@ -49,7 +49,8 @@ final class HostProcess: ExitWatching, MemoryTelling {
         self.sandbox = sandbox
         self.network = network
         registry.add(tree)
-        sandbox.owner?.add(tree.startID, pidfd, pid: tree.leader)
+        // By its first process, as the instance may be in a user namespace within that of all the others.
+        sandbox.owner?.add(tree.startID, sandbox.initProcess?.pidfd ?? pidfd, pid: tree.leader)
     }
 
     func exitWatch(_ body: @escaping @Sendable () -> Void) -> ReadWatch { ReadWatch(self.pidfd, body: body) }

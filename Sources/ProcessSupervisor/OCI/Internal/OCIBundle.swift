@@ -48,10 +48,14 @@ struct OCIBundle: Sendable {
                 self.links.append(Link(path: mount.target, destination: mount.source))
             }
         case .tree, .layered:
-            if mount.target.hasPrefix("/dev/"), mount.flags.contains(.devices) { return }
+            // A terminal of the host's is no usual device; its name there is the plan's to give.
+            if mount.target.hasPrefix("/dev/"), mount.target != "/dev/console", mount.flags.contains(.devices) {
+                return
+            }
             let kind = host.inspect(FilePath(mount.source))
             if mount.flags.contains(.optional), kind == .missing { return }
-            var options = ["rprivate", "nosuid", "nodev"]
+            var options = ["rprivate", "nosuid"]
+            if !mount.flags.contains(.devices) { options.append("nodev") }
             // The layer is put over it by whoever first goes into the container.
             if mount.flags.contains(.readOnly) || mount.kind == .layered { options.append("ro") }
             if mount.flags.contains(.noPrograms) { options.append("noexec") }
@@ -75,6 +79,14 @@ struct OCIBundle: Sendable {
             self.specification.mounts.append(
                 .init(destination: mount.target, type: mount.source, source: mount.source, options: options))
         }
+    }
+
+    /// For a host without rights: a runtime makes everything in a user namespace, in which there is but the host's own user. It is
+    /// root there, as runtimes want it: whoever is not mapped to root has no first process.
+    mutating func makeUserNamespace(user: UInt32, group: UInt32) {
+        self.specification.linux.namespaces.append(.init(type: "user"))
+        self.specification.linux.uidMappings = [.init(containerID: 0, hostID: user, size: 1)]
+        self.specification.linux.gidMappings = [.init(containerID: 0, hostID: group, size: 1)]
     }
 
     /// The container is made in a network that there is, by the path of its namespace.

@@ -39,14 +39,14 @@ final class OCIContainers: Sendable {
     func make(
         for startID: String, _ plan: SandboxPlan, owner: UserSpec, network: Descriptor? = nil
     ) async throws(SupervisorError) -> HeldProcess {
-        guard geteuid() == 0 else {
-            throw SupervisorError(
-                code: .launchFailed,
-                message: "an OCI runtime takes a host that is root; use the isolation \"sandbox\" without")
+        guard geteuid() == 0 || owner.uid == 0 else {
+            throw Self.failure(
+                "as user \(owner.uid): Operation not permitted (a host that is not root cannot give instances users)")
         }
         let directory = self.bundle(of: startID)
         do throws(SupervisorError) {
             var bundle = OCIBundle(plan, startID: startID, user: owner, host: self.host)
+            if geteuid() != 0 { bundle.makeUserNamespace(user: geteuid(), group: getegid()) }
             if let network { bundle.goIntoNetwork("/proc/\(getpid())/fd/\(network.rawValue)") }
             try bundle.write(to: directory)
             defer { withExtendedLifetime(network) {} }

@@ -53,9 +53,15 @@ struct OCISpecification: Encodable, Sendable, Hashable {
         var path: String?
     }
 
+    /// Who somebody is in a user namespace, and who that is outside.
+    struct Mapping: Encodable, Sendable, Hashable { var containerID, hostID, size: UInt32 }
+
     struct Linux: Encodable, Sendable, Hashable {
         /// Those that an instance goes into (`slipway_sandbox_namespaces`).
         var namespaces = ["mount", "pid", "ipc", "uts"].map { Namespace(type: $0) }
+        /// With a namespace of the type `user`.
+        var uidMappings: [Mapping]?
+        var gidMappings: [Mapping]?
         var rootfsPropagation = "private"
         var maskedPaths: [String] = []
         var readonlyPaths: [String] = []

@@ -46,9 +46,15 @@ final class Networks: Sendable {
         "slipway_\(HeldNetwork.digits(block.base))_\(block.bits)"
     }
 
-    /// Has the packet filter do what forwarding takes, before any instance could send. Throws `launchFailed`.
-    func prepare() throws(SupervisorError) {
-        guard self.network.forwards, let block = self.network.block else { return }
+    /// The packet filter's table of instances for which nothing is forwarded. All hosts make the same one.
+    static let unforwardedTable = "slipway_own"
+
+    /// Has the packet filter do what forwarding takes, or drop what is not to be forwarded, before any instance could send.
+    /// Throws `launchFailed`.
+    ///
+    /// - Returns: What is not kept away though it could be, in words.
+    func prepare() throws(SupervisorError) -> [String] {
+        guard self.network.forwards, let block = self.network.block else { return Self.dropForwarded() }
         let error = slipway_filter_forwarded(
             Self.tableName(block), InstanceNetwork.linkPrefix, block.base, block.bits)
         guard error == 0 else {
@@ -57,6 +63,21 @@ final class Networks: Sendable {
                 message: "cannot make a table of the packet filter, which forwarded networks take: "
                     + "\(describe(errno: error)) (is nftables in the kernel, and the host root?)")
         }
+        return []
+    }
+
+    /// A link says that nothing is forwarded from it, until somebody switches forwarding on for the whole machine: that is on
+    /// for all links then. So it is said again where nobody but its owner changes it. Without such a filter instances are kept
+    /// as far as the machine does not forward, which is no reason to start none.
+    ///
+    /// - Parameter filter: Makes the table of that name; answers with 0 or an errno.
+    static func dropForwarded(by filter: (String) -> Int32 = { slipway_filter_unforwarded($0) }) -> [String] {
+        let error = filter(Self.unforwardedTable)
+        if error == 0 { return [] }
+        return [
+            "cannot make a table of the packet filter: \(describe(errno: error)) (is nftables in the kernel, and the host root?); "
+                + "should this machine begin to forward (net.ipv4.ip_forward), instances reach each other and whatever it reaches"
+        ]
     }
 
     private static func failure(_ made: slipway_network) -> SupervisorError {

@@ -58,7 +58,7 @@ final class Sandbox: Sendable {
                         "cannot execute \(request.process.arguments.first ?? ""): its instance has no sandbox any more")
             }
         }
-        let owner = request.process.user ?? UserSpec(uid: geteuid(), gid: getegid())
+        let owner = request.process.user ?? self.ownUser
         let terminal =
             request.hasTerminal
             ? request.input.map { self.host.resolve(FilePath("/proc/self/fd/\($0.rawValue)")) } : nil
@@ -75,14 +75,21 @@ final class Sandbox: Sendable {
                     """)
         }
         return Place(
-            plan: plan, startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace)
+            plan: plan, startID: request.startID, owner: owner, joined: joined, hasUserNamespace: self.hasUserNamespace,
+            isRenamed: self.containers != nil && self.hasUserNamespace)
+    }
+
+    /// The host's user as it is called where file systems are made: a runtime without rights wants it to be root there.
+    private var ownUser: UserSpec {
+        self.containers != nil && self.hasUserNamespace
+            ? UserSpec(uid: 0, gid: 0) : UserSpec(uid: geteuid(), gid: getegid())
     }
 
     /// Whether each instance has an address of its own.
     var givesAddresses: Bool { self.networks != nil }
 
     /// Called once, before anything is made. Throws `launchFailed`.
-    func prepare() throws(SupervisorError) { try self.networks?.prepare() }
+    func prepare() throws(SupervisorError) -> [String] { try self.networks?.prepare() ?? [] }
 
     /// Makes the network, and the container where that is another's to do. Throws `launchFailed`.
     func open(_ place: Place) async throws(SupervisorError) -> Place {
@@ -169,12 +176,16 @@ extension Sandbox {
         fileprivate(set) var network: HeldNetwork?
         fileprivate(set) var namespace: Descriptor?
         let hasUserNamespace: Bool
+        /// Whether the host's user is another there, and is to be itself again.
+        let isRenamed: Bool
 
         func shows(_ path: FilePath) -> Bool { self.plan.shows(path) }
 
         /// Calls `body` with all of it as C has it.
         func withOptions<R>(_ body: (UnsafePointer<slipway_sandbox>) -> R) -> R {
-            let maps = ["\(geteuid()) \(geteuid()) 1", "\(getegid()) \(getegid()) 1"]
+            let maps = [
+                "\(geteuid()) \(geteuid()) 1", "\(getegid()) \(getegid()) 1", "\(geteuid()) 0 1", "\(getegid()) 0 1",
+            ]
             let added = self.joined == nil ? self.plan.mounts : self.container == nil ? [] : self.plan.additions
             // A container shows a tree where it is to be, read-only; the layer comes over that.
             let strings =
@@ -195,8 +206,13 @@ extension Sandbox {
                         options.namespaces = slipway_sandbox_namespaces
                         options.user_map = UnsafePointer(strings[0])
                         options.group_map = UnsafePointer(strings[1])
+                        if self.isRenamed {
+                            options.inner_user_map = UnsafePointer(strings[2])
+                            options.inner_group_map = UnsafePointer(strings[3])
+                        }
                         options.maps_owner =
-                            added.contains { $0.kind == .layered } && self.owner.uid != geteuid() ? 1 : 0
+                            !self.isRenamed && added.contains { $0.kind == .layered } && self.owner.uid != geteuid()
+                            ? 1 : 0
                         options.mounts = mounts.baseAddress
                         options.mount_count = mounts.count
                         options.init_argv = arguments
