@@ -152,7 +152,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "slug-tool",
-        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .system],
+        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .nioCore, .system],
         path: "Examples/slug-tool",
         swiftSettings: settings),
     .executableTarget(
