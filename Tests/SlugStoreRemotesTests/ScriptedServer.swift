@@ -26,6 +26,8 @@ final class ScriptedServer: Sendable {
         var closes = false
         /// Nothing is ever said.
         var hangs = false
+        /// Nothing is said after the body, which is not all that was promised.
+        var stalls = false
     }
 
     typealias Script = @Sendable (Request) -> Answer
@@ -102,7 +104,9 @@ final class ScriptedServer: Sendable {
                     context.write(
                         self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
                 }
-                if answer.closes {
+                if answer.stalls {
+                    context.flush()
+                } else if answer.closes {
                     context.flush()
                     context.close(promise: nil)
                 } else {

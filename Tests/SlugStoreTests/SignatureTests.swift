@@ -1,3 +1,4 @@
+import Logging
 import SlugStoreTesting
 import SystemPackage
 import TestSupport
@@ -53,6 +54,50 @@ import Testing
                 try SignaturePolicy.anyOf([self.signer.publicKey]).check(second, signatures: [signature])
             }
             #expect(try await repository.signatures(of: second).isEmpty)
+        }
+    }
+
+    @Test func `one trusted signature is found among many of strangers, up to a limit`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            try TestTree(["a": .file("1")]).write(to: directory.appending("tree"))
+            let id = try await makeHost(directory.appending("one"), on: store).put(
+                directory.appending("tree"), metadata: SlugMetadata()
+            ).id
+            // The one that is listed last.
+            let signers = (0..<100).map { _ in SlugSigner() }.sorted {
+                RemoteLayout.signature(of: id, by: $0.publicKey) < RemoteLayout.signature(of: id, by: $1.publicKey)
+            }
+            for signer in signers {
+                let signature = try signer.signature(of: id)
+                try await store.write(
+                    Array(signature.publicKey + signature.signature),
+                    to: RemoteLayout.signature(of: id, by: signer.publicKey))
+            }
+            let trusted = try #require(signers.last).publicKey
+            for (number, limit) in [1_000, 99].enumerated() {
+                let local = makeRepository(directory.appending("other\(number)")) { $0.signatures = .anyOf([trusted]) }
+                var configuration = TieredSlugRepository.Configuration()
+                configuration.limits.signatures = limit
+                let other = TieredSlugRepository(
+                    local: local, remote: store, configuration: configuration,
+                    logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+                let error = await slugStoreError { () throws(SlugStoreError) in _ = try await other.materialise(id) }
+                if limit == 99 {
+                    #expect(error?.code == .limitExceeded)
+                    #expect(error?.message.contains("100 signatures") == true)
+                } else {
+                    #expect(error == nil)
+                    #expect(try await local.signatures(of: id).count == LocalSlugRepository.maxSignatures)
+                    #expect(try await other.signatures(of: id).count == 100)
+                }
+            }
+            // A place is made for one that is trusted later.
+            let late = try #require(signers.first).publicKey
+            let local = makeRepository(directory.appending("other0")) { $0.signatures = .anyOf([late]) }
+            try await local.adopt([try signers[0].signature(of: id)], of: id)
+            #expect(try await local.signatures(of: id).contains { $0.publicKey == late })
+            #expect(try await local.signatures(of: id).count <= LocalSlugRepository.maxSignatures)
         }
     }
 

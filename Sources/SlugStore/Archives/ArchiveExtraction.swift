@@ -40,7 +40,7 @@ struct ArchiveExtraction {
         var tree = ArchiveTree(limits: self.limits)
         var report = ArchiveReport()
         var links: [(path: TreePath, target: [UInt8])] = []
-        var buffer = [UInt8](repeating: 0, count: 128 << 10)
+        let writer = ArchiveEntryWriter(limits: self.limits, cancellation: self.cancellation)
         var last: TreePath?
         while let entry = try reader.next(after: last) {
             try self.cancellation.check()
@@ -61,18 +61,15 @@ struct ArchiveExtraction {
                 report.links += 1
             case .hardLink(let target):
                 let target = try tree.hardLinkTarget(target, of: entry.path)
-                try self.link(path, to: target, from: directories, root: root)
+                try Self.link(path, to: target, from: directories, root: root)
                 report.files += 1
             case .file:
-                report.bytes = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
-                    try self.write(
-                        entry, to: path, in: try directories.directory(of: path), through: buffer, reader,
-                        total: report.bytes)
-                }
+                try writer.write(entry, to: path, in: try directories.directory(of: path), from: reader)
                 report.files += 1
             }
         }
         try reader.finish()
+        report.bytes = writer.bytes
         report.archiveBytes = reader.archiveBytes
         let stripped = self.extractor.stripsTopLevelDirectory ? tree.topLevelDirectory : nil
         try tree.checkLinks(root: stripped)
@@ -128,42 +125,7 @@ struct ArchiveExtraction {
         }
     }
 
-    private func write(
-        _ entry: ArchiveEntry, to path: TreePath, in directory: Descriptor,
-        through buffer: UnsafeMutableRawBufferPointer, _ reader: any ArchiveReader, total before: Int64
-    ) throws(SlugStoreError) -> Int64 {
-        // Before anything is written: a sparse file can claim any size at no cost.
-        guard entry.bytes <= self.limits.maxBytes - before else { throw self.tooLarge(path) }
-        let mode: mode_t = entry.permissions & S_IXUSR != 0 ? 0o755 : 0o644
-        let file = try directory.open(path.name, O_WRONLY | O_CREAT | O_EXCL, mode: mode, "Making the file \(path)")
-        var total = before
-        while true {
-            try self.cancellation.check()
-            let count = try reader.read(into: buffer, of: path)
-            if count == 0 { break }
-            guard Int64(count) <= self.limits.maxBytes - total else { throw self.tooLarge(path) }
-            try file.write(
-                UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: UInt64(total - before),
-                "Writing the file \(path)")
-            total += Int64(count)
-            try self.limits.checkRatio(total, of: reader.archiveBytes, at: path.description)
-        }
-        // A sparse file may end in a hole, of which libarchive gives no bytes.
-        let hole = entry.bytes - (total - before)
-        guard hole >= 0 else {
-            throw ArchiveTree.invalid("The archive has \(path) with more than the \(entry.bytes) bytes that it says.")
-        }
-        if hole > 0 {
-            total += hole
-            try self.limits.checkRatio(total, of: reader.archiveBytes, at: path.description)
-            try file.setSize(entry.bytes, "Writing the file \(path)")
-        }
-        try file.setMode(mode, "Setting the mode of \(path)")
-        if let modified = entry.modified { try file.setTime(modified, "Setting the time of \(path)") }
-        return total
-    }
-
-    private func link(
+    static func link(
         _ path: TreePath, to target: TreePath, from directories: DirectoryCursor, root: Descriptor
     ) throws(SlugStoreError) {
         let targetDirectory = try DirectoryCursor(root: root).directory(of: target)
@@ -172,11 +134,5 @@ struct ArchiveExtraction {
             withCString(path.name) { new in linkat(targetDirectory.raw, old, directory.raw, new, 0) }
         }
         guard status == 0 else { throw .systemCall("Making the hard link \(path)") }
-    }
-
-    private func tooLarge(_ path: TreePath) -> SlugStoreError {
-        SlugStoreError(
-            code: .limitExceeded,
-            message: "The archive holds more than \(self.limits.maxBytes) bytes, which is the limit, at \(path).")
     }
 }

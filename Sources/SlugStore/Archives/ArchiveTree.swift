@@ -14,11 +14,17 @@ struct ArchiveTree {
     }
 
     private let limits: ArchiveExtractor.Limits
+    private let checksSpellings: Bool
     private(set) var nodes: [TreePath: Node] = [:]
     /// Every path in a form in which paths are equal that some file system takes for equal.
     private var spellings: [String: TreePath] = [:]
 
-    init(limits: ArchiveExtractor.Limits) { self.limits = limits }
+    /// - Parameter checksSpellings: Whether two names that are one where case does not count are refused when the second
+    ///   comes. Otherwise ``checkSpellings()`` looks for them in the end, when some may have been removed.
+    init(limits: ArchiveExtractor.Limits, checksSpellings: Bool = true) {
+        self.limits = limits
+        self.checksSpellings = checksSpellings
+    }
 
     /// Admits an entry. `nil`: there is nothing to do, for example for the root of the tree.
     mutating func admit(_ rawPath: [UInt8], _ node: Node) throws(SlugStoreError) -> Admission? {
@@ -26,6 +32,11 @@ struct ArchiveTree {
             guard node == .directory else { throw Self.invalid("The archive has an entry without a name.") }
             return nil
         }
+        return try self.admit(path, node)
+    }
+
+    /// Admits an entry whose path is clean.
+    mutating func admit(_ path: TreePath, _ node: Node) throws(SlugStoreError) -> Admission? {
         if case .symbolicLink(let target) = node { try self.check(target, of: path) }
         var newDirectories: [TreePath] = []
         var parent = path.parent
@@ -57,6 +68,11 @@ struct ArchiveTree {
     func hardLinkTarget(_ rawTarget: [UInt8], of rawPath: [UInt8]) throws(SlugStoreError) -> TreePath {
         let link = printable(rawPath)
         guard let target = try self.clean(rawTarget) else { throw Self.invalid("The hard link \(link) leads nowhere.") }
+        return try self.hardLinkTarget(target, of: link)
+    }
+
+    /// The file that a hard link is another name of, both paths being clean.
+    func hardLinkTarget(_ target: TreePath, of link: String) throws(SlugStoreError) -> TreePath {
         switch self.nodes[target] {
         case .file: return target
         case .symbolicLink: throw Self.refused("The hard link \(link) leads to the link \(target).")
@@ -83,20 +99,32 @@ struct ArchiveTree {
                 code: .limitExceeded,
                 message: "The archive has more than \(self.limits.maxEntries) entries, which is the limit, at \(path).")
         }
-        // String's equality takes composed and decomposed letters for the same, as some file systems do.
-        // Up and then down, since some letters have no lower case of their own, such as ß.
-        let spelling = String(decoding: path.bytes, as: UTF8.self).uppercased().lowercased()
-        if let other = self.spellings[spelling] {
-            throw Self.invalid(
-                "The archive has \(other) and \(path), which are one name where case does not count. Rename one of them."
-            )
-        }
-        self.spellings[spelling] = path
+        if self.checksSpellings { try Self.spell(path, &self.spellings) }
         self.nodes[path] = node
     }
 
+    private static func spell(_ path: TreePath, _ spellings: inout [String: TreePath]) throws(SlugStoreError) {
+        // String's equality takes composed and decomposed letters for the same, as some file systems do.
+        // Up and then down, since some letters have no lower case of their own, such as ß.
+        let spelling = String(decoding: path.bytes, as: UTF8.self).uppercased().lowercased()
+        if let other = spellings.updateValue(path, forKey: spelling) {
+            throw self.invalid(
+                "The archive has \(other) and \(path), which are one name where case does not count. Rename one of them."
+            )
+        }
+    }
+
+    /// Refuses two names that are one where case does not count.
+    func checkSpellings() throws(SlugStoreError) {
+        var spellings: [String: TreePath] = [:]
+        for path in self.nodes.keys { try Self.spell(path, &spellings) }
+    }
+
+    /// Forgets an entry below which there is nothing any more.
+    mutating func remove(_ path: TreePath) { self.nodes[path] = nil }
+
     /// A path of the archive as a path of the tree; `nil` for the tree's root.
-    private func clean(_ raw: [UInt8]) throws(SlugStoreError) -> TreePath? {
+    func clean(_ raw: [UInt8]) throws(SlugStoreError) -> TreePath? {
         guard String(validating: raw, as: UTF8.self) != nil else {
             throw Self.invalid("The archive has a name that is not UTF-8: \(printable(raw)).")
         }

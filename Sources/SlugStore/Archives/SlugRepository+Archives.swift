@@ -1,13 +1,5 @@
 public import SystemPackage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 extension SlugRepository {
     /// Writes a slug's tree into an archive that any program can read. Equal trees give equal bytes. The slug's metadata is not
     /// in it.
@@ -50,38 +42,9 @@ extension SlugRepository {
         _ archive: FilePath, metadata: SlugMetadata, extractor: ArchiveExtractor = ArchiveExtractor(),
         workingIn directory: FilePath
     ) async throws(SlugStoreError) -> SlugSummary {
-        let tree = try await BlockingWork.run { (_) throws(SlugStoreError) in try Self.makeDirectory(in: directory) }
-        let result: Result<SlugSummary, SlugStoreError>
-        do throws(SlugStoreError) {
+        try await WorkingDirectory.with(in: directory) { tree throws(SlugStoreError) in
             _ = try await extractor.extract(archiveAt: archive, into: tree)
-            result = .success(try await self.put(tree, metadata: metadata))
-        } catch {
-            result = .failure(error)
-        }
-        // Also when the task is cancelled, for which no thread gives up.
-        await Self.remove(tree)
-        return try result.get()
-    }
-
-    private static func makeDirectory(in directory: FilePath) throws(SlugStoreError) -> FilePath {
-        let parent = try Descriptor.directory(at: directory)
-        var number = 0
-        while true {
-            number += 1
-            let name = "import-\(getpid())-\(number)"
-            do throws(SlugStoreError) {
-                try parent.makeDirectory(name.utf8, mode: 0o700, "Making a directory in \(directory)")
-                return directory.appending(name)
-            } catch {
-                guard error.cause as? Errno == .fileExists, number < 10_000 else { throw error }
-            }
-        }
-    }
-
-    private static func remove(_ tree: FilePath) async {
-        guard let name = tree.lastComponent?.string else { return }
-        _ = try? await BlockingWork.run { (_) throws(SlugStoreError) in
-            try TreeRemover.remove(name.utf8, in: try Descriptor.directory(at: tree.removingLastComponent()))
+            return try await self.put(tree, metadata: metadata)
         }
     }
 }

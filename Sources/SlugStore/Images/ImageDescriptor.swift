@@ -60,14 +60,41 @@ public struct ImagePlatform: Codable, Hashable, Sendable {
     }
 }
 
-enum ImageMediaType {
-    static let manifest = "application/vnd.oci.image.manifest.v1+json"
-    static let index = "application/vnd.oci.image.index.v1+json"
+/// What the contents of images are called. Docker's names are read, and never written.
+package enum ImageMediaType {
+    package static let manifest = "application/vnd.oci.image.manifest.v1+json"
+    package static let index = "application/vnd.oci.image.index.v1+json"
     static let config = "application/vnd.oci.image.config.v1+json"
     static let layer = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+    package static let manifests: Set = [manifest, "application/vnd.docker.distribution.manifest.v2+json"]
+    package static let indexes: Set = [index, "application/vnd.docker.distribution.manifest.list.v2+json"]
+
+    /// How layers of each kind are compressed.
+    static let layers: [String: ArchiveCompression] = [
+        "application/vnd.oci.image.layer.v1.tar": .none, layer: .gzip,
+        "application/vnd.oci.image.layer.v1.tar+zstd": .zstd,
+        "application/vnd.docker.image.rootfs.diff.tar": .none,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip": .gzip,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd": .zstd,
+    ]
 }
 
 enum ImageAnnotation {
     /// What an image is called in a layout.
     static let name = "org.opencontainers.image.ref.name"
+}
+
+/// Labels of images that are ours.
+enum ImageLabel {
+    /// The identifier of the slug that the image was made of.
+    static let slug = "io.slipway.slug"
+    /// All that the slug says about itself, as JSON.
+    static let metadata = "io.slipway.metadata"
+    static let processType = "io.slipway.process-type"
+    static let buildpacks = "io.slipway.buildpacks"
+    /// What the configuration of an image that became a slug said, for which slugs have no place of their own.
+    static let (environment, workingDirectory, user) = (
+        "io.slipway.image.environment", "io.slipway.image.working-directory", "io.slipway.image.user"
+    )
 }

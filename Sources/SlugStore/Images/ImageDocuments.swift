@@ -5,24 +5,24 @@
 #endif
 
 /// Lists images.
-struct ImageIndex: Codable {
+package struct ImageIndex: Codable, Sendable {
     var schemaVersion = 2
-    var mediaType: String? = ImageMediaType.index
-    var manifests: [ImageDescriptor] = []
+    package var mediaType: String? = ImageMediaType.index
+    package var manifests: [ImageDescriptor] = []
 }
 
 /// Lists the parts of an image.
-struct ImageManifest: Codable {
+package struct ImageManifest: Codable, Sendable {
     var schemaVersion = 2
-    var mediaType: String? = ImageMediaType.manifest
-    var config: ImageDescriptor
-    var layers: [ImageDescriptor]
+    package var mediaType: String? = ImageMediaType.manifest
+    package var config: ImageDescriptor
+    package var layers: [ImageDescriptor]
     var annotations: [String: String]?
 }
 
 /// How an image is run, and what its layers are without their compression.
-struct ImageConfiguration: Codable {
-    struct Process: Codable {
+struct ImageConfiguration: Codable, Sendable {
+    struct Process: Codable, Sendable {
         var user: String?
         var exposedPorts: [String: [String: String]]?
         var environment: [String]?
@@ -44,7 +44,7 @@ struct ImageConfiguration: Codable {
         }
     }
 
-    struct RootFileSystem: Codable {
+    struct RootFileSystem: Codable, Sendable {
         var type = "layers"
         var layers: [String]
 
@@ -54,7 +54,7 @@ struct ImageConfiguration: Codable {
         }
     }
 
-    struct Step: Codable {
+    struct Step: Codable, Sendable {
         var created: String?
         var author: String?
         var createdBy: String?
@@ -81,9 +81,9 @@ struct ImageConfiguration: Codable {
 }
 
 /// Reads and writes the documents of images: the same value always has the same bytes.
-enum ImageDocument {
+package enum ImageDocument {
     /// More than any honest one has.
-    static let maxBytes: Int64 = 4 << 20
+    package static let maxBytes: Int64 = 4 << 20
 
     static func encode(_ value: some Encodable) throws(SlugStoreError) -> [UInt8] {
         let encoder = JSONEncoder()
@@ -95,7 +95,7 @@ enum ImageDocument {
         }
     }
 
-    static func decode<Value: Decodable>(
+    package static func decode<Value: Decodable>(
         _ type: Value.Type, _ bytes: [UInt8], _ what: String
     ) throws(SlugStoreError) -> Value {
         do {

@@ -115,39 +115,4 @@ extension ImageLayout {
         }
         return try ImageDocument.decode(ImageIndex.self, bytes, path.string)
     }
-
-    /// Names images; all of them appear at once.
-    func name(_ images: [(manifest: ImageDescriptor, name: String)]) throws(SlugStoreError) {
-        for (_, name) in images { try Self.check(name) }
-        var index = ImageIndex()
-        do throws(SlugStoreError) {
-            index = try self.readIndex()
-        } catch {
-            guard error.code == .notFound else { throw error }
-        }
-        index.manifests.removeAll { existing in
-            images.contains { $0.name == existing.annotations?[ImageAnnotation.name] }
-        }
-        for (manifest, name) in images {
-            var entry = manifest
-            entry.annotations = (entry.annotations ?? [:]).merging([ImageAnnotation.name: name]) { $1 }
-            index.manifests.append(entry)
-        }
-        try Self.write(try ImageDocument.encode(index), to: self.directory.appending("index.json"))
-    }
-
-    /// What the specification lets be a name.
-    private static func check(_ name: String) throws(SlugStoreError) {
-        let isAllowed = name.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-                || "-._:@/+".utf8.contains(byte)
-        }
-        guard isAllowed, !name.isEmpty, name.utf8.count <= 128 else {
-            throw SlugStoreError(
-                code: .unsupportedEntry,
-                message:
-                    "\(printable(name.utf8.prefix(140))) cannot be the name of an image: use up to 128 letters, digits and -._:@/+."
-            )
-        }
-    }
 }

@@ -11,14 +11,28 @@ public import SystemPackage
 /// A directory with images as the OCI's image layout has them: `oci-layout`, `index.json`, and every content by its digest in
 /// `blobs/sha256`. Made when something is stored in it, if its parent exists.
 ///
-/// Layers and other contents may be stored by many tasks and programs at the same time. Of two that give names in one layout at
-/// the same time, one may undo what the other did.
+/// Contents may be stored and names given by many tasks and programs at the same time: whoever gives a name holds a lock on the
+/// directory meanwhile (`flock`), so that nobody undoes what somebody else did. Programs that know nothing of the lock are not
+/// kept out.
 public struct ImageLayout: ImageStore {
     /// The directory.
     public let directory: FilePath
+    /// For how long it is waited for others that give names.
+    public let lockTimeout: Duration
+    let clock: any Clock<Duration>
 
     /// A layout that is in a directory, or will be.
-    public init(directory: FilePath) { self.directory = directory }
+    /// - Parameters:
+    ///   - directory: The directory; its parent exists.
+    ///   - lockTimeout: For how long it is waited for others that give names, which takes them milliseconds.
+    ///   - clock: What that is measured on.
+    public init(
+        directory: FilePath, lockTimeout: Duration = .seconds(10), clock: any Clock<Duration> = ContinuousClock()
+    ) {
+        self.directory = directory
+        self.lockTimeout = lockTimeout
+        self.clock = clock
+    }
 
     /// Where content is, if it is there.
     /// - Throws: ``SlugStoreError/Code/invalidArchive`` if its digest is not a SHA-256.
@@ -26,7 +40,7 @@ public struct ImageLayout: ImageStore {
         guard let hex = content.hex else {
             throw SlugStoreError(
                 code: .invalidArchive,
-                message: "The image refers to \(content.digest), which is not the digest of anything.")
+                message: "The image refers to \(printable(content.digest.utf8.prefix(200))), which is not the digest of anything.")
         }
         return self.blobs.appending(hex)
     }
@@ -71,16 +85,20 @@ public struct ImageLayout: ImageStore {
         return try await BlockingWork.run { (_) throws(SlugStoreError) in try Self.has(path) }
     }
 
-    /// See ``ImageStore/add(_:from:)``.
-    public func add(_ content: ImageDescriptor, from file: FilePath) async throws(SlugStoreError) {
+    /// See ``ImageStore/add(_:from:progress:)``.
+    public func add(
+        _ content: ImageDescriptor, from file: FilePath, progress: (@Sendable (Int64) -> Void)?
+    ) async throws(SlugStoreError) {
         try await BlockingWork.run { cancellation throws(SlugStoreError) in
             try self.prepare()
             try self.copy(content, from: file, cancellation)
         }
+        progress?(content.size)
     }
 
     /// See ``ImageStore/name(_:as:)``.
+    /// - Throws: ``SlugStoreError/Code/busy`` if another program holds the layout for too long, among others.
     public func name(_ manifest: ImageDescriptor, as name: String) async throws(SlugStoreError) {
-        try await BlockingWork.run { (_) throws(SlugStoreError) in try self.name([(manifest, name)]) }
+        try await self.name([(manifest, name)])
     }
 }

@@ -4,17 +4,22 @@ public import SystemPackage
 ///
 /// ## Promises a conformer keeps
 /// - Content that is there already is not asked for again: ``contains(_:)`` says so.
-/// - ``add(_:from:)`` throws unless all of the content is stored as its digest says.
+/// - ``add(_:from:progress:)`` throws unless all of the content is stored as its digest says.
 /// - A name leads to the image that it was given last, once ``name(_:as:)`` has returned, and to a complete one at any time.
 public protocol ImageStore: Sendable {
     /// Whether the content is stored.
+    /// - Parameter content: What it is, by its digest.
     func contains(_ content: ImageDescriptor) async throws(SlugStoreError) -> Bool
     /// Stores content: a layer, a configuration or a manifest, by its ``ImageDescriptor/mediaType``. What it refers to has been
     /// added before.
     /// - Parameters:
     ///   - content: What it is, by its digest.
     ///   - file: A file with exactly the content.
-    func add(_ content: ImageDescriptor, from file: FilePath) async throws(SlugStoreError)
+    ///   - progress: Is called now and then with how many of its bytes were moved so far, never twice at a time. What a store finds
+    ///     elsewhere need not be moved.
+    func add(
+        _ content: ImageDescriptor, from file: FilePath, progress: (@Sendable (Int64) -> Void)?
+    ) async throws(SlugStoreError)
     /// Gives an image a name, or another image that name.
     /// - Parameters:
     ///   - manifest: Has been added.
@@ -22,20 +27,48 @@ public protocol ImageStore: Sendable {
     func name(_ manifest: ImageDescriptor, as name: String) async throws(SlugStoreError)
 }
 
+/// How far the copy of an image has come. The numbers only grow.
+public struct ImageProgress: Sendable, Hashable {
+    /// The size of all contents of the image in bytes; 0 until that is known.
+    public var bytes: Int64
+    /// Of those, bytes that were moved so far.
+    public var bytesMoved: Int64
+    /// Of those, bytes that were there already.
+    public var bytesPresent: Int64
+
+    /// Makes a progress report.
+    public init(bytes: Int64 = 0, bytesMoved: Int64 = 0, bytesPresent: Int64 = 0) {
+        self.bytes = bytes
+        self.bytesMoved = bytesMoved
+        self.bytesPresent = bytesPresent
+    }
+}
+
 extension ImageLayout {
-    /// Copies an image with all that it consists of, what is there already excepted.
+    /// Copies an image with all that it consists of, what is there already excepted. Its name is given last, so that nobody
+    /// there sees a part of it.
     /// - Parameters:
     ///   - name: The image in this layout.
     ///   - store: Where it goes.
     ///   - newName: What it is called there; the same if `nil`.
+    ///   - progress: Is called now and then, never twice at a time.
     /// - Returns: What was copied, in the order in which it was.
+    /// - Throws: ``SlugStoreError/Code/notFound`` if there is no such image, and what the store throws.
     public func copy(
-        _ name: String, to store: some ImageStore, as newName: String? = nil
+        _ name: String, to store: some ImageStore, as newName: String? = nil,
+        progress: (@Sendable (ImageProgress) -> Void)? = nil
     ) async throws(SlugStoreError) -> [ImageDescriptor] {
         let image = try await self.image(named: name)
+        let contents = try await self.contents(of: image)
         var copied: [ImageDescriptor] = []
-        for content in try await self.contents(of: image) where try await !store.contains(content) {
-            try await store.add(content, from: try self.path(of: content))
+        let meter = ImageMeter(contents, progress)
+        for content in contents {
+            if try await store.contains(content) {
+                meter.found(content.size)
+                continue
+            }
+            try await store.add(content, from: try self.path(of: content)) { meter.moved($0) }
+            meter.finished(content.size)
             copied.append(content)
         }
         try await store.name(image, as: newName ?? name)

@@ -10,7 +10,7 @@ struct ImageWriter {
     let cancellation: Cancellation
 
     /// Where the application is in the image.
-    private static let directory = "app"
+    static let directory = "app"
     private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     private struct Layer {
@@ -20,8 +20,10 @@ struct ImageWriter {
         var comment: String
     }
 
-    /// Blocks.
-    func write(_ tree: FilePath) throws(SlugStoreError) -> SlugImage.Report {
+    /// Writes everything but the images' names. Blocks.
+    func write(
+        _ tree: FilePath
+    ) throws(SlugStoreError) -> (report: SlugImage.Report, images: [(manifest: ImageDescriptor, name: String)]) {
         let base = try self.image.base.map { (base) throws(SlugStoreError) in try base.read(for: self.image.platform) }
         let root = try Descriptor.directory(at: tree)
         let entries = try TreeScanner.scan(root, limits: self.image.limits, cancellation: self.cancellation)
@@ -54,9 +56,8 @@ struct ImageWriter {
             if type == main { images.insert((manifest, "latest"), at: 0) }
             if let type { images.append((manifest, type)) }
         }
-        try self.layout.name(images)
         report.images = Dictionary(images.map { ($0.name, $0.manifest) }) { first, _ in first }
-        return report
+        return (report, images)
     }
 
     private func sizes(
@@ -107,15 +108,15 @@ struct ImageWriter {
     }
 
     private func configuration(
-        of type: String?, _ base: ImageBase.Parts?, _ layers: [Layer], hasProfile: Bool
-    ) -> ImageConfiguration {
+        of type: String?, _ base: ResolvedImage?, _ layers: [Layer], hasProfile: Bool
+    ) throws(SlugStoreError) -> ImageConfiguration {
         let below = base?.configuration
         var process = below?.config ?? ImageConfiguration.Process()
         let home = "/\(Self.directory)"
         process.user = self.image.user
         process.workingDirectory = home
         process.environment = self.environment(over: process.environment ?? [], home: home)
-        process.labels = self.labels(over: process.labels ?? [:], type)
+        process.labels = try self.labels(over: process.labels ?? [:], type)
         // Those of the base are for its own program.
         (process.command, process.stopSignal) = (nil, nil)
         process.entryPoint = type.flatMap { self.metadata.processTypes[$0] }.map { command in
@@ -146,17 +147,26 @@ struct ImageWriter {
         return kept + own.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.key)=\($0.value)" }
     }
 
-    private func labels(over base: [String: String], _ type: String?) -> [String: String] {
+    private func labels(over base: [String: String], _ type: String?) throws(SlugStoreError) -> [String: String] {
         var labels = base
+        // A base that was an image of ours is not what this image is of.
+        for label in [ImageLabel.slug, ImageLabel.metadata, ImageLabel.processType, ImageLabel.buildpacks] {
+            labels[label] = nil
+        }
         for (key, value) in self.metadata.labels
         where key.hasPrefix("org.opencontainers.image.") || key.hasPrefix("io.buildpacks.") {
-            labels[key] = value
+            // It lists layers by their digests, to be replaced or used again, and these are other layers.
+            if key != "io.buildpacks.lifecycle.metadata" { labels[key] = value }
         }
         if let commit = self.metadata.labels["commit"] { labels["org.opencontainers.image.revision"] = commit }
-        if let id { labels["io.slipway.slug"] = "\(id)" }
-        if let type { labels["io.slipway.process-type"] = type }
+        if let id { labels[ImageLabel.slug] = "\(id)" }
+        if let type { labels[ImageLabel.processType] = type }
         if !self.metadata.buildpacks.isEmpty {
-            labels["io.slipway.buildpacks"] = self.metadata.buildpacks.joined(separator: ",")
+            labels[ImageLabel.buildpacks] = self.metadata.buildpacks.joined(separator: ",")
+        }
+        if self.image.carriesMetadata {
+            labels[ImageLabel.metadata] = String(
+                decoding: try ImageDocument.encode(self.metadata), as: UTF8.self)
         }
         return labels.merging(self.image.labels) { $1 }
     }

@@ -72,10 +72,3 @@ struct LayerPlan: Equatable, Sendable {
         }
     }
 }
-
-extension TreePath {
-    fileprivate func isBelow(_ directory: TreePath) -> Bool {
-        self.bytes.count > directory.bytes.count && self.bytes[directory.bytes.count] == Self.slash
-            && self.bytes.starts(with: directory.bytes)
-    }
-}

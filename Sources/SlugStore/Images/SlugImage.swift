@@ -16,7 +16,11 @@ public struct SlugImage: Sendable {
     public var platform = ImagePlatform.current
     /// Variables that the image sets, over those of its base. `HOME` and `PORT` are set in any case.
     public var environment: [String: String] = [:]
-    /// More labels. Labels of the slug that begin with `org.opencontainers.image.` or `io.buildpacks.` are labels of the image.
+    /// Whether a label, `io.slipway.metadata`, carries all that the slug says about itself, other process types and labels included,
+    /// so that the image can become the same slug again: see ``ImageImport``. Whoever can read the image can read it. Default: true.
+    public var carriesMetadata = true
+    /// More labels. Labels of the slug that begin with `org.opencontainers.image.` or `io.buildpacks.` are labels of the image, but
+    /// for `io.buildpacks.lifecycle.metadata`, which describes the layers of another image.
     public var labels: [String: String] = [:]
     /// Who the processes run as: user and group, by number since the base need not know names. The application's files are
     /// root's. Default: `1000:1000`.
@@ -54,14 +58,17 @@ public struct SlugImage: Sendable {
     ///   - layout: Where the images go. What it has stays, but for images of the same names.
     /// - Throws: ``SlugStoreError/Code/unsupportedEntry`` for names that are not UTF-8,
     ///   ``SlugStoreError/Code/notFound`` and ``SlugStoreError/Code/unsupportedFormat`` if the base is none,
-    ///   ``SlugStoreError/Code/noSpace``, among others. Layers that are complete stay; no image refers to them.
+    ///   ``SlugStoreError/Code/noSpace``, ``SlugStoreError/Code/busy`` if others give names in the layout for too long, among
+    ///   others. Layers that are complete stay; no image refers to them.
     public func write(
         _ tree: FilePath, metadata: SlugMetadata, id: SlugID? = nil, into layout: ImageLayout
     ) async throws(SlugStoreError) -> Report {
-        try await BlockingWork.run { cancellation throws(SlugStoreError) in
+        let (report, images) = try await BlockingWork.run { cancellation throws(SlugStoreError) in
             try ImageWriter(image: self, metadata: metadata, id: id, layout: layout, cancellation: cancellation).write(
                 tree)
         }
+        try await layout.name(images)
+        return report
     }
 }
 

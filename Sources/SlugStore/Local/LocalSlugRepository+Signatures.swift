@@ -35,6 +35,30 @@ extension LocalSlugRepository {
         }
     }
 
+    /// Keeps valid signatures that are kept elsewhere too: of more than there may be, those of keys that are trusted here.
+    func adopt(_ signatures: [SlugSignature], of id: SlugID) async throws(SlugStoreError) {
+        guard !signatures.isEmpty else { return }
+        var trusted: Set<Data> = []
+        if case .anyOf(let keys) = self.configuration.signatures { trusted = keys }
+        try await self.withRepository(.shared) { [trusted] directory, _ throws(SlugStoreError) in
+            guard try directory.hasRecord(of: id) else { throw directory.notFound(id) }
+            var kept = Set(try directory.signatures(of: id).map(\.publicKey))
+            // Those of trusted keys first, and for them others give way.
+            for signature in signatures.sorted(by: { trusted.contains($0.publicKey) && !trusted.contains($1.publicKey) })
+            where !kept.contains(signature.publicKey) {
+                if kept.count >= Self.maxSignatures {
+                    guard trusted.contains(signature.publicKey), let other = kept.subtracting(trusted).first else {
+                        return
+                    }
+                    try directory.removeSignature(of: id, by: other)
+                    kept.remove(other)
+                }
+                try directory.store(signature, of: id)
+                kept.insert(signature.publicKey)
+            }
+        }
+    }
+
     /// The signatures that are kept with a slug; see ``SlugRepository/signatures(of:)``.
     public func signatures(of id: SlugID) async throws(SlugStoreError) -> [SlugSignature] {
         try await BlockingWork.run { _ throws(SlugStoreError) in
@@ -70,6 +94,10 @@ extension RepositoryDirectory {
             signatures.append(SlugSignature(publicKey: Data(key), signature: Data(bytes[..<count])))
         }
         return signatures
+    }
+
+    func removeSignature(of id: SlugID, by publicKey: Data) throws(SlugStoreError) {
+        try self.signatures.unlink("\(id.hex).\(hexadecimal(publicKey))".utf8, "Removing a signature of \(id)")
     }
 
     func removeSignatures(of id: SlugID) throws(SlugStoreError) {

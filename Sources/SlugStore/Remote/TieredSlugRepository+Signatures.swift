@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -50,29 +52,34 @@ extension TieredSlugRepository {
     /// Brings the signatures of a slug that is here to this machine, if the remote can be asked.
     func fetchSignatures(of id: SlugID) async throws(SlugStoreError) {
         do throws(SlugStoreError) {
-            for signature in try await self.remoteSignatures(of: id) {
-                try await self.local.add(signature, to: id)
-            }
+            try await self.local.adopt(try await self.remoteSignatures(of: id), of: id)
         } catch {
-            guard error.code == .remoteUnavailable || error.code == .limitExceeded else { throw error }
+            guard error.code == .remoteUnavailable else { throw error }
         }
     }
 
+    /// All of them: of many, any may be the one that is trusted.
     private func remoteSignatures(of id: SlugID) async throws(SlugStoreError) -> [SlugSignature] {
-        var signatures: [SlugSignature] = []
-        for key in try await self.store.list(prefix: RemoteLayout.signatures(of: id)).sorted()
-            .prefix(LocalSlugRepository.maxSignatures)
-        {
+        let keys = try await self.store.list(prefix: RemoteLayout.signatures(of: id)).sorted()
+        let limits = self.configuration.limits
+        guard keys.count <= limits.signatures else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message: "The remote has \(keys.count) signatures of the slug \(id); the limit is \(limits.signatures) "
+                    + "(signatures). Delete what strangers have put there under \(RemoteLayout.signatures(of: id)).")
+        }
+        let found = Mutex<[SlugSignature]>([])
+        try await inParallel(keys, limit: limits.requests) { key throws(SlugStoreError) in
             do throws(SlugStoreError) {
                 let bytes = try await self.store.read(key, limit: 96)
                 let signature = SlugSignature(
                     publicKey: Data(bytes.prefix(32)), signature: Data(bytes.dropFirst(32)))
                 // What is none is as good as missing: the policy says what follows from that.
-                if signature.isValid(for: id) { signatures.append(signature) }
+                if signature.isValid(for: id) { found.withLock { $0.append(signature) } }
             } catch {
                 guard error.code == .notFound || error.code == .limitExceeded else { throw error }
             }
         }
-        return signatures
+        return found.withLock { $0 }
     }
 }

@@ -37,6 +37,12 @@ struct TreePath: Hashable, Sendable, CustomStringConvertible {
         return TreePath(unchecked: bytes)
     }
 
+    /// Whether it is in that directory, or in one of its directories.
+    func isBelow(_ directory: TreePath) -> Bool {
+        self.bytes.count > directory.bytes.count && self.bytes[directory.bytes.count] == Self.slash
+            && self.bytes.starts(with: directory.bytes)
+    }
+
     /// The order of a manifest: a directory, then all it holds, then its next sibling. It is the order of the bytes, with
     /// the slash counted below all other bytes.
     static func precedes(_ lhs: TreePath, _ rhs: TreePath) -> Bool {

@@ -23,6 +23,10 @@ struct RemoteRequest: Sendable {
     var body = Body.none
     /// What of an object is wanted, when that is what the answer is. It is the caller's to ask for it in a header.
     var range: Range<Int64>?
+    /// Takes the bytes of the range as they come, in place of the answer's body.
+    var sink: (@Sendable ([UInt8]) async throws(SlugStoreError) -> Void)?
+    /// Is told how much of the body was handed to the connection, never twice at a time.
+    var progress: (@Sendable (Int64) -> Void)?
 
     var movedBytes: Int64 { self.body.count + Int64(self.range?.count ?? 0) }
 }
@@ -76,12 +80,17 @@ struct FileBody: AsyncSequence, Sendable {
 
     let file: LocalFile
     let range: Range<Int64>
+    var progress: (@Sendable (Int64) -> Void)?
 
     struct Iterator: AsyncIteratorProtocol {
         let file: LocalFile
+        let start: Int64
         var rest: Range<Int64>
+        let progress: (@Sendable (Int64) -> Void)?
 
         mutating func next() async throws -> ByteBuffer? {
+            // Who asks for the next piece has sent the one before, or has it in the connection's buffer.
+            self.progress?(self.rest.lowerBound - self.start)
             guard !self.rest.isEmpty else { return nil }
             let end = Swift.min(self.rest.lowerBound + FileBody.pieceBytes, self.rest.upperBound)
             let bytes = try await self.file.read(self.rest.lowerBound..<end)
@@ -90,5 +99,7 @@ struct FileBody: AsyncSequence, Sendable {
         }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(file: self.file, rest: self.range) }
+    func makeAsyncIterator() -> Iterator {
+        Iterator(file: self.file, start: self.range.lowerBound, rest: self.range, progress: self.progress)
+    }
 }

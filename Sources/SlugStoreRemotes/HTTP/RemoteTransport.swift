@@ -2,6 +2,7 @@ public import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 import SlugStore
+import Synchronization
 
 /// Sends requests to a server, and again where that may help: with pauses that double and whose length is drawn from all up
 /// to that, so that many hosts do not come back at the same moment.
@@ -97,10 +98,14 @@ public struct RemoteTransport: Sendable {
     ) async throws(SlugStoreError) -> RemoteAnswer {
         let seconds = Double(request.movedBytes) / Double(max(self.configuration.minimumRate, 1))
         let limit = self.configuration.requestTimeout + .seconds(seconds)
+        let window = self.configuration.requestTimeout
+        let least = Int64(window / .seconds(1) * Double(self.configuration.minimumRate))
+        let isStreamed = request.sink != nil && request.movedBytes > least
+        let meter = StreamMeter()
         let outcome = await withTaskGroup(of: Result<RemoteAnswer, SlugStoreError>?.self) { group in
             group.addTask {
                 do {
-                    return .success(try await self.exchange(what, request))
+                    return .success(try await self.exchange(what, request, meter))
                 } catch let error as SlugStoreError {
                     return .failure(error)
                 } catch is CancellationError {
@@ -114,7 +119,11 @@ public struct RemoteTransport: Sendable {
                 }
             }
             group.addTask {
-                try? await self.clock.sleep(for: limit)
+                if isStreamed {
+                    await self.waitForStandstill(meter, window, least)
+                } else {
+                    try? await self.clock.sleep(for: limit)
+                }
                 return nil
             }
             let first = await group.next()
@@ -122,14 +131,32 @@ public struct RemoteTransport: Sendable {
             if let first, let outcome = first { return outcome }
             // Out of time: what the other child says now is only that it was cancelled.
             await group.waitForAll()
-            return .failure(
-                SlugStoreError(code: .remoteUnavailable, message: "\(what): there was no answer within \(limit)."))
+            let message =
+                isStreamed
+                ? "less than \(least) bytes came within \(window)" : "there was no answer within \(limit)"
+            return .failure(SlugStoreError(code: .remoteUnavailable, message: "\(what): \(message)."))
         }
         if Task.isCancelled { throw .cancelledRequest }
         return try outcome.get()
     }
 
-    private func exchange(_ what: String, _ request: RemoteRequest) async throws -> RemoteAnswer {
+    /// Returns when less than `least` has come in a window of time, or when the task is cancelled. What is large is not given all the
+    /// time at once, which a server that stands still could use up.
+    private func waitForStandstill(_ meter: StreamMeter, _ window: Duration, _ least: Int64) async {
+        var before: Int64 = 0
+        while true {
+            do { try await self.clock.sleep(for: window) } catch { return }
+            let now = meter.bytes
+            if now - before < least { return }
+            before = now
+        }
+    }
+
+    private static let sinkBytes = 1 << 20
+
+    private func exchange(
+        _ what: String, _ request: RemoteRequest, _ meter: StreamMeter
+    ) async throws -> RemoteAnswer {
         var outgoing = HTTPClientRequest(url: request.url)
         outgoing.method = HTTPMethod(rawValue: request.method)
         for (name, value) in request.headers { outgoing.headers.add(name: name, value: value) }
@@ -137,14 +164,30 @@ public struct RemoteTransport: Sendable {
         case .none: break
         case .bytes(let bytes): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
         case .file(let file, let range):
-            outgoing.body = .stream(FileBody(file: file, range: range), length: .known(Int64(range.count)))
+            outgoing.body = .stream(
+                FileBody(file: file, range: range, progress: request.progress), length: .known(Int64(range.count)))
         }
         // The race with the clock is what limits it; this is only never to be the reason.
         let answer = try await self.client.execute(outgoing, deadline: .distantFuture)
         var result = RemoteAnswer(
             status: Int(answer.status.code), headers: answer.headers.map { ($0.name, $0.value) }, body: [])
         if let range = request.range, [200, 206].contains(result.status) {
-            result.body = try await Self.body(answer.body, of: result, range: range, what)
+            if let sink = request.sink {
+                // Pieces come as large as packets, and each call of a sink may cost a thread.
+                var pending: [UInt8] = []
+                try await Self.body(answer.body, of: result, range: range, what) { piece in
+                    meter.add(piece.count)
+                    pending += piece
+                    guard pending.count >= Self.sinkBytes else { return }
+                    try await sink(pending)
+                    pending.removeAll(keepingCapacity: true)
+                }
+                if !pending.isEmpty { try await sink(pending) }
+            } else {
+                var bytes: [UInt8] = []
+                try await Self.body(answer.body, of: result, range: range, what) { bytes += $0 }
+                result.body = bytes
+            }
         } else if request.method != "HEAD" {
             for try await piece in answer.body {
                 guard result.body.count + piece.readableBytes <= self.configuration.answerBytes else {
@@ -158,10 +201,11 @@ public struct RemoteTransport: Sendable {
         return result
     }
 
-    /// The wanted bytes of an answer that may have heeded the range or not.
+    /// Hands on the wanted bytes of an answer that may have heeded the range or not.
     private static func body(
-        _ body: HTTPClientResponse.Body, of answer: RemoteAnswer, range: Range<Int64>, _ what: String
-    ) async throws -> [UInt8] {
+        _ body: HTTPClientResponse.Body, of answer: RemoteAnswer, range: Range<Int64>, _ what: String,
+        _ take: ([UInt8]) async throws -> Void
+    ) async throws {
         var skip = range.lowerBound
         var expected: Int64?
         if answer.status == 206 {
@@ -181,23 +225,32 @@ public struct RemoteTransport: Sendable {
             // All of it, from a server that does not know of ranges.
             expected = max(0, min(length, range.upperBound) - range.lowerBound)
         }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(Int(expected ?? 0))
+        var taken: Int64 = 0
         let most = expected ?? Int64(range.count)
         for try await piece in body {
             var piece = piece
             let skipped = min(skip, Int64(piece.readableBytes))
             piece.moveReaderIndex(forwardBy: Int(skipped))
             skip -= skipped
-            bytes += piece.readableBytesView.prefix(Int(most) - bytes.count)
-            if bytes.count == most { break }
+            let wanted = Array(piece.readableBytesView.prefix(Int(clamping: most - taken)))
+            if !wanted.isEmpty { try await take(wanted) }
+            taken += Int64(wanted.count)
+            if taken == most { break }
         }
-        guard expected.map({ bytes.count == $0 }) ?? true else {
+        guard expected.map({ taken == $0 }) ?? true else {
             throw SlugStoreError(
-                code: .remoteUnavailable, message: "\(what): the answer ended after \(bytes.count) of \(most) bytes.")
+                code: .remoteUnavailable, message: "\(what): the answer ended after \(taken) of \(most) bytes.")
         }
-        return bytes
     }
+}
+
+/// Counts what has come of an answer, for whoever looks whether it still comes.
+private final class StreamMeter: Sendable {
+    private let count = Atomic<Int64>(0)
+
+    var bytes: Int64 { self.count.load(ordering: .relaxed) }
+
+    func add(_ bytes: Int) { self.count.add(Int64(bytes), ordering: .relaxed) }
 }
 
 extension SlugStoreError {

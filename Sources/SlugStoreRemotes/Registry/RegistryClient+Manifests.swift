@@ -52,6 +52,30 @@ extension RegistryClient {
                 method: "PUT", url: self.url("manifests/\(reference)"),
                 headers: [(name: "Content-Type", value: mediaType)], body: .bytes(bytes)))
         guard answer.status == 201 else { throw self.failure(what, answer) }
+        let digest = "sha256:" + SigV4.hex(Digest.sha256(bytes))
+        if let stored = answer.header("Docker-Content-Digest"), stored != digest {
+            throw SlugStoreError(
+                code: .invalidAnswer, message: "\(what): the registry has stored it as \(stored.prefix(80)), not as \(digest).")
+        }
+    }
+
+    /// Whether there is a manifest of that digest.
+    /// - Parameter digest: `sha256:` and 64 hexadecimal digits.
+    public func hasManifest(_ digest: String) async throws(SlugStoreError) -> Bool {
+        let what = "Looking at the manifest \(digest) in \(self.configuration.repository)"
+        let answer = try await self.send(
+            what,
+            RemoteRequest(
+                method: "HEAD", url: self.url("manifests/\(digest)"),
+                headers: [
+                    (
+                        name: "Accept",
+                        value: ImageMediaType.manifests.union(ImageMediaType.indexes).sorted().joined(separator: ", ")
+                    )
+                ]))
+        if answer.status == 404 { return false }
+        guard answer.status == 200 else { throw self.failure(what, answer) }
+        return true
     }
 
     /// Deletes a manifest, and with it the tags that are on it.

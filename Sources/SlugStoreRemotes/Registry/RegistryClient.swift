@@ -56,6 +56,8 @@ public final class RegistryClient: Sendable {
         var header: String?
         var expires: Date?
         var actions: Set<String> = []
+        /// What blobs are mounted from.
+        var sources: Set<String> = []
     }
 
     /// How it was configured.
@@ -124,6 +126,16 @@ public final class RegistryClient: Sendable {
         }
     }
 
+    /// Asks for a token that allows to read another repository too, the next time that one is needed.
+    func noteSource(_ repository: String) {
+        self.authorisation.withLock { authorisation in
+            // A token that does not allow it is of no use for that; a password allows what it does.
+            if authorisation.sources.insert(repository).inserted, authorisation.expires != nil {
+                authorisation.header = nil
+            }
+        }
+    }
+
     private func currentHeader() -> String? {
         let now = self.configuration.now()
         return self.authorisation.withLock { authorisation in
@@ -146,13 +158,16 @@ public final class RegistryClient: Sendable {
         case .bearer(let realm, let service, let scope):
             let own = "repository:\(self.configuration.repository):"
             // What was asked for before is asked for again, so that reading and writing do not take each other's token away.
-            let actions = self.authorisation.withLock { authorisation in
-                let wanted = scope.flatMap { $0.hasPrefix(own) ? $0.dropFirst(own.count) : nil } ?? "pull,push"
+            // A scope of another repository is asked for if this client has begun it, not because the registry says so.
+            let (actions, sources) = self.authorisation.withLock { authorisation in
+                let wanted =
+                    scope?.split(separator: " ").first { $0.hasPrefix(own) }?.dropFirst(own.count) ?? "pull,push"
                 authorisation.actions.formUnion(wanted.split(separator: ",").map(String.init))
-                return authorisation.actions
+                return (authorisation.actions, authorisation.sources)
             }
-            let token = try await self.token(
-                realm, service, "\(own)\(actions.sorted().joined(separator: ","))", basic, what)
+            let scopes =
+                ["\(own)\(actions.sorted().joined(separator: ","))"] + sources.sorted().map { "repository:\($0):pull" }
+            let token = try await self.token(realm, service, scopes, basic, what)
             self.authorisation.withLock { authorisation in
                 authorisation.header = "Bearer \(token.text)"
                 authorisation.expires = self.configuration.now().addingTimeInterval(Double(token.seconds))
@@ -173,7 +188,7 @@ public final class RegistryClient: Sendable {
     }
 
     private func token(
-        _ realm: String, _ service: String?, _ scope: String, _ basic: String?, _ what: String
+        _ realm: String, _ service: String?, _ scopes: [String], _ basic: String?, _ what: String
     ) async throws(SlugStoreError) -> (text: String, seconds: Int) {
         let what = "\(what): getting a token from \(realm)"
         guard let target = Self.endpoint(of: realm), target.isSecure || target.isLoopback else {
@@ -181,7 +196,7 @@ public final class RegistryClient: Sendable {
                 code: .invalidAnswer,
                 message: "\(what): the registry asks to send the password in clear text, or nowhere.")
         }
-        var query = [(name: "scope", value: scope)]
+        var query = scopes.map { (name: "scope", value: $0) }
         if let service { query.append((name: "service", value: service)) }
         let request = RemoteRequest(
             method: "GET", url: "\(realm)\(realm.contains("?") ? "&" : "?")\(SigV4.query(query))",
@@ -210,10 +225,13 @@ public final class RegistryClient: Sendable {
         return RemoteEndpoint("\(scheme)://\(authority)")
     }
 
-    /// Where a `Location` leads: a URL of the registry's host is one of ours, whatever scheme a proxy made of it.
-    func resolve(_ location: String, _ what: String) throws(SlugStoreError) -> String {
+    /// Where a `Location` leads: a URL of the registry's host is one of ours, whatever scheme a proxy made of it. From TLS it never
+    /// leads into clear text.
+    /// - Parameter url: What was asked; the registry itself if `nil`.
+    func resolve(_ location: String, _ what: String, from url: String? = nil) throws(SlugStoreError) -> String {
         let endpoint = self.configuration.endpoint
-        if location.hasPrefix("/"), !location.hasPrefix("//") { return "\(endpoint)\(location)" }
+        let asked = url.flatMap { Self.endpoint(of: $0) } ?? endpoint
+        if location.hasPrefix("/"), !location.hasPrefix("//") { return "\(asked)\(location)" }
         guard let target = Self.endpoint(of: location) else {
             throw SlugStoreError(
                 code: .invalidAnswer,
@@ -223,7 +241,8 @@ public final class RegistryClient: Sendable {
             let path = location.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" }
             return "\(endpoint)\(path)"
         }
-        guard target.isSecure || (target.isLoopback && endpoint.isLoopback) else {
+        guard target.isSecure || (target.isLoopback && endpoint.isLoopback && !endpoint.isSecure && !asked.isSecure)
+        else {
             throw SlugStoreError(
                 code: .invalidAnswer, message: "\(what): the registry refers to \(target), which is in clear text.")
         }

@@ -89,6 +89,7 @@ import Testing
                     "io.slipway.slug": "\(slug)", "io.slipway.process-type": "web", "io.slipway.buildpacks": "nodejs",
                     "org.opencontainers.image.title": "shop", "org.opencontainers.image.revision": "1a2b3c4d",
                     "io.buildpacks.stack.id": "any", "team": "shop",
+                    "io.slipway.metadata": String(decoding: try ImageDocument.encode(Self.metadata), as: UTF8.self),
                 ])
             #expect(web.history?.map(\.comment) == ["app/node_modules", "the application"])
             let worker = try await self.configuration("worker", layout)
@@ -165,7 +166,8 @@ import Testing
             self.state.withLock { $0.contents.contains(content.digest) }
         }
 
-        func add(_ content: ImageDescriptor, from file: FilePath) {
+        func add(_ content: ImageDescriptor, from file: FilePath, progress: (@Sendable (Int64) -> Void)?) {
+            progress?(content.size)
             self.state.withLock { _ = $0.contents.insert(content.digest) }
         }
 

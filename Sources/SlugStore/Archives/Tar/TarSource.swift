@@ -1,3 +1,5 @@
+import Crypto
+
 /// The decompressed bytes of a tar archive on their way into libarchive: counted, and the headers kept to be looked at.
 final class TarSource {
     private let source: ArchiveSource
@@ -15,16 +17,26 @@ final class TarSource {
     private var header: (start: Int64, earlier: [UInt8], earlierStart: Int64)? = (0, [], 0)
     /// What cannot be thrown through libarchive.
     private(set) var failure: SlugStoreError?
+    private var hash: SHA256?
 
+    /// - Parameter hashes: Whether ``digest`` is wanted.
     init(
-        _ source: ArchiveSource, _ compression: ArchiveCompression, limits: ArchiveExtractor.Limits
+        _ source: ArchiveSource, _ compression: ArchiveCompression, limits: ArchiveExtractor.Limits,
+        hashes: Bool = false
     ) throws(SlugStoreError) {
+        self.hash = hashes ? SHA256() : nil
         self.source = source
         self.limits = limits
         self.decompressor = try compression.decompressor(limits)
     }
 
     deinit { self.buffer.deallocate() }
+
+    /// The SHA-256 of what was decompressed so far, in hexadecimal; `nil` if that was not wanted.
+    var digest: String? { self.hash.map { hexadecimal($0.finalize()) } }
+
+    /// What was decompressed so far.
+    var unpackedBytes: Int64 { self.position }
 
     /// What was taken of the archive as it came.
     var archiveBytes: Int64 { self.source.bytes }
@@ -118,6 +130,7 @@ final class TarSource {
 
     private func note(_ count: Int) throws(SlugStoreError) {
         self.filled = count
+        self.hash?.update(bufferPointer: UnsafeRawBufferPointer(rebasing: self.buffer[..<count]))
         if let last = self.buffer[..<count].lastIndex(where: { $0 != 0 }) {
             self.endOfContent = self.position + Int64(last) + 1
         }

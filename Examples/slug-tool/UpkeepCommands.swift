@@ -1,0 +1,73 @@
+import Foundation
+import SlugStore
+import SystemPackage
+
+/// Whether slugs are sound and whose they are, and their end.
+struct UpkeepCommands {
+    let repository: any SlugRepository
+
+    /// - Returns: Whether it is a command of these.
+    func run(_ command: String, _ arguments: Arguments) async throws -> Bool {
+        let (repository, words) = (self.repository, arguments.words)
+        func find(_ text: String) async throws -> SlugID { try await SlugTool.find(text, in: repository) }
+        switch (command, words.count) {
+        case ("sign", 2):
+            let signer = try self.signer(inFile: words[1])
+            try await repository.sign(try await find(words[0]), by: signer)
+            print("signed by", signer.publicKey.base64EncodedString())
+        case ("verify", 0):
+            let report = try await repository.verifyAll()
+            for damage in report.damages {
+                print(damage.description, damage.slugs.map(\.description).joined(separator: " "))
+            }
+            print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
+            // That was this machine's part of what hosts share.
+            let isFarSound = try await !(repository is TieredSlugRepository) || self.verifyRemote()
+            if !report.isSound || !isFarSound { exit(1) }
+        case ("verify", 1):
+            try await repository.verify(try await find(words[0]))
+        case ("remove", 1):
+            try await repository.remove(try await find(words[0]))
+        case ("gc", 0):
+            let report = try await repository.collectGarbage()
+            print("\(report.slugs) slugs, \(report.chunks) chunks, \(report.bytes) bytes freed")
+        default:
+            return false
+        }
+        return true
+    }
+
+    /// Reads everything that the remote keeps of the slugs in its list, and says what is damaged.
+    private func verifyRemote() async throws -> Bool {
+        var isSound = true
+        let slugs = try await self.repository.list()
+        for slug in slugs {
+            do {
+                try await self.repository.verify(slug.id)
+            } catch let error as SlugStoreError where error.code == .corrupted {
+                print(slug.id, error)
+                isSound = false
+            }
+        }
+        print("\(slugs.count) slugs of the remote were read")
+        return isSound
+    }
+
+    func repair(_ repository: LocalSlugRepository, from other: any SlugRepository) async throws {
+        let report = try await repository.repair(from: other)
+        for id in report.repaired { print(id, "repaired") }
+        for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", reason) }
+        if !report.lost.isEmpty { exit(1) }
+    }
+
+    /// 32 bytes that nobody else may read.
+    private func signer(inFile path: String) throws -> SlugSigner {
+        if let key = FileManager.default.contents(atPath: path) { return try SlugSigner(privateKey: key) }
+        let signer = SlugSigner()
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: signer.privateKey, attributes: [.posixPermissions: 0o600])
+        else { throw SlugStoreError(code: .inputOutput, message: "The key could not be written to \(path).") }
+        return signer
+    }
+}

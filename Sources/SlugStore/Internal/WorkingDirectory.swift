@@ -1,0 +1,50 @@
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A directory for one operation, which is gone afterwards.
+enum WorkingDirectory {
+    /// Makes a new directory in `parent`, and removes it with all that is in it when `body` has returned or thrown.
+    static func with<R: Sendable>(
+        in parent: FilePath, _ body: (FilePath) async throws(SlugStoreError) -> R
+    ) async throws(SlugStoreError) -> R {
+        let directory = try await BlockingWork.run { (_) throws(SlugStoreError) in try self.make(in: parent) }
+        let result: Result<R, SlugStoreError>
+        do throws(SlugStoreError) {
+            result = .success(try await body(directory))
+        } catch {
+            result = .failure(error)
+        }
+        // Also when the task is cancelled, for which no thread gives up.
+        await self.remove(directory)
+        return try result.get()
+    }
+
+    private static func make(in directory: FilePath) throws(SlugStoreError) -> FilePath {
+        let parent = try Descriptor.directory(at: directory)
+        var number = 0
+        while true {
+            number += 1
+            let name = "import-\(getpid())-\(number)"
+            do throws(SlugStoreError) {
+                try parent.makeDirectory(name.utf8, mode: 0o700, "Making a directory in \(directory)")
+                return directory.appending(name)
+            } catch {
+                guard error.cause as? Errno == .fileExists, number < 10_000 else { throw error }
+            }
+        }
+    }
+
+    private static func remove(_ directory: FilePath) async {
+        guard let name = directory.lastComponent?.string else { return }
+        _ = try? await BlockingWork.run { (_) throws(SlugStoreError) in
+            try TreeRemover.remove(name.utf8, in: try Descriptor.directory(at: directory.removingLastComponent()))
+        }
+    }
+}
