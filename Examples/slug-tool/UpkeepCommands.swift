@@ -22,7 +22,7 @@ struct UpkeepCommands {
             }
             print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
             // That was this machine's part of what hosts share.
-            let isFarSound = try await !(repository is TieredSlugRepository) || self.verifyRemote()
+            let isFarSound = repository is TieredSlugRepository ? try await self.verifyRemote() : true
             if !report.isSound || !isFarSound { exit(1) }
         case ("verify", 1):
             try await repository.verify(try await find(words[0]))
@@ -42,9 +42,10 @@ struct UpkeepCommands {
         var isSound = true
         let slugs = try await self.repository.list()
         for slug in slugs {
-            do {
+            do throws(SlugStoreError) {
                 try await self.repository.verify(slug.id)
-            } catch let error as SlugStoreError where error.code == .corrupted {
+            } catch {
+                guard error.code == .corrupted else { throw error }
                 print(slug.id, error)
                 isSound = false
             }
