@@ -16,8 +16,8 @@ extension Platform {
     /// throws, the client has gone: the command is ended, or goes on with its output in the log when it is to be kept.
     ///
     /// - Throws: `invalid` for a request that makes no sense, `limit` when as many run already or it asks for more time
-    ///   than there is, `conflict` without a release, `refused` when it cannot be started or takes too long, `cancelled`
-    ///   when it was ended or its client has gone.
+    ///   than there is, `conflict` without a release or while instances of a user that the application had before still end,
+    ///   `refused` when it cannot be started or takes too long, `cancelled` when it was ended or its client has gone.
     public func runOneOff(
         _ request: OneOffRequest, of name: String, by principal: Principal, session: OneOffSession
     ) async throws(PlatformError) -> OneOffResult {

@@ -57,7 +57,7 @@ public final class Platform: Service {
         public var maxOneOffsPerApplication = 10
         /// How long the end of an application waits for its one-offs to end. Longer than a killed one takes; then the application
         /// stays, for they may still use what would be removed.
-        public var destructionTimeout: Duration = .seconds(120)
+        public var destructionTimeout: Duration = .seconds(45)
         /// What instances and one-offs can be limited to, by name.
         public var sizes = InstanceSize.standard
         /// The size of those for which none was chosen.

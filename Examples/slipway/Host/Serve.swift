@@ -177,7 +177,8 @@ struct ServeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How instances are kept from the machine: sandbox, oci (in containers of an OCI runtime), host (not at all), or "
-                + "strongest, that is sandbox if it works, and host if not. (default: strongest)", valueName: "level"))
+                + "strongest, that is sandbox if it works or did so before with this data, and host if not. (default: strongest)",
+            valueName: "level"))
     var isolation: String?
 
     @Option(

@@ -19,6 +19,7 @@ public import PlatformWire
 /// - `setRoute` takes effect for the next request, as one step. `drain` returns when no request is in flight to the
 ///   given instances, or after the grace.
 /// - `stop` returns when no process of the instance is left, also when it was being stopped already.
+/// - An instance has the user of its request, also when another control plane started it: by that its storage changes hands.
 /// - Of a process type whose ``LifeRecord/isSingleton`` is set there are never two: a `start` that would make it so is
 ///   refused.
 public protocol WorkloadRuntime: Sendable {

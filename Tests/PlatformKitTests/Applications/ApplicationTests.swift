@@ -121,7 +121,7 @@ import Testing
             let sleepers = host.clock.sleeperCount
             let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
             await host.clock.sleepers(atLeast: sleepers + 1)
-            host.clock.advance(by: .seconds(120))
+            host.clock.advance(by: .seconds(45))
             await expect(.conflict, "run.1 of blog was told to end, and has not within") { try await destruction.value }
             #expect(try await host.live() == 1)
             #expect(host.runtime.snapshot.routed == ["web.1@v1"])
