@@ -60,7 +60,9 @@ struct ImageCommands {
                 let line = ProgressLine("sending \(tag)", "sent")
                 _ = try await layout.copy(image, to: store, as: tag) { line.show($0) }
                 line.end()
-                print("\(reference.endpoint.authority)/\(reference.repository):\(tag)", report.images[image]?.digest ?? "")
+                print(
+                    "\(reference.endpoint.authority)/\(reference.repository):\(tag)", report.images[image]?.digest ?? ""
+                )
             }
         }
     }

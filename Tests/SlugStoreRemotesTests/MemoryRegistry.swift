@@ -28,11 +28,13 @@ final class MemoryRegistry: Sendable {
             let pair = pair.split(separator: "=", maxSplits: 1).map(String.init)
             query[pair[0]] = pair.count > 1 ? Self.decoded(pair[1]) : ""
         }
-        for (mark, answer) in [("/blobs/uploads/", self.upload), ("/blobs/", self.blob), ("/manifests/", self.manifest)]
-        {
+        for (mark, answer) in [
+            ("/blobs/uploads/", self.upload), ("/blobs/", self.blob), ("/manifests/", self.manifest),
+        ] {
             guard let range = parts[0].firstRange(of: mark) else { continue }
             return answer(
-                request, String(parts[0][..<range.lowerBound].dropFirst(4)), String(parts[0][range.upperBound...]), query)
+                request, String(parts[0][..<range.lowerBound].dropFirst(4)), String(parts[0][range.upperBound...]),
+                query)
         }
         return .init(status: 404)
     }

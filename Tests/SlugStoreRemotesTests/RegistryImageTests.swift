@@ -87,16 +87,16 @@ struct RegistryImageTests {
 
     @Test func `a registry that dies in the middle has no image, and takes it when it is back`() async throws {
         try await withTemporaryDirectory { directory in
-            let sample = try await SampleSlug(in: directory, dependencyBytes: 24 << 20)
+            let sample = try await SampleSlug(in: directory, dependencyBytes: 8 << 20)
             try await withClient { client in
-                let transport = makeTransport(client) { $0.attempts = 2 }
+                let transport = makeTransport(client) { $0.attempts = 1 }
                 let (moved, movement) = AsyncStream.makeStream(of: Void.self)
                 let pushing = try await RegistryServer.with(in: directory) { port in
                     let store = try makeImageStore(port, client: transport, chunkBytes: 1 << 20)
                     let task = Task {
                         await slugStoreError { () throws(SlugStoreError) in
                             _ = try await sample.layout.copy("web", to: store, as: "v1") { progress in
-                                if progress.bytesMoved > 4 << 20 { movement.finish() }
+                                if progress.bytesMoved > 2 << 20 { movement.finish() }
                             }
                         }
                     }

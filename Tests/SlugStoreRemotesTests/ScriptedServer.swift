@@ -100,15 +100,20 @@ final class ScriptedServer: Sendable {
                 let head = HTTPResponseHead(
                     version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: headers)
                 context.write(self.wrapOutboundOut(.head(head)), promise: nil)
+                let sent = context.eventLoop.makePromise(of: Void.self)
                 if request.method != "HEAD" {
                     context.write(
-                        self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
+                        self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: sent)
+                } else {
+                    sent.succeed()
                 }
                 if answer.stalls {
                     context.flush()
                 } else if answer.closes {
+                    // What the connection has not taken yet would be lost.
+                    let channel = context.channel
+                    sent.futureResult.whenComplete { _ in channel.close(promise: nil) }
                     context.flush()
-                    context.close(promise: nil)
                 } else {
                     context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
                 }

@@ -91,7 +91,8 @@ extension SlugRepository {
         workingIn directory: FilePath
     ) async throws(SlugStoreError) -> ImageImport.Report {
         try await WorkingDirectory.with(in: directory) { tree throws(SlugStoreError) in
-            let (metadata, image, origin, contents) = try await BlockingWork.run { cancellation throws(SlugStoreError) in
+            let (metadata, image, origin, contents) = try await BlockingWork.run {
+                cancellation throws(SlugStoreError) in
                 try options.extract(name, of: layout, into: tree, cancellation)
             }
             return ImageImport.Report(

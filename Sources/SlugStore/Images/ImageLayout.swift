@@ -40,7 +40,9 @@ public struct ImageLayout: ImageStore {
         guard let hex = content.hex else {
             throw SlugStoreError(
                 code: .invalidArchive,
-                message: "The image refers to \(printable(content.digest.utf8.prefix(200))), which is not the digest of anything.")
+                message:
+                    "The image refers to \(printable(content.digest.utf8.prefix(200))), which is not the digest of anything."
+            )
         }
         return self.blobs.appending(hex)
     }

@@ -27,7 +27,8 @@ package enum ImageResolution {
         let there = Set(known.compactMap(\.platform).map { "\($0.os)/\($0.architecture)" }).sorted()
         throw SlugStoreError(
             code: .notFound,
-            message: "\(what) has \(fitting.count) images for \(platform.os)/\(platform.architecture), and one is wanted"
+            message:
+                "\(what) has \(fitting.count) images for \(platform.os)/\(platform.architecture), and one is wanted"
                 + (there.isEmpty ? "." : "; it has some for \(there.joined(separator: ", "))."))
     }
 }
@@ -60,7 +61,8 @@ extension ImageLayout {
         }
         guard ImageMediaType.manifests.contains(image.mediaType) else {
             throw SlugStoreError(
-                code: .invalidArchive, message: "\(what) has lists of lists, more than \(ImageResolution.maxDepth) deep.")
+                code: .invalidArchive,
+                message: "\(what) has lists of lists, more than \(ImageResolution.maxDepth) deep.")
         }
         let manifest = try ImageDocument.decode(
             ImageManifest.self, try self.readDocument(image), "The manifest \(image.digest)")

@@ -48,11 +48,13 @@ struct LayerExtraction {
             guard let compression = ImageMediaType.layers[layer.mediaType] else {
                 throw SlugStoreError(
                     code: .unsupportedFormat,
-                    message: "\(self.place(number)) is of the kind \(printable(layer.mediaType.utf8.prefix(200))), which "
+                    message:
+                        "\(self.place(number)) is of the kind \(printable(layer.mediaType.utf8.prefix(200))), which "
                         + "is not read. Expected: tar, tar+gzip or tar+zstd.")
             }
             guard layer.size >= 0, layer.size <= rest else {
-                throw tooMuch("has layers of more than \(self.options.limits.maxArchiveBytes) bytes, which is the limit")
+                throw tooMuch(
+                    "has layers of more than \(self.options.limits.maxArchiveBytes) bytes, which is the limit")
             }
             rest -= layer.size
             compressions.append(compression)
@@ -164,7 +166,9 @@ struct LayerExtraction {
             guard state.entries <= self.options.maxLayerEntries else {
                 throw SlugStoreError(
                     code: .limitExceeded,
-                    message: "The image has layers of more than \(self.options.maxLayerEntries) entries, which is the limit.")
+                    message:
+                        "The image has layers of more than \(self.options.maxLayerEntries) entries, which is the limit."
+                )
             }
             last = try self.take(entry, from: reader, &state) ?? last
         }
@@ -176,7 +180,9 @@ struct LayerExtraction {
         guard let digest = tar.digest, "sha256:\(digest)" == expected else {
             throw SlugStoreError(
                 code: .corrupted,
-                message: "What it unpacks to is not what the image's configuration says (diff_id \(printable(expected.utf8.prefix(80)))).")
+                message:
+                    "What it unpacks to is not what the image's configuration says (diff_id \(printable(expected.utf8.prefix(80))))."
+            )
         }
     }
 

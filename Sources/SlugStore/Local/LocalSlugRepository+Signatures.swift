@@ -44,7 +44,8 @@ extension LocalSlugRepository {
             guard try directory.hasRecord(of: id) else { throw directory.notFound(id) }
             var kept = Set(try directory.signatures(of: id).map(\.publicKey))
             // Those of trusted keys first, and for them others give way.
-            for signature in signatures.sorted(by: { trusted.contains($0.publicKey) && !trusted.contains($1.publicKey) })
+            for signature in signatures.sorted(by: { trusted.contains($0.publicKey) && !trusted.contains($1.publicKey) }
+            )
             where !kept.contains(signature.publicKey) {
                 if kept.count >= Self.maxSignatures {
                     guard trusted.contains(signature.publicKey), let other = kept.subtracting(trusted).first else {

@@ -175,14 +175,22 @@ public struct RemoteTransport: Sendable {
             if let sink = request.sink {
                 // Pieces come as large as packets, and each call of a sink may cost a thread.
                 var pending: [UInt8] = []
-                try await Self.body(answer.body, of: result, range: range, what) { piece in
-                    meter.add(piece.count)
-                    pending += piece
-                    guard pending.count >= Self.sinkBytes else { return }
-                    try await sink(pending)
-                    pending.removeAll(keepingCapacity: true)
+                var failure: (any Error)?
+                do {
+                    try await Self.body(answer.body, of: result, range: range, what) { piece in
+                        meter.add(piece.count)
+                        pending += piece
+                        guard pending.count >= Self.sinkBytes else { return }
+                        try await sink(pending)
+                        pending.removeAll(keepingCapacity: true)
+                    }
+                } catch {
+                    // What has come before it need not come again, unless it is the sink that wants no more.
+                    if error is SlugStoreError { throw error }
+                    failure = error
                 }
                 if !pending.isEmpty { try await sink(pending) }
+                if let failure { throw failure }
             } else {
                 var bytes: [UInt8] = []
                 try await Self.body(answer.body, of: result, range: range, what) { bytes += $0 }

@@ -55,7 +55,8 @@ extension RegistryClient {
         let digest = "sha256:" + SigV4.hex(Digest.sha256(bytes))
         if let stored = answer.header("Docker-Content-Digest"), stored != digest {
             throw SlugStoreError(
-                code: .invalidAnswer, message: "\(what): the registry has stored it as \(stored.prefix(80)), not as \(digest).")
+                code: .invalidAnswer,
+                message: "\(what): the registry has stored it as \(stored.prefix(80)), not as \(digest).")
         }
     }
 

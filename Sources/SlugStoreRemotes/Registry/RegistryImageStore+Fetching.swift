@@ -111,7 +111,9 @@ extension RegistryImageStore {
         guard kinds.contains(mediaType) else {
             throw SlugStoreError(
                 code: .unsupportedFormat,
-                message: "\(place) is of the kind \(mediaType.prefix(100)), which is not read: no image of the OCI or Docker.")
+                message:
+                    "\(place) is of the kind \(mediaType.prefix(100)), which is not read: no image of the OCI or Docker."
+            )
         }
         // What one reader takes for a list and another for an image is neither.
         guard said.isEmpty || said == mediaType,

@@ -107,7 +107,8 @@ public struct RegistryImageStore: ImageStore {
         guard ImageReference.isTag(name) else {
             throw SlugStoreError(
                 code: .unsupportedEntry,
-                message: "\"\(name.prefix(140))\" cannot be a tag: use up to 128 letters, digits and ._-, and begin with "
+                message:
+                    "\"\(name.prefix(140))\" cannot be a tag: use up to 128 letters, digits and ._-, and begin with "
                     + "none of .-")
         }
         try self.check(manifest)

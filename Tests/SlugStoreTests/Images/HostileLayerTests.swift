@@ -77,27 +77,49 @@ import Testing
             make: [{ $0.addLink("s", to: "/etc/shadow") }, { $0.addHardLink("h", to: "s") }]),
         Layers(
             "a hard link to what a whiteout has removed", .unsafeArchive, says: "not a file of the archive before it",
-            make: [{ $0.add("f") }, { $0.add(".wh.f"); $0.addHardLink("h", to: "f") }]),
+            make: [
+                { $0.add("f") },
+                {
+                    $0.add(".wh.f"); $0.addHardLink("h", to: "f")
+                },
+            ]),
         Layers(
             "a hard link in place of what it leads to", .unsafeArchive, says: "d/f",
             make: [{ $0.add("d/f") }, { $0.addHardLink("d", to: "d/f") }]),
         Layers(
             "a hard link to itself", .unsafeArchive, says: "to itself",
             make: [{ $0.add("f") }, { $0.addHardLink("f", to: "f") }]),
-        Layers("a name twice in the layer above", .invalidArchive, says: "Layer 2", "f twice",
-            make: [{ $0.add("f") }, { $0.add("f"); $0.add("f") }]),
-        Layers("a whiteout twice", .invalidArchive, says: ".wh.f twice",
-            make: [{ $0.add("f") }, { $0.add(".wh.f"); $0.add("./.wh.f") }]),
+        Layers(
+            "a name twice in the layer above", .invalidArchive, says: "Layer 2", "f twice",
+            make: [
+                { $0.add("f") },
+                {
+                    $0.add("f"); $0.add("f")
+                },
+            ]),
+        Layers(
+            "a whiteout twice", .invalidArchive, says: ".wh.f twice",
+            make: [
+                { $0.add("f") },
+                {
+                    $0.add(".wh.f"); $0.add("./.wh.f")
+                },
+            ]),
         Layers("a whiteout of nothing", .invalidArchive, says: "unknown kind", make: [{ $0.add("d/.wh.") }]),
-        Layers("a whiteout of a directory itself", .invalidArchive, says: "unknown kind", make: [{ $0.add("d/.wh..") }]),
-        Layers("a whiteout of the directory above", .invalidArchive, says: "unknown kind", make: [{ $0.add("d/.wh...") }]),
+        Layers(
+            "a whiteout of a directory itself", .invalidArchive, says: "unknown kind", make: [{ $0.add("d/.wh..") }]),
+        Layers(
+            "a whiteout of the directory above", .invalidArchive, says: "unknown kind", make: [{ $0.add("d/.wh...") }]),
         Layers("a whiteout of aufs", .invalidArchive, says: "unknown kind", make: [{ $0.add(".wh..wh.plnk") }]),
         Layers("a file below a whiteout", .invalidArchive, says: "below a whiteout", make: [{ $0.add("d/.wh.x/y") }]),
-        Layers("a whiteout with content", .invalidArchive, says: "not an empty file",
+        Layers(
+            "a whiteout with content", .invalidArchive, says: "not an empty file",
             make: [{ $0.add(".wh.f", content: "x") }]),
-        Layers("a whiteout that is a link", .invalidArchive, says: "not an empty file",
+        Layers(
+            "a whiteout that is a link", .invalidArchive, says: "not an empty file",
             make: [{ $0.addLink(".wh.f", to: "x") }]),
-        Layers("a whiteout that leaves the tree", .unsafeArchive, says: "leaves the tree",
+        Layers(
+            "a whiteout that leaves the tree", .unsafeArchive, says: "leaves the tree",
             make: [{ $0.add("d/../../.wh.f") }]),
         Layers(
             "spellings of two layers", .invalidArchive, says: "one name where case does not count",
@@ -148,7 +170,8 @@ import Testing
             var tar = HandmadeTar()
             tar.add("b", content: "2")
             try layout.path(of: layer).write(try Compressed.gzip.pack(tar.archive))
-            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await layout.imported(in: directory) }
+            let error = await slugStoreError { () throws(SlugStoreError) in _ = try await layout.imported(in: directory)
+            }
             #expect([.corrupted, .limitExceeded].contains(error?.code))
         }
     }
@@ -162,7 +185,9 @@ import Testing
         try await Self.refuse(image, .limitExceeded, says: ["layers of more than 2500000 bytes"]) {
             $0.limits.maxArchiveBytes = 2_500_000
         }
-        try await Self.refuse(image, .limitExceeded, says: ["Layer 3", "more than 2 entries"]) { $0.maxLayerEntries = 2 }
+        try await Self.refuse(image, .limitExceeded, says: ["Layer 3", "more than 2 entries"]) {
+            $0.maxLayerEntries = 2
+        }
         try await Self.refuse(image, .limitExceeded, says: ["Layer 3", "more than 2 entries"]) {
             $0.limits.maxEntries = 2
         }
@@ -182,39 +207,55 @@ import Testing
             tar.add(
                 Array("x".utf8), content: Array("1\n4000000000\n0\n".utf8) + [UInt8](repeating: 0, count: 497))
         }
-        try await Self.refuse(sparse, .limitExceeded, says: ["bomb"]) { $0.path = "/app" }
+        try await Self.refuse(sparse, .limitExceeded, says: ["bomb"])
+        // A hole that nobody wants costs nothing.
+        try await Self.refuse(sparse, .notFound, says: ["no directory /app"]) { $0.path = "/app" }
     }
 
-    @Test(arguments: 0..<300) func `random damage is an import or a refusal, and stays inside`(seed: UInt64) async throws {
+    @Test func `random damage is an import or a refusal, and stays inside`() async throws {
+        var (imports, refusals) = (0, 0)
+        for seed in 0..<150 {
+            if try await Self.isImported(seed: UInt64(seed)) { imports += 1 } else { refusals += 1 }
+        }
+        // Of both there are enough to say something.
+        #expect(imports > 10)
+        #expect(refusals > 10)
+    }
+
+    private static func isImported(seed: UInt64) async throws -> Bool {
         var random = SeededGenerator(seed: seed)
-        try await withTemporaryDirectory { directory in
+        return try await withTemporaryDirectory { directory in
             let outside = directory.appending("outside")
             try TestTree(["witness": .file("as it was")]).write(to: outside)
             var image = HandmadeImage()
-            for _ in 0..<Int.random(in: 1...3, using: &random) {
+            for _ in 0..<Int.random(in: 1...2, using: &random) {
                 var tar = HandmadeTar()
-                for _ in 0..<Int.random(in: 1...12, using: &random) { Self.addAnything(to: &tar, outside, &random) }
+                for _ in 0..<Int.random(in: 1...5, using: &random) { Self.addAnything(to: &tar, outside, &random) }
                 var archive = tar.archive
-                for _ in 0..<[0, 0, 1, 4].randomElement(using: &random)! {
-                    archive[Int.random(in: 0..<archive.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                for _ in 0..<[0, 0, 0, 0, 2].randomElement(using: &random)! {
+                    archive[Int.random(in: 0..<archive.count, using: &random)] = UInt8.random(
+                        in: 0...255, using: &random)
                 }
                 image.layers.append(
                     .init(archive: archive, compression: Compressed.allCases.randomElement(using: &random)!))
             }
             let layout = try await image.write(to: directory.appending("layout"))
-            var options = ImageImport(path: Bool.random(using: &random) ? "a" : nil)
+            var options = ImageImport(path: Int.random(in: 0..<4, using: &random) == 0 ? "a" : nil)
             options.keepsOutwardLinks = Bool.random(using: &random)
+            var isImported = true
             do throws(SlugStoreError) {
                 let (report, repository) = try await layout.imported(nil, options, in: directory)
                 try await repository.verify(report.slug.id)
             } catch {
+                isImported = false
                 #expect(
                     [.unsafeArchive, .invalidArchive, .limitExceeded, .notFound].contains(error.code),
-                    "\(error)")
+                    "\(seed): \(error)")
             }
             #expect(try names(in: directory.appending("work")).isEmpty)
             #expect(try TestTree(readingAt: outside) == TestTree(["witness": .file("as it was")]))
-            #expect(try names(in: directory) == ["imported", "layout", "outside", "work"])
+            #expect(Set(try names(in: directory)).isSubset(of: ["imported", "layout", "outside", "work"]))
+            return isImported
         }
     }
 
@@ -222,16 +263,19 @@ import Testing
         to tar: inout HandmadeTar, _ outside: FilePath, _ random: inout some RandomNumberGenerator
     ) {
         func name() -> String {
-            let parts = ["a", "b", "c", "a", "b", "c", "A", "..", ".", "", ".wh.a", ".wh.b", ".wh..wh..opq", ".wh."]
+            let hostile = ["A", "..", ".", "", ".wh.a", ".wh.b", ".wh..wh..opq", ".wh."]
+            let parts =
+                Int.random(in: 0..<12, using: &random) == 0
+                ? hostile : (0..<12).map { "abcdefghijkl".map(String.init)[$0] }
             return (0..<Int.random(in: 1...3, using: &random)).map { _ in parts.randomElement(using: &random)! }
                 .joined(separator: "/")
         }
         let targets = [name(), "../" + name(), outside.string, outside.appending("witness").string, "a", "b", "a/b"]
-        switch Int.random(in: 0..<10, using: &random) {
-        case 0...3: tar.add(name(), content: Bool.random(using: &random) ? "" : "content")
-        case 4, 5: tar.addDirectory(name())
-        case 6, 7: tar.addLink(name(), to: targets.randomElement(using: &random)!)
-        case 8: tar.addHardLink(name(), to: targets.randomElement(using: &random)!)
+        switch Int.random(in: 0..<30, using: &random) {
+        case 0...15: tar.add(name(), content: Bool.random(using: &random) ? "" : "content")
+        case 16...21: tar.addDirectory(name())
+        case 22...26: tar.addLink(name(), to: targets.randomElement(using: &random)!)
+        case 27, 28: tar.addHardLink(name(), to: targets.randomElement(using: &random)!)
         default: tar.add(name(), type: ["3", "4", "6", "Z"].randomElement(using: &random)!)
         }
     }

@@ -4,6 +4,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
+@testable import SlugStore
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -11,8 +13,6 @@ import Testing
 #elseif canImport(Darwin)
     import Darwin
 #endif
-
-@testable import SlugStore
 
 @Suite struct ImageImportTests {
     /// What an image is imported as.
@@ -142,7 +142,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/missing", "no directory /missing"), ("/app", "is a link to srv/app: name that"), ("/file", "not a directory"),
+        ("/missing", "no directory /missing"), ("/app", "is a link to srv/app: name that"),
+        ("/file", "not a directory"),
         ("/gone", "no directory /gone"), ("/../etc", "no directory of an image"), ("/app/sub", "/app is a link"),
     ])
     func `a directory that is not there is said to be none`(path: String, says: String) async throws {
