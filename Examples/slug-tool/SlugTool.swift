@@ -78,7 +78,8 @@ struct SlugTool {
         for slug in slugs {
             do {
                 try await repository.verify(slug.id)
-            } catch let error as SlugStoreError where error.code == .corrupted {
+            } catch {
+                guard error.code == .corrupted else { throw error }
                 print(slug.id, error)
                 isSound = false
             }
