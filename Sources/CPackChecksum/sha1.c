@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdatomic.h>
+#endif
+
 static inline uint32_t rotate(uint32_t value, int by) { return value << by | value >> (32 - by); }
 
 static inline uint32_t word(const uint8_t *bytes) {
@@ -15,7 +21,7 @@ static inline uint32_t word(const uint8_t *bytes) {
         e = d, d = c, c = rotate(b, 30), b = a, a = t;                                                                 \
     } while (0)
 
-static void compress(uint32_t state[5], const uint8_t *data, size_t blocks) {
+static void compress_anywhere(uint32_t state[5], const uint8_t *data, size_t blocks) {
     while (blocks-- > 0) {
         uint32_t w[16];
         uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
@@ -31,6 +37,64 @@ static void compress(uint32_t state[5], const uint8_t *data, size_t blocks) {
         state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e;
         data += 64;
     }
+}
+
+#if defined(__x86_64__)
+// The same with the processor's own instructions for it, which take a third of the time: four rounds at once.
+#define FOUR(i, f)                                                                                                     \
+    do {                                                                                                               \
+        if ((i) >= 4) {                                                                                                \
+            __m128i mixed = _mm_xor_si128(_mm_sha1msg1_epu32(w[(i) & 3], w[((i) + 1) & 3]), w[((i) + 2) & 3]);         \
+            w[(i) & 3] = _mm_sha1msg2_epu32(mixed, w[((i) + 3) & 3]);                                                  \
+        }                                                                                                              \
+        __m128i next = (i) == 0 ? _mm_add_epi32(e, w[0]) : _mm_sha1nexte_epu32(e, w[(i) & 3]);                         \
+        e = abcd;                                                                                                      \
+        abcd = _mm_sha1rnds4_epu32(abcd, next, f);                                                                     \
+    } while (0)
+
+__attribute__((target("sha,sse4.1"))) static void compress_sha(uint32_t state[5], const uint8_t *data, size_t blocks) {
+    const __m128i order = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
+    __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0x1B);
+    __m128i e = _mm_set_epi32((int)state[4], 0, 0, 0);
+    while (blocks-- > 0) {
+        __m128i before = abcd, e_before = e, w[4];
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)), order);
+        FOUR(0, 0); FOUR(1, 0); FOUR(2, 0); FOUR(3, 0); FOUR(4, 0);
+        FOUR(5, 1); FOUR(6, 1); FOUR(7, 1); FOUR(8, 1); FOUR(9, 1);
+        FOUR(10, 2); FOUR(11, 2); FOUR(12, 2); FOUR(13, 2); FOUR(14, 2);
+        FOUR(15, 3); FOUR(16, 3); FOUR(17, 3); FOUR(18, 3); FOUR(19, 3);
+        e = _mm_sha1nexte_epu32(e, e_before);
+        abcd = _mm_add_epi32(abcd, before);
+        data += 64;
+    }
+    _mm_storeu_si128((__m128i *)state, _mm_shuffle_epi32(abcd, 0x1B));
+    state[4] = (uint32_t)_mm_extract_epi32(e, 3);
+}
+
+// What the processor has does not change; to ask it costs more than to hash a block, so the answer is kept.
+static int has_sha(void) {
+    static _Atomic int known;  // 0: not asked, 1: no, 2: yes
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        unsigned a, b, c, d;
+        int yes = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1) && (c & bit_SSSE3)
+            && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
+        answer = yes ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
+}
+#endif
+
+static void compress(uint32_t state[5], const uint8_t *data, size_t blocks) {
+#if defined(__x86_64__)
+    if (has_sha()) {
+        compress_sha(state, data, blocks);
+        return;
+    }
+#endif
+    compress_anywhere(state, data, blocks);
 }
 
 void slipway_sha1_start(slipway_sha1 *hash) {

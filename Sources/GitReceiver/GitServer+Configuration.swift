@@ -50,7 +50,10 @@ extension GitServer {
             public var time: Duration = .seconds(1800)
             /// How long it waits until nobody reads the packs that were replaced. Default: 1 minute.
             public var patience: Duration = .seconds(60)
-            /// The objects of a repository that is maintained; each costs about 150 bytes of memory meanwhile. Default:
+            /// How many deltas on deltas a pack may have that maintenance makes; what would be deeper is packed whole.
+            /// Default: 50, as git's.
+            public var deltaDepth = 50
+            /// The objects of a repository that is maintained; each costs about 200 bytes of memory meanwhile. Default:
             /// 5 million.
             public var objects = 5_000_000
             /// The repositories that wait for maintenance in the background. Default: 10,000.
@@ -92,16 +95,26 @@ extension GitServer {
             public var references = 20_000
             /// The size of a request other than the pack of a push, unpacked. Default: 8 MiB.
             public var requestBytes = 8 << 20
-            /// The size of one fetched pack, which is spooled to disk. Default: 4 GiB.
+            /// The size of one fetched pack. Default: 4 GiB.
             public var fetchBytes = 4 << 30
+            /// The objects that are looked at for one fetch; each costs about 200 bytes of memory meanwhile. Default: 5
+            /// million.
+            public var fetchObjects = 5_000_000
+            /// The computing time for finding out what one fetch has to send. Default: 2 minutes.
+            public var fetchTime: Duration = .seconds(120)
+            /// The packs that are open for clients at the same time. A fetch for which too few are left is spooled to disk.
+            /// Default: 512.
+            public var fetchFiles = 512
+            /// The bytes a second that a client has to take on average, once it has been waited for as long as
+            /// ``stallTime``; one that is slower loses its place. Default: 8,192.
+            public var fetchRate = 8192
             /// The bytes one export writes. Default: 2 GiB.
             public var checkoutBytes = 2 << 30
             /// The files, links and directories one export makes. Default: 300,000.
             public var checkoutEntries = 300_000
             /// The pushes that wait for one repository. Default: 8.
             public var waitingPushes = 8
-            /// The fetches that are answered at the same time, from the request to the last byte. Each may have a pack on
-            /// disk. Default: 64.
+            /// The fetches that are answered at the same time, from the request to the last byte. Default: 64.
             public var fetches = 64
             /// The fetches that wait for a place; who comes after them is sent away. Default: 1,000.
             public var waitingFetches = 1000

@@ -19,6 +19,8 @@ final class ServerCore: Sendable {
     /// Places for fetches, and for packs that are received.
     let fetches: Gate
     let packs: Gate
+    /// Packs that are open for clients.
+    let openFiles: OpenFileBudget
     let repositories: RepositoryStore
     let maintenance: MaintenanceQueue
 
@@ -39,6 +41,7 @@ final class ServerCore: Sendable {
         self.packs = Gate(
             limits.pushes, waiting: limits.waitingPacks, patience: limits.placeWait, clock: configuration.clock,
             what: "pushes")
+        self.openFiles = OpenFileBudget(limits.fetchFiles)
         self.maintenance = MaintenanceQueue(limit: configuration.maintenance.waiting)
         self.repositories = RepositoryStore(
             root: configuration.root, defaultBranch: configuration.defaultBranch, logger: logger)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -117,5 +118,19 @@ struct `A push of every kind` {
             #expect(output.stderr.contains("git lfs migrate export"))
             #expect(output.stderr.contains("vendor/one will be empty"))
         }
+    }
+
+    @Test(.needsGit) func `holds no table of its objects while its handler decides`() async throws {
+        let seen = Mutex<[Bool]>([])
+        let handler = ScriptedHandler { push, _ in
+            let source = push.source as? QuarantineSource
+            if case .received(let intake)? = source?.session.intake { seen.withLock { $0.append(intake.holdsTable) } }
+            return .accept
+        }
+        try await withFixture(handler: handler) { fixture in
+            let output = try await fixture.push("slipway", "main", in: try await fixture.workTree())
+            #expect(output.status == 0)
+        }
+        #expect(seen.withLock { $0 } == [false])
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A pack received, and its newest commit checked out, beside git's own programs for the same bytes.
+/// A pack received, its newest commit checked out, a clone of it, and many pushes made one pack, beside git's own programs for
+/// the same bytes.
 struct GitScenario {
     let options: Options
     let scratch: Scratch
@@ -12,14 +13,22 @@ struct GitScenario {
         var peerReceive: Double
         var strictReceive: Double
         var peerCheckout: Double
+        var clone: Double
+        var peerClone: Double
+        var repack: Double
+        var peerRepack: Double
+        var packed: Double
+        var peerPacked: Double
     }
 
     func run() throws -> [Row] {
         guard let program = self.options.program("git-intake") else { throw Failure("git-intake is not built") }
         guard Machine.find("git") != nil else { return [Row(what: "git", unit: "s", note: "git is not installed")] }
         let (body, commit, bytes) = try self.makeBody()
+        let clone = try self.makeCloneBody(of: commit)
+        let pushed = try self.makePushes()
         let rounds = try (0..<(self.options.rounds ?? 5)).map { number in
-            try self.round(number, program, body, commit)
+            try self.round(number, program, body, commit, clone, pushed)
         }
         let size = "\(bytes / 1_000_000) MB"
         let receive = rounds.map(\.receive)
@@ -36,11 +45,22 @@ struct GitScenario {
             Row(
                 what: "from the pack to the files, CPU", unit: "s", slipway: rounds.map { $0.receive + $0.export },
                 peer: "git receive-pack, clone", peerValues: rounds.map { $0.peerReceive + $0.peerCheckout }),
+            Row(
+                what: "a clone of it, CPU of the server", unit: "s", slipway: rounds.map(\.clone),
+                peer: "git upload-pack", peerValues: rounds.map(\.peerClone)),
+            Row(
+                what: "\(Self.pushes) pushes made one pack, CPU", unit: "s", slipway: rounds.map(\.repack),
+                peer: "git repack -ad", peerValues: rounds.map(\.peerRepack)),
+            Row(
+                what: "\(Self.pushes) pushes made one pack, size", unit: "MB", slipway: rounds.map(\.packed),
+                peer: "git repack -ad", peerValues: rounds.map(\.peerPacked)),
         ]
     }
 
     /// Every round has directories of its own: files that are made just after others were removed cost more.
-    private func round(_ number: Int, _ program: String, _ body: String, _ commit: String) throws -> Round {
+    private func round(
+        _ number: Int, _ program: String, _ body: String, _ commit: String, _ cloneBody: String, _ pushed: String
+    ) throws -> Round {
         let own = try self.scratch.directory("git-\(number)")
         let receive = try self.cpu([program, own, "receive", "app", body])
         let export = try self.cpu([program, own, "export", "app", commit, own + "/files"])
@@ -51,8 +71,20 @@ struct GitScenario {
             return try self.cpu(["sh", "-c", "exec git receive-pack --stateless-rpc \"$0\" <\"$1\"", peer, body])
         }
         let checkout = try self.cpu(["git", "clone", "-q", "--shared", own + "/peer.git", own + "/clone"])
+        let clone = try self.cpu([program, own, "fetch", "app", cloneBody])
+        let peerClone = try self.cpu([
+            "sh", "-c", "exec git upload-pack --stateless-rpc \"$0\" <\"$1\" >/dev/null", own + "/peer.git", cloneBody,
+        ])
+        let (many, peerMany) = (own + "/many/app.git", own + "/many.git")
+        _ = try self.cpu(["mkdir", own + "/many"])
+        // The times of the packs say in which order they came.
+        for copy in [many, peerMany] { _ = try self.cpu(["cp", "-a", pushed, copy]) }
+        let repack = try self.cpu([program, own + "/many", "maintain", "app"])
+        let peerRepack = try self.cpu(["git", "-C", peerMany, "repack", "-adq"])
         return Round(
-            receive: receive, export: export, peerReceive: peers[0], strictReceive: peers[1], peerCheckout: checkout)
+            receive: receive, export: export, peerReceive: peers[0], strictReceive: peers[1], peerCheckout: checkout,
+            clone: clone, peerClone: peerClone, repack: repack, peerRepack: peerRepack,
+            packed: try self.packBytes(many) / 1e6, peerPacked: try self.packBytes(peerMany) / 1e6)
     }
 
     private func cpu(_ arguments: [String]) throws -> Double {
@@ -63,6 +95,41 @@ struct GitScenario {
         ).exit.cpu
     }
 
+    private func packBytes(_ repository: String) throws -> Double {
+        let directory = repository + "/objects/pack/"
+        let packs = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".pack") }
+        return try packs.reduce(0) { sum, pack in
+            let size = try FileManager.default.attributesOfItem(atPath: directory + pack)[.size] as? NSNumber
+            return sum + (size?.doubleValue ?? 0)
+        }
+    }
+
+    /// What a client sends to clone.
+    private func makeCloneBody(of commit: String) throws -> String {
+        func packet(_ line: String) -> String { String(format: "%04x", line.utf8.count + 4) + line }
+        let path = self.scratch.file("clone")
+        let want = packet("want \(commit) side-band-64k ofs-delta no-progress\n")
+        try Data((want + "0000" + packet("done\n")).utf8).write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    private static let pushes = 200
+
+    /// A repository to which the history was pushed in many parts, each of which left a pack.
+    private func makePushes() throws -> String {
+        let (source, target) = (self.scratch.file("history.git"), self.scratch.file("pushed.git"))
+        _ = try self.cpu(["git", "init", "-q", "--bare", "-b", "main", target])
+        for key in ["receive.unpackLimit", "transfer.unpackLimit"] {
+            _ = try self.cpu(["git", "-C", target, "config", key, "1"])
+        }
+        _ = try self.cpu(["git", "-C", target, "config", "receive.autogc", "false"])
+        for number in (0..<Self.pushes).reversed() {
+            let commit = "main~\(number * 1000 / Self.pushes)^0"
+            _ = try self.cpu(["git", "-C", source, "push", "-q", target, "\(commit):refs/heads/main"])
+        }
+        return target
+    }
+
     /// What a client sends to push a history of texts that change and of files that no one can compress.
     private func makeBody() throws -> (path: String, commit: String, bytes: Int) {
         let source = self.scratch.file("history.git")
@@ -70,7 +137,8 @@ struct GitScenario {
         try self.history().write(to: URL(fileURLWithPath: stream))
         _ = try self.cpu(["git", "init", "-q", "--bare", "-b", "main", source])
         _ = try self.cpu(["sh", "-c", "exec git -C \"$0\" fast-import --quiet <\"$1\"", source, stream])
-        _ = try self.cpu(["git", "-C", source, "repack", "-adfq"])
+        // Without a bitmap, as in a developer's clone: git sends no thin packs from a repository that has one.
+        _ = try self.cpu(["git", "-C", source, "-c", "repack.writeBitmaps=false", "repack", "-adfq"])
         let commit = try String(contentsOfFile: source + "/refs/heads/main", encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         let directory = source + "/objects/pack/"

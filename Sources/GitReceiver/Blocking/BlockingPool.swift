@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The cooperative pool has one thread for each core and must never wait. Each lane is a serial dispatch queue, which
 /// gets a thread of its own when it has work, so `width` calls run at once and no more; the others wait in order.
-/// Nothing here waits for a network client: packs are spooled, so a slow client never holds a lane.
+/// Nothing here waits for a network client: each piece of a pack is a call of its own, so a slow client never holds a lane.
 final class BlockingPool: Sendable {
     private typealias Job = @Sendable () -> Void
 

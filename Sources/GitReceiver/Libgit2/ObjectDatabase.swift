@@ -68,29 +68,17 @@ final class ObjectDatabase {
         return try body(kind, data)
     }
 
-    /// The names of all objects, at most `limit`.
-    func allObjects(limit: Int) throws(GitReceiverError) -> [ObjectID] {
-        final class Collector {
-            var names: [ObjectID] = []
-            let limit: Int
-            init(limit: Int) { self.limit = limit }
+    /// A copy of an object's bytes.
+    func buffer(of oid: ObjectID, limit: Int) throws(GitReceiverError) -> (kind: ObjectKind, data: ObjectBuffer) {
+        guard let (kind, size) = try self.header(of: oid) else {
+            throw GitReceiverError(.notFound, "object \(oid) is missing")
         }
-        let collector = Collector(limit: limit)
-        let code = withExtendedLifetime(collector) {
-            git_odb_foreach(
-                self.pointer,
-                { oid, payload in
-                    guard let oid, let payload else { return -1 }
-                    let collector = Unmanaged<Collector>.fromOpaque(payload).takeUnretainedValue()
-                    guard collector.names.count < collector.limit else { return -1 }
-                    collector.names.append(ObjectID(oid.pointee))
-                    return 0
-                }, Unmanaged.passUnretained(collector).toOpaque())
+        guard size <= limit else { throw .objectTooLarge(size, limit: limit) }
+        let data = ObjectBuffer(count: size)
+        try self.withObject(oid) { _, bytes throws(GitReceiverError) in
+            guard bytes.count == size else { throw GitReceiverError(.corrupt, "object \(oid) is damaged") }
+            if let start = bytes.baseAddress { data.pointer.copyMemory(from: start, byteCount: size) }
         }
-        if code < 0, collector.names.count >= limit {
-            throw GitReceiverError(.limitExceeded, "the pack has more than \(limit) objects")
-        }
-        try check(code, "the pack cannot be read", as: .corrupt)
-        return collector.names
+        return (kind, data)
     }
 }

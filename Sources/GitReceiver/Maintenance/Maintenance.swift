@@ -52,19 +52,17 @@ struct Maintenance {
         var plan = Plan(references: try repository.snapshot(peeling: false, limit: .max))
         let packs = self.directory.packs()
         let loose = self.directory.looseObjects()
+        let catalog = try PackCatalog(self.directory)
         plan.report.packsBefore = packs.count
         plan.report.bytesBefore = packs.reduce(0) { $0 + $1.bytes }
 
-        let builder = try PackBuilder(repository)
-        var walk = ObjectWalk(objects, limit: self.options.objects, flag: self.flag)
+        var walk = ObjectWalk(objects, limit: self.options.objects, deadline: deadline)
+        var reachable: [ObjectID] = []
         for ref in plan.references.refs {
-            try walk.visit(ref.oid) { oid, _, name throws(GitReceiverError) in
-                try deadline.check()
-                try builder.insert(oid, name: name)
-            }
+            try walk.visit(ref.oid) { oid, _ throws(GitReceiverError) in reachable.append(oid) }
         }
-        plan.report.reachableObjects = walk.seen.count
-        let unreachable = try self.unreachable(packs, loose, reachable: walk.seen, &plan)
+        plan.report.reachableObjects = reachable.count
+        let unreachable = try self.unreachable(packs, catalog, loose, reachable: walk.seen, &plan)
         let isOnePack = plan.oldPacks.count == 1 && loose.isEmpty && plan.report.prunedObjects == 0
         guard !(isOnePack || plan.oldPacks.isEmpty && loose.isEmpty) || !unreachable.isEmpty else {
             plan.oldPacks = []
@@ -73,39 +71,48 @@ struct Maintenance {
 
         let quarantine = try Quarantine(in: self.path)
         let target = quarantine.path.appending("pack")
-        if !walk.seen.isEmpty { try self.write(builder, into: target, deadline) }
-        if !unreachable.isEmpty {
-            let kept = try PackBuilder(repository)
-            for oid in unreachable { try kept.insert(oid) }
-            plan.keptPack = try self.write(kept, into: target, deadline)
+        if !reachable.isEmpty {
+            let name = try self.write(reachable, from: catalog, into: target, objects, deadline)
+            // It is as old as the newest that it replaces, so that packs stay in the order in which they build on each other.
+            let newest = packs.lazy.filter { plan.oldPacks.contains($0.name) }.map(\.time).max()
+            if let newest { try Files.setTime(target.appending(name + ".pack"), to: newest) }
         }
-        plan.newPacks = (walk.seen.isEmpty ? 0 : 1) + (unreachable.isEmpty ? 0 : 1)
+        if !unreachable.isEmpty {
+            plan.keptPack = try self.write(unreachable, from: catalog, into: target, objects, deadline)
+        }
+        plan.newPacks = (reachable.isEmpty ? 0 : 1) + (unreachable.isEmpty ? 0 : 1)
         plan.looseFiles = loose.map(\.file)
         plan.quarantine = quarantine
         try self.at(.packed)
         return plan
     }
 
-    @discardableResult
     private func write(
-        _ builder: PackBuilder, into target: FilePath, _ deadline: Deadline
+        _ names: [ObjectID], from catalog: PackCatalog, into target: FilePath, _ objects: ObjectDatabase,
+        _ deadline: Deadline
     ) throws(GitReceiverError) -> String {
-        let expected = builder.count
-        guard let name = try builder.write(into: target, isOver: { deadline.isOver }) else {
+        let limits = self.core.configuration.limits
+        let contents = try catalog.find(names) { () throws(GitReceiverError) in try deadline.check() }
+        var assembly = PackAssembly(
+            contents, depthLimit: self.options.deltaDepth,
+            options: .init(
+                sums: true, objectBytes: limits.objectBytes, deltaDepth: limits.deltaDepth, spoolDirectory: target))
+        let name = try assembly.write(into: target) { oid throws(GitReceiverError) in
+            try objects.buffer(of: oid, limit: limits.objectBytes)
+        } isOver: {
+            deadline.isOver
+        }
+        guard let name else {
             try self.flag.check()
             throw deadline.error
-        }
-        // Whatever libgit2 may have done wrong, the old packs are still there.
-        let written = PackDirectory(objects: target.removingLastComponent())
-        guard try written.names(in: name, limit: .max).count == expected else {
-            throw GitReceiverError(.storage, "The new pack is not complete; the old ones stay.")
         }
         return name
     }
 
     /// Sorts the packs into those that stay and those that are replaced; returns what has to be put aside.
     private func unreachable(
-        _ packs: [PackDirectory.Pack], _ loose: [(oid: ObjectID, file: FilePath)], reachable: Set<ObjectID>,
+        _ packs: [PackDirectory.Pack], _ catalog: PackCatalog, _ loose: [(oid: ObjectID, file: FilePath)],
+        reachable: Set<ObjectID>,
         _ plan: inout Plan
     ) throws(GitReceiverError) -> [ObjectID] {
         let kept = KeptPacks(repository: self.path)
@@ -116,8 +123,12 @@ struct Maintenance {
             let since = kept.since[pack.name]
             if let since, since > oldest { continue }
             plan.oldPacks.append(pack.name)
-            for oid in try self.directory.names(in: pack.name, limit: self.options.objects)
-            where !reachable.contains(oid) {
+            guard let index = catalog.packs.first(where: { $0.name == pack.name })?.index else { continue }
+            for oid in (0..<index.count).lazy.map(index.oid) where !reachable.contains(oid) {
+                guard unreachable.count + pruned.count < self.options.objects else {
+                    throw GitReceiverError(
+                        .limitExceeded, "The repository has more than \(self.options.objects) objects.")
+                }
                 if since == nil { unreachable.insert(oid) } else { pruned.insert(oid) }
             }
         }
@@ -189,10 +200,6 @@ struct Maintenance {
         report.bytesAfter = packs.reduce(0) { $0 + $1.bytes }
         return report
     }
-}
-
-extension PackDirectory {
-    init(objects: FilePath) { self.objects = objects }
 }
 
 extension Repository {

@@ -13,6 +13,8 @@ struct PackDirectory {
         var name: String
         /// The bytes of pack and index.
         var bytes: Int
+        /// When it was written, in nanoseconds since 1970.
+        var time: Int
         /// A git program was told to keep it as it is.
         var isKept: Bool
     }
@@ -30,28 +32,12 @@ struct PackDirectory {
         let names = Set(Files.list(self.path))
         return names.filter { $0.hasSuffix(".idx") && $0.hasPrefix("pack-") }.sorted().compactMap { index in
             let name = String(index.dropLast(4))
-            guard names.contains(name + ".pack"), let bytes = Files.size(self.path.appending(name + ".pack"))
+            let pack = self.path.appending(name + ".pack")
+            guard names.contains(name + ".pack"), let bytes = Files.size(pack), let time = Files.time(pack)
             else { return nil }
             let index = Files.size(self.path.appending(index)) ?? 0
-            return Pack(name: name, bytes: bytes + index, isKept: names.contains(name + ".keep"))
+            return Pack(name: name, bytes: bytes + index, time: time, isKept: names.contains(name + ".keep"))
         }
-    }
-
-    /// The objects of a pack, from its index: a table of 256 counts, then the sorted names.
-    func names(in pack: String, limit: Int) throws(GitReceiverError) -> [ObjectID] {
-        let damaged = GitReceiverError(.corrupt, "The index of \(pack) is damaged.")
-        let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: self.path.appending(pack + ".idx").string)) } catch {
-            throw GitReceiverError(.storage, "The index of \(pack) cannot be read.", cause: error)
-        }
-        guard data.count >= 8 + 1024, data.starts(with: [0xFF, 0x74, 0x4F, 0x63, 0, 0, 0, 2]) else { throw damaged }
-        let count = data[data.startIndex + 8 + 1020..<data.startIndex + 8 + 1024].reduce(0) { $0 << 8 | Int($1) }
-        guard count <= limit else {
-            throw GitReceiverError(.limitExceeded, "The repository has more than \(limit) objects.")
-        }
-        let start = data.startIndex + 8 + 1024
-        guard data.count >= 8 + 1024 + 20 * count else { throw damaged }
-        return (0..<count).compactMap { ObjectID(raw: data[start + 20 * $0..<start + 20 * $0 + 20]) }
     }
 
     /// The loose objects, each with its file.

@@ -1,10 +1,10 @@
 /// Visits what commits, tags and trees reach, each object once. For use within one blocking call.
 struct ObjectWalk {
-    /// What a visitor is told of an object: its kind, and the name by which a tree has it, which helps to find deltas.
-    typealias Visitor = (ObjectID, ObjectKind, _ name: String?) throws(GitReceiverError) -> Void
+    /// What a visitor is told of an object.
+    typealias Visitor = (ObjectID, ObjectKind) throws(GitReceiverError) -> Void
 
     private let objects: ObjectDatabase
-    private let flag: CancellationFlag
+    private let deadline: Deadline
     private let limit: Int
     /// Whether files are visited; without, only commits, tags and directories are.
     private let includesBlobs: Bool
@@ -12,11 +12,11 @@ struct ObjectWalk {
     private(set) var seen: Set<ObjectID> = []
 
     /// - Parameter limit: The most objects that may be seen; each costs about 40 bytes.
-    init(_ objects: ObjectDatabase, includesBlobs: Bool = true, limit: Int, flag: CancellationFlag) {
+    init(_ objects: ObjectDatabase, includesBlobs: Bool = true, limit: Int, deadline: Deadline) {
         self.objects = objects
         self.includesBlobs = includesBlobs
         self.limit = limit
-        self.flag = flag
+        self.deadline = deadline
     }
 
     private mutating func isNew(_ oid: ObjectID) throws(GitReceiverError) -> Bool {
@@ -24,7 +24,7 @@ struct ObjectWalk {
         guard self.seen.count <= self.limit else {
             throw GitReceiverError(.limitExceeded, "The repository has more than \(self.limit) objects.")
         }
-        try self.flag.check()
+        if self.seen.count.isMultiple(of: 64) { try self.deadline.check() }
         return true
     }
 
@@ -34,7 +34,7 @@ struct ObjectWalk {
         while let oid = pending.popLast() {
             guard try self.isNew(oid) else { continue }
             let commit = try self.objects.commit(oid)
-            try visit(oid, .commit, nil)
+            try visit(oid, .commit)
             try self.visitTree(commit.tree, visit)
             pending += commit.parents.reversed()
         }
@@ -43,29 +43,29 @@ struct ObjectWalk {
     /// Visits one commit with its directories and files, not its ancestors.
     mutating func visitCommit(_ oid: ObjectID, tree: ObjectID, _ visit: Visitor) throws(GitReceiverError) {
         guard try self.isNew(oid) else { return }
-        try visit(oid, .commit, nil)
+        try visit(oid, .commit)
         try self.visitTree(tree, visit)
     }
 
     /// Visits a tag, the tags it points at, and what these point at in the end.
     mutating func visit(_ oid: ObjectID, _ visit: Visitor) throws(GitReceiverError) {
         let (tags, end, kind) = try self.objects.tagChain(oid)
-        for tag in tags where try self.isNew(tag) { try visit(tag, .tag, nil) }
+        for tag in tags where try self.isNew(tag) { try visit(tag, .tag) }
         switch kind {
         case .commit: try self.visitHistory(of: end, visit)
         case .tree: try self.visitTree(end, visit)
-        default: if try self.isNew(end) { try visit(end, .blob, nil) }
+        default: if try self.isNew(end) { try visit(end, .blob) }
         }
     }
 
     /// Visits a directory with everything below it.
     mutating func visitTree(_ root: ObjectID, _ visit: Visitor) throws(GitReceiverError) {
         guard try self.isNew(root) else { return }
-        try visit(root, .tree, nil)
+        try visit(root, .tree)
         var pending = [root]
         while let tree = pending.popLast() {
             for entry in try self.entries(of: tree) where try self.isNew(entry.oid) {
-                try visit(entry.oid, entry.isDirectory ? .tree : .blob, entry.name)
+                try visit(entry.oid, entry.isDirectory ? .tree : .blob)
                 if entry.isDirectory { pending.append(entry.oid) }
             }
         }
@@ -73,7 +73,6 @@ struct ObjectWalk {
 
     private struct Entry {
         var oid: ObjectID
-        var name: String
         var isDirectory: Bool
     }
 
@@ -87,10 +86,7 @@ struct ObjectWalk {
                 guard let target = entry.target, includesBlobs || target == .tree, !seen.contains(entry.oid) else {
                     continue
                 }
-                entries.append(
-                    Entry(
-                        oid: entry.oid, name: String(decoding: entry.name, as: UTF8.self), isDirectory: target == .tree)
-                )
+                entries.append(Entry(oid: entry.oid, isDirectory: target == .tree))
             }
             return entries
         }

@@ -1,3 +1,5 @@
+import CZlib
+
 /// The bytes of one object, shared by all that need them for a while. Not Sendable: for one thread at a time.
 final class ObjectBuffer {
     let pointer: UnsafeMutableRawPointer
@@ -12,6 +14,17 @@ final class ObjectBuffer {
     deinit { self.pointer.deallocate() }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: self.pointer, count: self.count) }
+
+    /// The bytes as a zlib stream.
+    func deflated() -> [UInt8] {
+        var room = compressBound(UInt(self.count))
+        return [UInt8](unsafeUninitializedCapacity: Int(room)) { buffer, count in
+            compress2(
+                buffer.baseAddress, &room, self.pointer.assumingMemoryBound(to: UInt8.self), UInt(self.count),
+                Z_DEFAULT_COMPRESSION)
+            count = Int(room)
+        }
+    }
 }
 
 /// The objects that deltas will probably ask for next, within a number of bytes; the oldest go first.

@@ -107,11 +107,16 @@ struct ObjectHeader {
         return String(decoding: line.dropFirst(key.utf8.count + 1), as: UTF8.self)
     }
 
-    mutating func oid(_ key: String) -> ObjectID? {
-        let before = self.rest
-        if let text = self.text(key), let oid = ObjectID(text) { return oid }
-        self.rest = before
-        return nil
+    /// The name of an object in the next line if it has this key; otherwise the line stays.
+    mutating func oid(_ key: StaticString) -> ObjectID? {
+        let (start, length) = (self.rest.startIndex, key.utf8CodeUnitCount + 1)
+        guard self.rest.count > length + 40, self.rest[start + length + 40] == UInt8(ascii: "\n"),
+            self.rest[start + length - 1] == UInt8(ascii: " "),
+            self.rest.starts(with: UnsafeBufferPointer(start: key.utf8Start, count: length - 1)),
+            let oid = ObjectID(hex: self.rest[start + length..<start + length + 40])
+        else { return nil }
+        self.rest = self.rest.dropFirst(length + 41)
+        return oid
     }
 
     /// Whether a value is `Name <address> seconds zone`, as everything that reads commits expects.

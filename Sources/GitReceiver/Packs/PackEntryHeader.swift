@@ -8,13 +8,20 @@ struct PackEntryHeader {
         case name(ObjectID)
     }
 
-    var content: Content
-    var size: Int
+    /// No header has more bytes.
+    static let longest = 32
 
-    /// Reads a header; nil while it is not complete. Each byte is a new try, but none has more than 30.
-    init?(_ bytes: [UInt8]) throws(GitReceiverError) {
+    var content: Content
+    /// The unpacked size: of the delta, for a delta.
+    var size: Int
+    /// The bytes of the header itself.
+    var count: Int
+
+    /// Reads the header that bytes begin with; nil while it is not complete.
+    init?(_ bytes: UnsafeRawBufferPointer) throws(GitReceiverError) {
+        guard let first = bytes.first else { return nil }
         var position = 0
-        var (size, shift) = (Int(bytes[0] & 15), 4)
+        var (size, shift) = (Int(first & 15), 4)
         while bytes[position] & 0x80 != 0 {
             position += 1
             guard position < bytes.count else { return nil }
@@ -24,7 +31,7 @@ struct PackEntryHeader {
         }
         position += 1
         self.size = size
-        let type = bytes[0] >> 4 & 7
+        let type = first >> 4 & 7
         switch type {
         case 6:
             guard position < bytes.count else { return nil }
@@ -37,26 +44,51 @@ struct PackEntryHeader {
             }
             guard distance > 0 else { throw Self.damaged }
             self.content = .place(distance)
+            self.count = position + 1
         case 7:
             guard bytes.count >= position + 20 else { return nil }
-            guard let oid = ObjectID(raw: bytes[position..<position + 20]) else { throw Self.damaged }
-            self.content = .name(oid)
+            self.content = .name(ObjectID(raw: bytes, at: position))
+            self.count = position + 20
         default:
             guard let kind = ObjectKind(rawValue: Int32(type)) else { throw Self.damaged }
             self.content = .whole(kind)
+            self.count = position
         }
     }
 
-    static func encode(_ kind: ObjectKind, size: Int) -> [UInt8] {
+    /// The bytes of a header.
+    static func encode(_ content: Content, size: Int) -> [UInt8] {
+        let type: UInt8 =
+            switch content {
+            case .whole(let kind): UInt8(kind.rawValue)
+            case .place: 6
+            case .name: 7
+            }
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.longest)
         var rest = size >> 4
-        var byte = UInt8(kind.rawValue) << 4 | UInt8(size & 15)
+        var byte = type << 4 | UInt8(size & 15)
         while rest > 0 {
             bytes.append(byte | 0x80)
             byte = UInt8(rest & 0x7F)
             rest >>= 7
         }
-        return bytes + [byte]
+        bytes.append(byte)
+        switch content {
+        case .whole: break
+        case .place(let distance):
+            // Seven bits a byte, the highest first; each byte that another follows counts one more.
+            var digits = [UInt8(distance & 0x7F)]
+            var rest = distance >> 7
+            while rest > 0 {
+                rest -= 1
+                digits.append(UInt8(rest & 0x7F) | 0x80)
+                rest >>= 7
+            }
+            bytes += digits.reversed()
+        case .name(let oid): for index in 0..<20 { bytes.append(oid.byte(at: index)) }
+        }
+        return bytes
     }
 
     private static var damaged: GitReceiverError {

@@ -1,4 +1,3 @@
-import CPackChecksum
 import SystemPackage
 
 #if canImport(Glibc)
@@ -13,7 +12,7 @@ import SystemPackage
 final class PackFile {
     private let descriptor: FileDescriptor
     private(set) var size = 0
-    private var checksum = slipway_sha1()
+    private var checksum = StreamChecksum()
 
     init(creating path: FilePath) throws(GitReceiverError) {
         do {
@@ -21,7 +20,6 @@ final class PackFile {
                 path, .readWrite, options: [.create, .truncate, .closeOnExec, .noFollow],
                 permissions: [.ownerRead, .ownerWrite, .groupRead, .otherRead])
         } catch { throw GitReceiverError(.storage, "The pack cannot be stored.", cause: error) }
-        slipway_sha1_start(&self.checksum)
     }
 
     deinit { try? self.descriptor.close() }
@@ -36,7 +34,7 @@ final class PackFile {
 
     /// Adds bytes to the checksum.
     func digest(_ bytes: UnsafeRawBufferPointer) {
-        slipway_sha1_update(&self.checksum, bytes.baseAddress, bytes.count)
+        self.checksum.update(bytes)
     }
 
     /// Adds bytes to both.
@@ -48,12 +46,7 @@ final class PackFile {
     }
 
     /// The checksum of everything so far, after which there is no more.
-    func finishDigest() -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 20) { buffer, count in
-            slipway_sha1_finish(&self.checksum, buffer.baseAddress)
-            count = 20
-        }
-    }
+    func finishDigest() -> [UInt8] { self.checksum.finish() }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(GitReceiverError) -> Int {
         do { return try self.descriptor.read(fromAbsoluteOffset: Int64(offset), into: buffer) } catch {
@@ -67,7 +60,7 @@ final class PackFile {
         do {
             try self.descriptor.writeAll(toAbsoluteOffset: 8, number)
         } catch { throw GitReceiverError(.storage, "The pack cannot be stored.", cause: error) }
-        slipway_sha1_start(&self.checksum)
+        self.checksum = StreamChecksum()
         var position = 0
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while position < end {

@@ -1,4 +1,3 @@
-import CPackChecksum
 import SystemPackage
 
 /// The index of a pack, as git's version 2 has it: counts, names, checksums of the packed bytes, offsets.
@@ -63,16 +62,11 @@ enum PackIndexFile {
 
     /// What a pack is called: by the names of its objects, so that the same objects have the same name.
     static func name(_ entries: [Entry]) -> String {
-        var hash = slipway_sha1()
-        slipway_sha1_start(&hash)
+        var checksum = StreamChecksum()
         for entry in entries {
             var oid = entry.oid.git
-            withUnsafeBytes(of: &oid) { slipway_sha1_update(&hash, $0.baseAddress, 20) }
+            withUnsafeBytes(of: &oid) { checksum.update($0) }
         }
-        let digest = [UInt8](unsafeUninitializedCapacity: 20) { buffer, count in
-            slipway_sha1_finish(&hash, buffer.baseAddress)
-            count = 20
-        }
-        return "pack-" + (ObjectID(raw: digest)?.description ?? "")
+        return "pack-" + (ObjectID(raw: checksum.finish())?.description ?? "")
     }
 }

@@ -18,9 +18,9 @@ struct RefSnapshot: Hashable, Sendable {
 /// What a repository shows before a client asks for more.
 enum Advertisement {
     static func receivePack(_ snapshot: RefSnapshot, agent: String) -> [UInt8] {
-        // no-thin: libgit2 completes a thin pack in one pass for each base, which takes seconds for thousands.
+        // Packs may be thin: what a client sends as deltas need not be searched for when packs are put together.
         let capabilities =
-            "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-options no-thin "
+            "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-options "
             + "object-format=sha1 agent=\(agent)"
         var bytes = PktLine.encode("# service=git-receive-pack\n") + PktLine.flush
         var lines = snapshot.refs.map { "\($0.oid) \($0.name)" }

@@ -13,6 +13,8 @@ final class PackIntake: Sendable {
         var computed = Duration.zero
         var expected: Int?
         var receiver: PackReceiver?
+        /// What the objects need, until somebody has judged it.
+        var table: ObjectTable?
         /// Given back with the memory that the receiver takes.
         var place: Gate.Place?
     }
@@ -71,13 +73,13 @@ final class PackIntake: Sendable {
         }
     }
 
-    /// Ends the pack and indexes it; returns what its objects need, or nil for a pack without objects. Blocks.
-    func finish(flag: CancellationFlag) throws(GitReceiverError) -> ObjectTable? {
-        try self.state.withLock { state throws(GitReceiverError) -> ObjectTable? in
+    /// Ends the pack and indexes it; false for a pack without objects. Blocks.
+    func finish(flag: CancellationFlag) throws(GitReceiverError) -> Bool {
+        try self.state.withLock { state throws(GitReceiverError) in
             guard let expected = state.expected else {
                 throw GitReceiverError(.corrupt, state.received == 0 ? "the pack is missing" : "the pack is cut off")
             }
-            guard expected > 0, let receiver = state.receiver else { return nil }
+            guard expected > 0, let receiver = state.receiver else { return false }
             try self.compute(&state, flag) { receiver, isOver throws(GitReceiverError) in
                 let repository = try self.open()
                 defer { withExtendedLifetime(repository) {} }
@@ -86,7 +88,20 @@ final class PackIntake: Sendable {
             }
             state.receiver = nil
             state.place = nil
-            return receiver.judge.table
+            state.table = receiver.judge.table
+            return true
+        }
+    }
+
+    /// Whether the table of objects is still in memory.
+    var holdsTable: Bool { self.state.withLock { $0.table != nil } }
+
+    /// Hands over what the objects of the pack need, which is some hundred bytes for each. Whoever judges it lets go of it
+    /// with that: a build that follows may take many minutes.
+    func takeTable() -> ObjectTable? {
+        self.state.withLock { state in
+            defer { state.table = nil }
+            return state.table
         }
     }
 

@@ -10,16 +10,16 @@ extension PushSession {
     }
 
     /// Checks that what the pack's objects need is there, then each command.
-    func check(_ received: Received?, _ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
+    func check(_ pack: FilePath?, _ flag: CancellationFlag) throws(GitReceiverError) -> Checked {
         let configuration = self.core.configuration
         let path = try self.core.repositories.path(of: self.name)
-        let view = try Repository(bareAt: path, quarantine: received?.path)
+        let view = try Repository(bareAt: path, quarantine: pack)
         let objects = try view.objects()
-        if let received {
+        if case .received(let intake) = self.intake, let table = intake.takeTable() {
             let deadline = Deadline(
                 configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
             try deadline.check()
-            try received.table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
+            try table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
                 try deadline.check()
                 return try objects.header(of: oid)?.kind
             }

@@ -13,13 +13,6 @@ final class PushSession: Sendable {
         case failed(GitReceiverError)
     }
 
-    /// A pack that was stored and judged by itself.
-    struct Received: Sendable {
-        var path: FilePath
-        /// What its objects say of others, some of which only the repository has.
-        var table: ObjectTable
-    }
-
     let core: ServerCore
     let name: RepositoryName
     let request: ReceiveRequest
@@ -79,24 +72,22 @@ final class PushSession: Sendable {
     }
 
     private func judge(_ channel: SideBandChannel) async throws -> ReceiveReport {
-        var received: Received?
+        var pack: FilePath?
         switch self.intake {
         case .nothing: break
         case .failed(let error): return self.unpackFailed(error)
         case .received(let intake):
             do throws(GitReceiverError) {
-                let table = try await self.core.pool.run { flag throws(GitReceiverError) in
+                let hasObjects = try await self.core.pool.run { flag throws(GitReceiverError) in
                     try intake.finish(flag: flag)
                 }
-                if let table, let quarantine = self.quarantine {
-                    received = Received(path: quarantine.path, table: table)
-                }
+                if hasObjects { pack = self.quarantine?.path }
             } catch {
                 if error.code == .cancelled { throw error }
                 return self.unpackFailed(error)
             }
         }
-        let objects = received
+        let objects = pack
         do {
             return try await self.core.queue.withTurn(self.name) {
                 try await channel.send(Array("Waiting for another push to finish.\n".utf8), on: .progress)
@@ -108,7 +99,7 @@ final class PushSession: Sendable {
         }
     }
 
-    private func judgeInTurn(_ received: Received?, _ channel: SideBandChannel) async throws -> ReceiveReport {
+    private func judgeInTurn(_ pack: FilePath?, _ channel: SideBandChannel) async throws -> ReceiveReport {
         let checked: Checked
         // What the check finds in the repository has to be there until the references change; this process's own
         // maintenance waits for its turn, another's for this lock.
@@ -117,7 +108,7 @@ final class PushSession: Sendable {
             reader = try await self.core.pool.run { [core, name] _ throws(GitReceiverError) in
                 try HeldLock(core.repositories.path(of: name).appending(Repository.readersLock), shared: true)
             }
-            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(received, flag) }
+            checked = try await self.core.pool.run { flag throws(GitReceiverError) in try self.check(pack, flag) }
         } catch {
             if error.code == .cancelled { throw error }
             return self.unpackFailed(error)
@@ -128,7 +119,7 @@ final class PushSession: Sendable {
         guard !updates.isEmpty else { return self.report(refusals) }
         try Task.checkCancellation()
 
-        let verdict = try await self.verdict(on: updates, received?.path, channel)
+        let verdict = try await self.verdict(on: updates, pack, channel)
         for (index, update) in checked.updates.enumerated() where refusals[index] == nil {
             switch verdict {
             case .accept: break
@@ -144,7 +135,7 @@ final class PushSession: Sendable {
         let decided = refusals
         do throws(GitReceiverError) {
             refusals = try await self.core.pool.run { _ throws(GitReceiverError) in
-                try self.apply(decided, received?.path)
+                try self.apply(decided, pack)
             }
         } catch {
             self.logger.info("an accepted push was not stored", metadata: ["error": "\(error.cause ?? error)"])

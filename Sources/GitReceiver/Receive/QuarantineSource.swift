@@ -3,7 +3,7 @@ import SystemPackage
 
 /// Lets a handler read the objects of its push for as long as it decides.
 final class QuarantineSource: PushSource {
-    private let session: PushSession
+    let session: PushSession
     /// The quarantine, if the push brought objects.
     private let pack: FilePath?
     private let isOpen = Mutex(true)

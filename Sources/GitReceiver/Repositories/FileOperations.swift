@@ -45,6 +45,26 @@ enum Files {
         return lstat(path.string, &info) == 0 ? Int(info.st_size) : nil
     }
 
+    /// When a file was changed, in nanoseconds since 1970; nil if it is not there.
+    static func time(_ path: FilePath) -> Int? {
+        var info = stat()
+        guard lstat(path.string, &info) == 0 else { return nil }
+        #if canImport(Darwin)
+            let time = info.st_mtimespec
+        #else
+            let time = info.st_mtim
+        #endif
+        return Int(time.tv_sec) * 1_000_000_000 + Int(time.tv_nsec)
+    }
+
+    /// Says that a file was changed at a time.
+    static func setTime(_ path: FilePath, to time: Int) throws(GitReceiverError) {
+        let value = timespec(tv_sec: time / 1_000_000_000, tv_nsec: time % 1_000_000_000)
+        guard utimensat(AT_FDCWD, path.string, [value, value], 0) == 0 else {
+            throw Self.failure("The time of a file could not be set")
+        }
+    }
+
     static func list(_ path: FilePath) -> [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path.string)) ?? []
     }

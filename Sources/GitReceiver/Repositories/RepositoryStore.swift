@@ -69,13 +69,7 @@ final class RepositoryStore: Sendable {
             return git_repository_init_ext(&pointer, path.string, &options)
         }
         try check(code, "The repository could not be created.")
-        defer { git_repository_free(pointer) }
-        var settings: OpaquePointer?
-        try check(git_repository_config(&settings, pointer), "The repository could not be configured.")
-        defer { git_config_free(settings) }
-        // Fetches would search deltas between large files, which costs seconds and rarely finds any.
-        try check(
-            git_config_set_string(settings, "core.bigFileThreshold", "1m"), "The repository could not be configured.")
+        git_repository_free(pointer)
     }
 
     /// Removes a repository; it is gone for everybody before its files are. Blocks.

@@ -1,5 +1,3 @@
-import SystemPackage
-
 /// What one client wants from one repository. For use within one blocking call.
 struct FetchSelection {
     private let repository: Repository
@@ -7,49 +5,79 @@ struct FetchSelection {
     private let snapshot: RefSnapshot
     private let wants: [ObjectID]
     /// The commits among the wants, tags followed to theirs.
-    private let commits: [ObjectID]
-    private let flag: CancellationFlag
+    private var commits: [ObjectID]
+    private let limit: Int
+    private let deadline: Deadline
 
     /// Refuses wants that no reference reaches: what was never shown is not given out.
-    init(_ repository: Repository, wants: [ObjectID], flag: CancellationFlag) throws(GitReceiverError) {
-        self.flag = flag
+    ///
+    /// - Parameters:
+    ///   - limit: the most objects that may be looked at.
+    ///   - deadline: when this and all that follows has to be done.
+    init(
+        _ repository: Repository, wants: [ObjectID], limit: Int, deadline: Deadline
+    ) throws(GitReceiverError) {
+        self.limit = limit
+        self.deadline = deadline
         self.repository = repository
         self.objects = try repository.objects()
         self.snapshot = try repository.snapshot(peeling: true, limit: .max)
-        let tips = Set(self.snapshot.refs.flatMap { [$0.oid, $0.peeled ?? $0.oid] })
         var seen: Set<ObjectID> = []
-        var unique: [ObjectID] = []
-        for want in wants where seen.insert(want).inserted { unique.append(want) }
-        self.wants = unique
-        var commits: [ObjectID] = []
-        var reachable: Set<ObjectID>?
-        for want in unique {
-            try flag.check()
-            let kind = try self.objects.header(of: want)?.kind
-            var allowed = tips.contains(want)
-            if !allowed, kind == .commit {
-                // A reference may have moved between the advertisement and this request.
-                for tip in tips where try self.objects.header(of: tip)?.kind == .commit {
-                    if try repository.isDescendant(tip, of: want) {
-                        allowed = true
-                        break
-                    }
-                }
-            }
-            if !allowed, kind == .blob || kind == .tree {
-                // A client without all files asks for those that it needs, many at once.
-                if reachable == nil {
-                    var walk = ObjectWalk(self.objects, limit: .max, flag: flag)
-                    for tip in tips { try walk.visit(tip) { (_, _, _) throws(GitReceiverError) in } }
-                    reachable = walk.seen
-                }
-                allowed = reachable?.contains(want) ?? false
-            }
-            guard allowed, let kind else { throw GitReceiverError(.notFound, "upload-pack: not our ref \(want)") }
-            let end = kind == .tag ? try repository.peel(want) : want
-            if try self.objects.header(of: end)?.kind == .commit { commits.append(end) }
+        self.wants = wants.filter { seen.insert($0).inserted }
+        self.commits = []
+        try self.refuseHidden()
+        for want in self.wants {
+            try deadline.check()
+            let chain = try self.objects.tagChain(want)
+            if chain.kind == .commit { self.commits.append(chain.end) }
         }
-        self.commits = commits
+    }
+
+    private func refuseHidden() throws(GitReceiverError) {
+        let tips = Set(self.snapshot.refs.flatMap { [$0.oid, $0.peeled ?? $0.oid] })
+        // A reference may have moved between the advertisement and this request.
+        var commits: Set<ObjectID> = []
+        // A client without all files asks for those that it needs, many at once.
+        var others: Set<ObjectID> = []
+        for want in self.wants where !tips.contains(want) {
+            try self.deadline.check()
+            switch try self.objects.header(of: want)?.kind {
+            case .commit: commits.insert(want)
+            case .tree, .blob: others.insert(want)
+            default: throw Self.hidden(want)
+            }
+        }
+        if !commits.isEmpty { try self.walkCommits(from: tips, until: &commits) }
+        if !others.isEmpty, commits.isEmpty {
+            var walk = ObjectWalk(self.objects, limit: self.limit, deadline: self.deadline)
+            for tip in tips { try walk.visit(tip) { (_, _) throws(GitReceiverError) in } }
+            others.subtract(walk.seen)
+        }
+        if let want = self.wants.first(where: { commits.contains($0) || others.contains($0) }) {
+            throw Self.hidden(want)
+        }
+    }
+
+    /// Removes what the tips reach. One walk for all that are sought, however many tips there are; it ends with the last.
+    private func walkCommits(
+        from tips: Set<ObjectID>, until sought: inout Set<ObjectID>
+    ) throws(GitReceiverError) {
+        var seen: Set<ObjectID> = []
+        var pending: [ObjectID] = []
+        for tip in tips where try self.objects.header(of: tip)?.kind == .commit { pending.append(tip) }
+        while !sought.isEmpty, let oid = pending.popLast() {
+            guard seen.insert(oid).inserted else { continue }
+            guard seen.count <= self.limit else {
+                throw GitReceiverError(.limitExceeded, "The repository has more than \(self.limit) commits.")
+            }
+            try self.deadline.check()
+            sought.remove(oid)
+            pending += try self.objects.commit(oid).parents
+        }
+    }
+
+    private static func hidden(_ want: ObjectID) -> GitReceiverError {
+        GitReceiverError(.notFound, "upload-pack: not our ref \(want)")
     }
 
     func has(_ oid: ObjectID) -> Bool { self.objects.contains(oid) }
@@ -60,7 +88,9 @@ struct FetchSelection {
         for commit in self.commits {
             var found = false
             // The latest haves are the nearest, as clients go back in time.
-            for base in bases.suffix(64) where try self.repository.isDescendant(commit, of: base) {
+            for base in bases.suffix(64) {
+                try self.deadline.check()
+                guard try self.repository.isDescendant(commit, of: base) else { continue }
                 found = true
                 break
             }
@@ -72,6 +102,7 @@ struct FetchSelection {
     private func commonCommits(_ common: [ObjectID]) throws(GitReceiverError) -> [ObjectID] {
         var commits: [ObjectID] = []
         for oid in common {
+            try self.deadline.check()
             switch try self.objects.header(of: oid)?.kind {
             case .commit: commits.append(oid)
             case .tag:
@@ -84,9 +115,9 @@ struct FetchSelection {
     }
 
     private var history: ShallowHistory {
-        let (objects, flag) = (self.objects, self.flag)
+        let (objects, deadline) = (self.objects, self.deadline)
         return ShallowHistory { oid throws(GitReceiverError) in
-            try flag.check()
+            try deadline.check()
             return try objects.commit(oid)
         }
     }
@@ -112,71 +143,89 @@ struct FetchSelection {
             known, wants: self.commits, excluded: try self.commonCommits(excluded))
     }
 
-    /// Writes the pack to a file without a name, so that a slow client holds neither a thread nor memory.
-    func spool(
-        _ request: FetchRequest, common: [ObjectID], boundary: ShallowBoundary, directory: FilePath,
-        limits: GitServer.Configuration.Limits
-    ) throws(GitReceiverError) -> PackSpool {
-        let builder = try PackBuilder(self.repository)
-        let bases = try self.commonCommits(common)
-        var sent: Set<ObjectID> = []
-        if !request.shallow.isEmpty || request.omitsBlobs {
-            sent = try self.insertPart(request, bases, boundary, builder)
-        } else if !self.commits.isEmpty {
-            try builder.insert(RevisionWalk(self.repository, from: self.commits, hiding: bases))
+    /// What the client lacks, and what it has that deltas may build on.
+    struct Missing {
+        fileprivate(set) var objects: [ObjectID] = []
+        fileprivate(set) var held: Set<ObjectID> = []
+        private var seen: Set<ObjectID> = []
+
+        fileprivate mutating func add(_ oid: ObjectID) {
+            if self.seen.insert(oid).inserted { self.objects.append(oid) }
         }
-        for want in self.wants { try self.insertTagChain(want, builder) }
-        if request.includesTags, self.snapshot.refs.contains(where: { $0.peeled != nil }) {
-            if sent.isEmpty {
-                let walk = try RevisionWalk(self.repository, from: self.commits, hiding: bases)
-                while let commit = try walk.next() { sent.insert(commit) }
-            }
-            for ref in self.snapshot.refs {
-                if let peeled = ref.peeled, sent.contains(peeled) { try self.insertTagChain(ref.oid, builder) }
-            }
-        }
-        try self.flag.check()
-        let (flag, spool) = (self.flag, try PackSpool(in: directory, limit: limits.fetchBytes))
-        try builder.forEachPiece { piece in !flag.isSet && spool.append(piece) }
-        try spool.rewind()
-        return spool
+
+        fileprivate func contains(_ oid: ObjectID) -> Bool { self.seen.contains(oid) }
     }
 
-    /// Adds a part of the history, or all of it without its files; returns the commits that were added.
-    private func insertPart(
-        _ request: FetchRequest, _ bases: [ObjectID], _ boundary: ShallowBoundary, _ builder: PackBuilder
-    ) throws(GitReceiverError) -> Set<ObjectID> {
-        let old = try request.shallow.present.filterThrowing { oid throws(GitReceiverError) in
-            try self.objects.header(of: oid)?.kind == .commit
-        }
-        let missing = try self.history.missing(
-            wants: self.commits, common: bases, old: old, boundary: boundary)
-        var walk = ObjectWalk(self.objects, includesBlobs: !request.omitsBlobs, limit: .max, flag: self.flag)
-        for tree in missing.knownTrees { try walk.visitTree(tree) { (_, _, _) throws(GitReceiverError) in } }
-        for commit in missing.commits {
-            try walk.visitCommit(commit.oid, tree: commit.tree) { oid, _, name throws(GitReceiverError) in
-                try builder.insert(oid, name: name)
+    /// Lists the objects of the pack.
+    func missing(
+        _ request: FetchRequest, common: [ObjectID], boundary: ShallowBoundary
+    ) throws(GitReceiverError) -> Missing {
+        let bases = try self.commonCommits(common)
+        var missing = Missing()
+        var walk = ObjectWalk(
+            self.objects, includesBlobs: !request.omitsBlobs, limit: self.limit, deadline: self.deadline)
+        if bases.isEmpty, request.shallow.isEmpty {
+            for commit in self.commits {
+                try walk.visitHistory(of: commit) { oid, _ throws(GitReceiverError) in missing.add(oid) }
+            }
+        } else {
+            let part = try self.part(request, bases, boundary)
+            for tree in part.knownTrees { try walk.visitTree(tree) { (_, _) throws(GitReceiverError) in } }
+            if request.capabilities.has("thin-pack") { missing.held = walk.seen }
+            for commit in part.commits {
+                try walk.visitCommit(commit.oid, tree: commit.tree) { oid, _ throws(GitReceiverError) in
+                    missing.add(oid)
+                }
             }
         }
-        return Set(missing.commits.map(\.oid))
+        for want in self.wants { try self.addTagChain(want, to: &missing) }
+        if request.includesTags {
+            for ref in self.snapshot.refs {
+                if let peeled = ref.peeled, missing.contains(peeled) { try self.addTagChain(ref.oid, to: &missing) }
+            }
+        }
+        return missing
+    }
+
+    /// The commits to send, and the trees next to them that the client has.
+    private func part(
+        _ request: FetchRequest, _ bases: [ObjectID], _ boundary: ShallowBoundary
+    ) throws(GitReceiverError) -> ShallowHistory.Missing {
+        guard request.shallow.isEmpty else {
+            let old = try request.shallow.present.filterThrowing { oid throws(GitReceiverError) in
+                try self.objects.header(of: oid)?.kind == .commit
+            }
+            return try self.history.missing(wants: self.commits, common: bases, old: old, boundary: boundary)
+        }
+        // libgit2 stops where both histories have met, without reading what lies below.
+        var part = ShallowHistory.Missing()
+        guard !self.commits.isEmpty else { return part }
+        var sent: Set<ObjectID> = []
+        var parents: [ObjectID] = []
+        let walk = try RevisionWalk(self.repository, from: self.commits, hiding: bases)
+        while let oid = try walk.next() {
+            try self.deadline.check()
+            let commit = try self.objects.commit(oid)
+            part.commits.append((oid, commit.tree))
+            sent.insert(oid)
+            parents += commit.parents
+        }
+        // A parent that is not sent is one that the client has. The newest are enough: more cost more to read than they
+        // save.
+        var edges: Set<ObjectID> = []
+        for parent in parents where edges.count < 256 && !sent.contains(parent) && edges.insert(parent).inserted {
+            part.knownTrees.append(try self.objects.commit(parent).tree)
+        }
+        return part
     }
 
     /// Adds a tag with the tags it points at, and a tree or blob that is wanted by itself. Commits come from the walk.
-    private func insertTagChain(_ oid: ObjectID, _ builder: PackBuilder) throws(GitReceiverError) {
-        var next: ObjectID? = oid
-        while let current = next {
-            next = nil
-            switch try self.objects.header(of: current)?.kind {
-            case .tag:
-                try builder.insert(current)
-                next = try self.objects.withObject(current) { _, data throws(GitReceiverError) in
-                    var header = ObjectHeader(data)
-                    return header.oid("object")
-                }
-            case .tree, .blob: try builder.insertAll(below: current)
-            default: break
-            }
-        }
+    private func addTagChain(_ oid: ObjectID, to missing: inout Missing) throws(GitReceiverError) {
+        let (tags, end, kind) = try self.objects.tagChain(oid)
+        for tag in tags { missing.add(tag) }
+        guard kind == .tree || kind == .blob else { return }
+        var walk = ObjectWalk(self.objects, limit: self.limit, deadline: self.deadline)
+        try walk.visit(end) { oid, _ throws(GitReceiverError) in missing.add(oid) }
     }
 }
 

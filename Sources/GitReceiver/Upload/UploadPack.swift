@@ -94,7 +94,7 @@ struct UploadPack: Sendable {
         let (core, name) = (self.core, self.name)
         return try await core.pool.run { flag throws(GitReceiverError) in
             let repository = try Repository(bareAt: try core.repositories.path(of: name))
-            let selection = try FetchSelection(repository, wants: request.wants, flag: flag)
+            let selection = try Self.select(request, in: repository, core, flag).selection
             let boundary = try selection.boundary(request.shallow)
             let outcome = try decide(
                 boundary,
@@ -104,6 +104,36 @@ struct UploadPack: Sendable {
                 }, { common throws(GitReceiverError) in try selection.suffices(common) })
             return Decision(outcome: outcome, boundary: boundary)
         }
+    }
+
+    private static func select(
+        _ request: FetchRequest, in repository: Repository, _ core: ServerCore, _ flag: CancellationFlag
+    ) throws(GitReceiverError) -> (selection: FetchSelection, deadline: Deadline) {
+        let limits = core.configuration.limits
+        let deadline = Deadline(
+            core.configuration.clock, limit: limits.fetchTime, what: "finding out what to send", flag: flag)
+        let selection = try FetchSelection(
+            repository, wants: request.wants, limit: limits.fetchObjects, deadline: deadline)
+        return (selection, deadline)
+    }
+
+    /// Decides what is in the pack and how it is made. Blocks.
+    private static func pack(
+        _ request: FetchRequest, _ decision: Decision, in path: FilePath, _ core: ServerCore, _ flag: CancellationFlag
+    ) throws(GitReceiverError) -> FetchedPack {
+        // Held until the packs are open: nobody removes one before.
+        let repository = try Repository(bareAt: path)
+        defer { withExtendedLifetime(repository) {} }
+        let (selection, deadline) = try Self.select(request, in: repository, core, flag)
+        let missing = try selection.missing(request, common: decision.outcome.common, boundary: decision.boundary)
+        // A pack that cannot be used as it lies there is libgit2's to read, or to complain of.
+        let catalog = try PackCatalog(PackDirectory(repository: path), skipsDamaged: true)
+        let contents = try catalog.find(missing.objects, held: missing.held) { () throws(GitReceiverError) in
+            try deadline.check()
+        }
+        return try FetchedPack(
+            contents, repository: path, usesOffsets: request.capabilities.has("ofs-delta"), budget: core.openFiles,
+            limits: core.configuration.limits, flag: flag)
     }
 
     /// Sends the negotiation's packets, then the pack if it is time for it.
@@ -124,28 +154,38 @@ struct UploadPack: Sendable {
                 try await channel.withKeepAlives(
                     every: configuration.keepAliveInterval, on: .data, clock: configuration.clock
                 ) {
-                    let spool: PackSpool
-                    do throws(GitReceiverError) {
-                        spool = try await core.pool.run { flag throws(GitReceiverError) in
-                            let path = try core.repositories.path(of: name)
-                            let selection = try FetchSelection(
-                                Repository(bareAt: path), wants: request.wants, flag: flag)
-                            return try selection.spool(
-                                request, common: outcome.common, boundary: decision.boundary,
-                                directory: path.appending("objects"), limits: configuration.limits)
+                    do {
+                        let pack = try await core.pool.run { flag throws(GitReceiverError) in
+                            try Self.pack(request, decision, in: core.repositories.path(of: name), core, flag)
                         }
-                    } catch {
+                        if !request.capabilities.has("no-progress") {
+                            try await channel.send(Array("\(pack.summary)\n".utf8), on: .progress)
+                        }
+                        try await Self.send(pack, over: channel, core)
+                    } catch let error as GitReceiverError where ![.cancelled, .clientGone].contains(error.code) {
                         // The header is sent, so the band for errors is the only place left to say it.
+                        core.logger.info(
+                            "fetch cut off",
+                            metadata: ["git.repository": "\(name.text)", "error": "\(error.cause ?? error)"])
                         try await channel.send(Array("\(error.message)\n".utf8), on: .error)
                         throw error
-                    }
-                    while true {
-                        let piece = try await core.pool.run { _ throws(GitReceiverError) in try spool.read() }
-                        if piece.isEmpty { break }
-                        try await channel.send(piece, on: .data)
                     }
                 }
                 if request.usesSideBand { try await channel.sendRaw(PktLine.flush) }
             })
+    }
+
+    private static func send(
+        _ pack: FetchedPack, over channel: SideBandChannel, _ core: ServerCore
+    ) async throws(GitReceiverError) {
+        let configuration = core.configuration
+        var pace = FetchPace(rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
+        while true {
+            let piece = try await core.pool.run { _ throws(GitReceiverError) in try pack.next() }
+            if piece.isEmpty { return }
+            let stopwatch = Stopwatch(configuration.clock)
+            try await channel.send(piece, on: .data)
+            try pace.sent(piece.count, in: stopwatch.elapsed())
+        }
     }
 }

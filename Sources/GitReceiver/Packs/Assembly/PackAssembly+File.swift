@@ -1,0 +1,32 @@
+import SystemPackage
+
+extension PackAssembly {
+    /// Writes the pack and its index into a directory; returns their name without suffix, or nil if `isOver` has stopped
+    /// it. What was written is read again before it counts: each entry's checksum, the pack's, and how many there are.
+    mutating func write(
+        into directory: FilePath, loose: Loose, isOver: () -> Bool
+    ) throws(GitReceiverError) -> String? {
+        let path = directory.appending("incoming")
+        let file = try PackFile(creating: path)
+        while true {
+            if isOver() { return nil }
+            let piece = try self.next(loose: loose)
+            if piece.isEmpty { break }
+            try piece.withRaw { bytes throws(GitReceiverError) in try file.write(bytes) }
+        }
+        try file.sync()
+        let rows = self.contents.objects.indices.map { number in
+            PackIndexFile.Entry(
+                oid: self.contents.objects[number], crc: self.sums[number].value, offset: self.starts[number])
+        }
+        .sorted { $0.oid < $1.oid }
+        let name = PackIndexFile.name(rows)
+        try PackIndexFile.write(rows, packChecksum: self.trailer, to: directory.appending(name + ".idx"))
+        try Files.rename(path, to: directory.appending(name + ".pack"))
+        let written = try StoredPack(name, in: directory)
+        guard written.index.count == self.contents.objects.count else {
+            throw GitReceiverError(.storage, "The new pack is not complete; the old ones stay.")
+        }
+        return try written.verify(isOver: isOver) ? name : nil
+    }
+}

@@ -1,0 +1,30 @@
+import Synchronization
+
+/// How many packs may be open for clients at the same time.
+final class OpenFileBudget: Sendable {
+    /// Some of the files, which others may use once nobody holds this any more.
+    final class Share: Sendable {
+        private let budget: OpenFileBudget
+        private let count: Int
+
+        fileprivate init(_ budget: OpenFileBudget, _ count: Int) {
+            self.budget = budget
+            self.count = count
+        }
+
+        deinit { self.budget.free.withLock { $0 += self.count } }
+    }
+
+    private let free: Mutex<Int>
+
+    init(_ count: Int) { self.free = Mutex(count) }
+
+    /// Takes so many, or nil if there are not so many left.
+    func take(_ count: Int) -> Share? {
+        self.free.withLock { free in
+            guard free >= count else { return nil }
+            free -= count
+            return Share(self, count)
+        }
+    }
+}
