@@ -67,7 +67,7 @@ public protocol ControlPlane: Sendable {
     /// The files of a release as an archive.
     func archive(
         of version: Int, of name: String, compression: TreeArchiver.Compression
-    ) async throws(PlatformError) -> TreeArchive
+    ) async throws(PlatformError) -> ReleaseArchive
     /// What a release changed in the files of the application.
     func slugDifference(
         from old: Int?, to new: Int, of name: String, limit: Int

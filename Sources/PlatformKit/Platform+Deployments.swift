@@ -142,12 +142,7 @@ extension Platform {
             return state.isStopping
         }
         if isStopping { cancellation.trip("the platform is stopping") }
-        defer {
-            self.state.withLock { state in
-                state.running[key] = nil
-                state.claims[key] = nil
-            }
-        }
+        defer { self.state.withLock { $0.running[key] = nil } }
         let log = DeploymentLog(
             applicationID: application.id, hub: self.logs, output: output,
             path: self.deploymentLogPath(application.id, record.number),
@@ -164,8 +159,10 @@ extension Platform {
                             log: log))
                 }
             }
+            self.release(.deployment(key))
             return try await self.deployment(record.number, of: try await self.current(application).name)
         } catch {
+            defer { self.letGo(of: key) }
             // When whoever waits has gone, what the work ended with only says how it noticed.
             let isOwn = error is TurnQueue.Superseded || error is CancellationSwitch.Tripped
             let cause = Task.isCancelled && !isOwn ? CancellationError() : error
@@ -173,6 +170,15 @@ extension Platform {
             return try await shielded { () async throws(PlatformError) in
                 try await self.deployment(record.number, of: try await self.current(application).name)
             }
+        }
+    }
+
+    /// Removes what a deployment that failed has stored and nobody needs: else whoever may deploy could fill the disk.
+    private func letGo(of deployment: DeploymentKey) {
+        let slug = self.release(.deployment(deployment))
+        self.jobs.add {
+            if let slug { await self.removeUnused(["\(slug)"]) }
+            await self.retireSlugs(of: deployment.applicationID)
         }
     }
 

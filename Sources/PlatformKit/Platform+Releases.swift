@@ -34,24 +34,19 @@ extension Platform {
             throw Self.unknownRelease(version, name)
         }
         let limit = self.configuration.maxPinsPerApplication
-        let pins = try await self.writing { records -> Set<Int> in
-            guard try records.release(version, of: application.id) != nil else {
-                throw Self.unknownRelease(version, name)
-            }
-            try records.setPin(isPinned, of: version, of: application.id)
-            let pins = try records.pins(of: application.id)
-            guard !isPinned || pins.count <= limit else {
-                throw PlatformError(.limit, "\(name) has \(limit) pinned releases; unpin one that is not needed")
-            }
-            return pins
-        }
-        // Only now: until it was pinned, it could still go.
-        if isPinned {
-            do throws(PlatformError) {
-                try await self.requireSlug(of: release)
-            } catch {
-                try await self.writing { try $0.setPin(false, of: version, of: application.id) }
-                throw error
+        // What is being removed was chosen before: between a look at the slug and the pin there is no removal.
+        let pins = try await self.betweenRemovals { () async throws(PlatformError) in
+            if isPinned { try await self.requireSlug(of: release) }
+            return try await self.writing { records -> Set<Int> in
+                guard try records.release(version, of: application.id) != nil else {
+                    throw Self.unknownRelease(version, name)
+                }
+                try records.setPin(isPinned, of: version, of: application.id)
+                let pins = try records.pins(of: application.id)
+                guard !isPinned || pins.count <= limit else {
+                    throw PlatformError(.limit, "\(name) has \(limit) pinned releases; unpin one that is not needed")
+                }
+                return pins
             }
         }
         try await self.audit(isPinned ? "release.pin" : "release.unpin", application, "v\(version)", by: principal)

@@ -1,7 +1,6 @@
 internal import Logging
 internal import PlatformWire
 internal import SlugStore
-internal import Synchronization
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -68,11 +67,10 @@ extension Platform {
             // Those that went live first: a row of failures must not crowd out what there is to go back to.
             for release in releases.filter({ wentLive.contains($0.version) }) + releases {
                 guard let id = SlugID(release.slug), let summary = kept[id], candidates[id] == nil else { continue }
-                let lastUse = wentLive.contains(release.version) ? release.createdAt : .distantPast
+                // Failures are older than all that went live, and among themselves as old as they are.
+                let lastUse = release.createdAt.addingTimeInterval(wentLive.contains(release.version) ? 0 : -1e10)
                 candidates[id] = .init(id: id, lastUse: lastUse, bytes: summary.newBytesStored)
             }
-            // Nothing is live yet, so nothing is old.
-            guard live != nil else { return [] }
             return policy.expired(Array(candidates.values), keeping: protected, now: now)
         }
     }
@@ -97,56 +95,32 @@ extension Platform {
     /// Removes slugs that no release refers to any more, and what nobody needs any more with them.
     func removeUnused(_ slugs: Set<String>) async {
         do {
-            _ = try await self.removeUnused { slugs }
+            if try await self.removeUnused(among: { slugs }) > 0 { _ = try await self.slugs.collectGarbage() }
         } catch {
             self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
         }
     }
 
-    /// The same for those of these slugs that no release refers to, once it is this one's turn.
-    func removeUnused(among slugs: () async throws -> Set<String>) async throws -> GarbageReport {
-        var count = 0
-        // Of a store that is shared, nobody knows here what the others need.
-        if self.configuration.slugRetention != RetentionPolicy() {
-            count = try await self.slugRemovals.withTurn {
-                let claims = self.slugClaims
-                let unused = try await slugs().subtracting(self.store.read { try $0.slugsInUse(exceptBy: nil) })
-                var count = 0
-                for id in unused.compactMap({ SlugID($0) }) where !claims.contains(id) {
-                    do throws(SlugStoreError) {
-                        try await self.slugs.remove(id)
-                        count += 1
-                    } catch {
-                        // It went with an old release.
-                        guard error.code == .notFound else { throw error }
-                    }
-                }
-                return count
-            }
-        }
-        var report = try await self.slugs.collectGarbage()
-        report.slugs = max(report.slugs, count)
-        return report
-    }
-
-    // MARK: What has no release yet
-
-    /// What deployments are under way with that no release may refer to yet.
-    private var slugClaims: Set<SlugID> { self.state.withLock { Set($0.claims.values) } }
-
-    /// Keeps a slug from being removed until the deployment has ended.
+    /// Removes those of these slugs that no release refers to, once it is this one's turn.
     ///
-    /// - Returns: Whether it is still there: of a slug that was stored before, the last release may just have gone.
-    func claim(_ id: SlugID, for deployment: DeploymentKey) async throws -> Bool {
-        try await self.slugRemovals.withTurn {
-            do throws(SlugStoreError) {
-                _ = try await self.slugs.summary(of: id)
-            } catch {
-                guard error.code == .notFound else { throw error }
-                return false
+    /// - Returns: How many.
+    func removeUnused(among slugs: () async throws -> Set<String>) async throws -> Int {
+        // Of a store that is shared, nobody knows here what the others need.
+        guard self.configuration.slugRetention != RetentionPolicy() else { return 0 }
+        return try await self.slugRemovals.withTurn {
+            let claims = self.slugClaims
+            let unused = try await slugs().subtracting(self.store.read { try $0.slugsInUse(exceptBy: nil) })
+            var count = 0
+            for id in unused.compactMap({ SlugID($0) }) where !claims.contains(id) {
+                do throws(SlugStoreError) {
+                    try await self.slugs.remove(id)
+                    count += 1
+                } catch {
+                    // It went with an old release.
+                    guard error.code == .notFound else { throw error }
+                }
             }
-            self.state.withLock { $0.claims[deployment] = id }
-            return true
+            return count
         }
     }
 }

@@ -62,13 +62,17 @@ extension Platform {
 
     /// The files of a release as an archive, which is made while it is read.
     ///
-    /// - Throws: `notFound` for an unknown release, `conflict` when its slug was removed. Iterating throws `SlugStoreError`.
+    /// - Throws: `notFound` for an unknown release, `conflict` when its slug was removed.
     public func archive(
         of version: Int, of name: String, compression: TreeArchiver.Compression
-    ) async throws(PlatformError) -> TreeArchive {
-        let id = try await self.slug(of: version, of: name)
+    ) async throws(PlatformError) -> ReleaseArchive {
+        let (id, holder) = (try await self.slug(of: version, of: name), SlugHolder.reader(UUID()))
+        guard try await self.claim(id, for: holder) else {
+            throw PlatformError(.conflict, "the slug of v\(version) has just been removed")
+        }
+        let claim = SlugClaim(holder, of: self)
         do throws(SlugStoreError) {
-            return try await self.slugs.archive(id, compression: compression)
+            return ReleaseArchive(try await self.slugs.archive(id, compression: compression), claim: claim)
         } catch {
             throw Self.failure(error)
         }
@@ -124,8 +128,9 @@ extension Platform {
     public func collectSlugGarbage(by principal: Principal) async throws(PlatformError) -> SlugGarbageInfo {
         try await self.audit("slugs.collect", nil, "", by: principal)
         do {
-            let report = try await self.removeUnused { try await Set(self.slugs.list().map { "\($0.id)" }) }
-            return SlugGarbageInfo(slugs: report.slugs, chunks: report.chunks, bytes: report.bytes)
+            let count = try await self.removeUnused(among: { try await Set(self.slugs.list().map { "\($0.id)" }) })
+            let report = try await self.slugs.collectGarbage()
+            return SlugGarbageInfo(slugs: max(count, report.slugs), chunks: report.chunks, bytes: report.bytes)
         } catch {
             throw Self.failure(error)
         }
@@ -134,9 +139,8 @@ extension Platform {
     /// The slugs that have to be on this machine: those that are routed to, that something runs from, and that deployments
     /// are under way with. Meant for a cache that makes room.
     public func slugsInUse() async throws(PlatformError) -> Set<SlugID> {
-        let (oneOffs, claims) = self.state.withLock { state in
-            (state.oneOffs.map { ($0.key.applicationID, $0.value.workload.release) }, Set(state.claims.values))
-        }
+        let claims = self.slugClaims
+        let oneOffs = self.state.withLock { $0.oneOffs.map { ($0.key.applicationID, $0.value.workload.release) } }
         let runtime = self.runtime
         return try await self.reading { records in
             var used = claims
@@ -168,12 +172,14 @@ extension Platform {
         return id
     }
 
-    private static func failure(_ error: any Error) -> PlatformError {
+    static func failure(_ error: any Error) -> PlatformError {
         switch error {
         case let error as PlatformError: error
         case is CancellationError: PlatformError(.cancelled, "the request was cancelled")
         case let error as SlugStoreError where error.code == .cancelled:
             PlatformError(.cancelled, "the request was cancelled", cause: error)
+        case let error as SlugStoreError where error.code == .notFound:
+            PlatformError(.conflict, "a slug was removed meanwhile: \(error)", cause: error)
         default: PlatformError(.internalError, "the slug store: \(error)", cause: error)
         }
     }

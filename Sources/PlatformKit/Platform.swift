@@ -110,8 +110,8 @@ public final class Platform: Service {
         /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
         var renaming: Set<String> = []
         var running: [DeploymentKey: CancellationSwitch] = [:]
-        /// The slugs that deployments have stored, or found, and that no release may refer to yet.
-        var claims: [DeploymentKey: SlugID] = [:]
+        /// The slugs that must not be removed, though no release may refer to them.
+        var claims: [SlugHolder: SlugID] = [:]
         var oneOffs: [DeploymentKey: OneOffRecord] = [:]
         /// Applications that are being destroyed: they begin nothing any more.
         var departing: Set<String> = []

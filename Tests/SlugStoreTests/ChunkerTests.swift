@@ -49,6 +49,27 @@ import Testing
         #expect(new.subtracting(old).count <= 3)
     }
 
+    /// Byte by byte, as the document of the format says it.
+    private func plainCut(_ bytes: ArraySlice<UInt8>, _ chunker: Chunker) -> Int {
+        let bits = UInt64(chunker.average.trailingZeroBitCount)
+        var fingerprint: UInt64 = 0
+        for (index, byte) in bytes.prefix(chunker.maximum).enumerated() where index >= chunker.minimum {
+            fingerprint = (fingerprint << 1) &+ Gear.table[Int(byte)]
+            if fingerprint >> (64 - (index < chunker.average ? bits + 2 : bits - 2)) == 0 { return index + 1 }
+        }
+        return min(bytes.count, chunker.maximum)
+    }
+
+    @Test(arguments: [(5, 16, 61), (128, 512, 2048), (7, 8, 9)])
+    func `cuts where one that looks at each byte does`(minimum: Int, average: Int, maximum: Int) {
+        let chunker = Chunker(minimum: minimum, average: average, maximum: maximum)
+        var random = SeededGenerator(seed: 6)
+        for _ in 0..<2_000 {
+            let bytes = random.bytes(Int.random(in: 0...maximum + 3, using: &random))
+            #expect(bytes.withUnsafeBytes { chunker.firstCut(in: $0) } == self.plainCut(bytes[...], chunker))
+        }
+    }
+
     /// A change here is a change of the format: every repository would store every file anew.
     @Test func `cuts where version 1 of the format does`() {
         var random = SeededGenerator(seed: 5)

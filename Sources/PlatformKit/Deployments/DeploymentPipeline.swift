@@ -86,15 +86,15 @@ struct DeploymentRun: Sendable {
             config: result.appManifest.completing(config), formation: result.appManifest.quantities)
     }
 
-    private var key: Platform.DeploymentKey {
-        Platform.DeploymentKey(applicationID: self.application.id, number: self.number)
+    private var holder: SlugHolder {
+        .deployment(.init(applicationID: self.application.id, number: self.number))
     }
 
     /// Keeps a former release's slug from being removed while it is rolled out again.
     func keepSlug(of release: ReleaseRecord) async throws {
         guard let id = SlugID(release.slug) else { return }
         // If it has just gone, that is said.
-        if try await !self.platform.claim(id, for: self.key) { try await self.platform.requireSlug(of: release) }
+        if try await !self.platform.claim(id, for: self.holder) { try await self.platform.requireSlug(of: release) }
     }
 
     private func store(
@@ -105,7 +105,7 @@ struct DeploymentRun: Sendable {
         do {
             var summary = try await slugs.put(tree, metadata: metadata, progress: nil)
             // It was there already, and was removed before it was this deployment's: once it is, nobody removes it.
-            while try await !self.platform.claim(summary.id, for: self.key) {
+            while try await !self.platform.claim(summary.id, for: self.holder) {
                 summary = try await slugs.put(tree, metadata: metadata, progress: nil)
             }
             if let signer = self.platform.configuration.slugSigner { try await slugs.sign(summary.id, by: signer) }

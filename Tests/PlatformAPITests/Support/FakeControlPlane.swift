@@ -153,12 +153,12 @@ final class FakeControlPlane: ControlPlane {
     }
     func archive(
         of version: Int, of name: String, compression: TreeArchiver.Compression
-    ) async throws(PlatformError) -> TreeArchive {
+    ) async throws(PlatformError) -> ReleaseArchive {
         try self.check(name)
         guard let tree = self.state.withLock({ $0.tree }) else {
             throw PlatformError(.conflict, "the slug of v\(version) was removed")
         }
-        return TreeArchiver(compression: compression).archive(tree)
+        return ReleaseArchive(TreeArchiver(compression: compression).archive(tree))
     }
     func slugDifference(
         from old: Int?, to new: Int, of name: String, limit: Int

@@ -1,7 +1,6 @@
 import PlatformKitTesting
 import PlatformWire
 import SlugStore
-import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -112,16 +111,53 @@ import Testing
             try await host.deploy("blog", .of("web: run 1"))
             // Stored by nobody that is known here, and, of the same tree as the next deployment, before that is made of it.
             let stray = try await withTemporaryDirectory { try await host.slugs.put($0, metadata: SlugMetadata()).id }
-            let key = Platform.DeploymentKey(applicationID: "somebody's", number: 1)
+            let key = SlugHolder.deployment(.init(applicationID: "somebody's", number: 1))
             #expect(try await host.platform.claim(stray, for: key))
             #expect(try await host.platform.collectSlugGarbage(by: Harness.ada).slugs == 0)
             #expect(try await host.platform.slugsInUse() == [stray, self.slug(1, host)])
-            host.platform.state.withLock { $0.claims[key] = nil }
+            #expect(host.platform.release(key) == stray)
             #expect(try await host.platform.collectSlugGarbage(by: Harness.ada).slugs == 1)
             try await self.kept([self.slug(1, host)], host)
             // Who comes too late is told.
             #expect(try await host.platform.claim(stray, for: key) == false)
             #expect(try await host.platform.slugsInUse() == [self.slug(1, host)])
+        }
+    }
+
+    @Test func `what is being removed cannot be pinned`() async throws {
+        try await withPlatform { _ in
+        } _: { host in
+            try await host.create()
+            for number in 1...2 { try await host.deploy("blog", .of("web: run \(number)")) }
+            let (platform, slug) = (host.platform, try await self.slug(1, host))
+            let (begun, begin) = AsyncStream<Never>.makeStream()
+            async let removal: Void = platform.slugRemovals.withTurn {
+                begin.finish()
+                // It was chosen; now somebody pins it.
+                while platform.slugRemovals.waitingCount == 0 { await Task.yield() }
+                try await host.slugs.remove(slug)
+            }
+            for await _ in begun {}
+            let error = await #expect(throws: PlatformError.self) {
+                try await platform.setPin(true, of: 1, of: "blog", by: Harness.ada)
+            }
+            #expect(error?.code == .conflict)
+            try await removal
+            #expect(try await platform.release(1, of: "blog").isPinned == false)
+        }
+    }
+
+    @Test func `what failed is let go of, also before anything was live`() async throws {
+        try await withPlatform {
+            $0.slugRetention = RetentionPolicy(keepLast: 2)
+        } _: { host in
+            try await host.create()
+            host.runtime.script { _ in .crashes("exit status 1") }
+            for number in 1...4 { _ = try? await host.deploy("blog", .of("web: run \(number)")) }
+            try await self.kept([self.slug(3, host), self.slug(4, host)], host)
+            host.runtime.script { _ in .ready }
+            try await host.deploy("blog", .of("web: run 5"))
+            try await self.kept([self.slug(4, host), self.slug(5, host)], host)
         }
     }
 
@@ -164,9 +200,12 @@ import Testing
             #expect(none?.code == .invalid)
 
             var archive: [UInt8] = []
-            for try await bytes in try await host.platform.archive(of: 1, of: "blog", compression: .none) {
-                archive += bytes
+            do {
+                let files = try await host.platform.archive(of: 1, of: "blog", compression: .none)
+                #expect(try await host.platform.slugsInUse().contains(self.slug(1, host)))
+                for try await bytes in files { archive += bytes }
             }
+            #expect(host.platform.slugClaims.isEmpty)
             #expect(archive.count.isMultiple(of: 512))
             #expect(String(decoding: archive.prefix(100), as: UTF8.self).hasPrefix("Procfile"))
         }
