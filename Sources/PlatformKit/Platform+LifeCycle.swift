@@ -171,8 +171,12 @@ extension Platform {
         }
         let known = Set(applications.map(\.id))
         for stray in self.runtime.applicationIDs().subtracting(known) {
-            self.jobs.add { await self.makeController(stray).retire() }
+            self.jobs.add {
+                await self.makeController(stray).retire()
+                await self.removeStray(stray)
+            }
         }
+        self.sweepStorage(except: known.union(self.runtime.applicationIDs()))
         try await self.waitUntilSettled()
         self.reach { $0.isReady = true }
     }

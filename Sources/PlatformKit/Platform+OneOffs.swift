@@ -25,7 +25,6 @@ extension Platform {
         let (timeout, size) = try self.check(request)
         let (application, release, number) = try await self.startOneOff(name)
         var plan = try await self.launchPlan(release, application)
-        try self.prepareStorage(of: plan)
         plan.environment.merge(request.environment) { $1 }
         let workload = self.oneOffRequest(
             plan, processType: "run", number: number, command: .arguments(request.command), size: size)
@@ -37,6 +36,8 @@ extension Platform {
         let key = DeploymentKey(applicationID: application.id, number: number)
         try self.admit(oneOff, key, application)
         do throws(PlatformError) {
+            // Once it is admitted, its application is not destroyed before it has ended.
+            try await self.prepareStorage(of: plan)
             try await self.audit("run", application, request.command.first ?? "", by: principal)
         } catch {
             self.forget(key)
@@ -152,33 +153,20 @@ extension Platform {
         for departure in waiting { departure.finish() }
     }
 
-    /// Lets an application begin no one-offs any more, ends those that run, and returns when nothing of them is left: what
-    /// they could still write to is to be removed, and their user to be given to others.
+    /// Ends the one-offs of an application, which begins none any more, and returns when nothing of them is left.
     ///
-    /// - Throws: `conflict` when some have not ended within ``Configuration/destructionTimeout``.
-    func endAllOneOffs(of application: ApplicationRecord, because reason: String) async throws(PlatformError) {
+    /// - Returns: what ends when none of them is left.
+    func endAllOneOffs(of application: ApplicationRecord, because reason: String) -> AsyncStream<Never> {
         let id = application.id
         let (departure, feed) = AsyncStream<Never>.makeStream()
         let running = self.state.withLock { state in
-            state.departing.insert(id)
             let running = state.oneOffs.filter { $0.key.applicationID == id }.map(\.value.ending)
             if !running.isEmpty { state.departures[id, default: []].append(feed) }
             return running
         }
-        guard !running.isEmpty else { return }
+        if running.isEmpty { feed.finish() }
         for ending in running { ending.trip(reason) }
-        // Whoever asked may have gone: what was begun is done.
-        await shielded {
-            await self.atMost(self.configuration.destructionTimeout) { for await _ in departure {} }
-        }
-        let left = self.state.withLock { $0.oneOffs }.filter { $0.key.applicationID == id }
-            .sorted { $0.key.number < $1.key.number }.map(\.value.workload.name)
-        guard left.isEmpty else {
-            throw PlatformError(
-                .conflict,
-                "\(left.joined(separator: ", ")) of \(application.name) was told to end, and has not within \(self.configuration.destructionTimeout); nothing was removed. Try again when `slipway run --list` shows none"
-            )
-        }
+        return departure
     }
 
     private func carryOut(

@@ -23,7 +23,7 @@ extension Platform {
             guard let user = Self.freeUser(in: range, taken: taken, for: id) else {
                 throw PlatformError(
                     .limit,
-                    "the \(range.count) users from \(range.lowerBound) to \(range.upperBound) all belong to applications; \(current.name) needs one as well: make the range larger (--application-users)"
+                    "the \(range.count - 1) users from \(range.lowerBound + 1) to \(range.upperBound) all belong to applications; \(current.name) needs one as well: make the range larger (--application-users)"
                 )
             }
             current.user = user
@@ -33,12 +33,14 @@ extension Platform {
     }
 
     /// The first free one from where the application's identifier, which is chance, points to: the number of a deleted
-    /// application does not come back with the next, for files of that one may be left somewhere.
+    /// application does not come back with the next, for files of that one may be left somewhere. The first of the range is given
+    /// to none: a host tries as that one what works.
     static func freeUser(in range: ClosedRange<UInt32>, taken: Set<UInt32>, for id: String) -> UInt32? {
         // FNV-1a: the same in every process.
         let hash = id.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let start = range.lowerBound + UInt32(hash % UInt64(range.count))
+        guard let first = range.dropFirst().first else { return nil }
+        let start = first + UInt32(hash % UInt64(range.count - 1))
         return (start...range.upperBound).first { !taken.contains($0) }
-            ?? (range.lowerBound..<start).first { !taken.contains($0) }
+            ?? (first..<start).first { !taken.contains($0) }
     }
 }

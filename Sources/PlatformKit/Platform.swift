@@ -55,8 +55,8 @@ public final class Platform: Service {
         public var oneOffTimeout: Duration = .seconds(86_400)
         /// How many one-offs of an application may run at a time.
         public var maxOneOffsPerApplication = 10
-        /// How long the end of an application waits for its one-offs to end. Longer than a killed one takes; then the application
-        /// stays, for they may still use what would be removed.
+        /// How long the end of an application waits for its one-offs and deployments to end, together. Longer than a killed one-off
+        /// takes; then the application stays, for they may still use what would be removed.
         public var destructionTimeout: Duration = .seconds(45)
         /// What instances and one-offs can be limited to, by name.
         public var sizes = InstanceSize.standard
@@ -78,7 +78,8 @@ public final class Platform: Service {
         /// How many applications there may be.
         public var maxApplications = 10_000
         /// The numbers of users of which each application gets one that is its alone; `nil`: all run as the platform's own. It
-        /// takes a runtime whose host is root. No other user of the machine may be among them.
+        /// takes a runtime whose host is root. No other user of the machine may be among them. The first is given to none: a host may
+        /// try as that one what works.
         public var applicationUsers: ClosedRange<UInt32>?
         /// How many hosts may be added to one application.
         public var maxDomainsPerApplication = 100

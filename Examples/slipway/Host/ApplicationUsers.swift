@@ -11,6 +11,8 @@ enum ApplicationUsers: Equatable {
     case of(ClosedRange<UInt32>)
 
     /// Numbers that systems leave alone: above those of people, services and, as a rule, of containers' user namespaces.
+    ///
+    /// Of each range, the first is nobody's: what is tried at the start is tried as that one.
     static let standard: ClosedRange<UInt32> = 200_000...265_535
 
     init(_ text: String?) throws {
@@ -19,7 +21,7 @@ enum ApplicationUsers: Equatable {
         case "none": self = .none
         case let text?:
             let bounds = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
-            guard bounds.count == 2, let first = bounds[0], let last = bounds[1], first >= 1000, first <= last,
+            guard bounds.count == 2, let first = bounds[0], let last = bounds[1], first >= 1000, first < last,
                 last < .max
             else {
                 throw ValidationError(
@@ -39,10 +41,11 @@ extension ServeSettings {
     /// How instances are kept from the machine and from each other: what was wanted, or the most that works here.
     ///
     /// - Parameters:
-    ///   - least: what the strongest is at least.
-    ///   - keepsUsers: whether applications had users of their own, which are then not given up for what does not work now.
+    ///   - wanted: what was said about users.
+    ///   - former: what there was before, of which not less is chosen by itself.
     func isolation(
-        _ policy: SandboxPolicy, tree: FilePath, _ containers: OCIRuntime?, least: Isolation.Level, keepsUsers: Bool
+        _ policy: SandboxPolicy, tree: FilePath, _ containers: OCIRuntime?, users wanted: ApplicationUsers,
+        former: FormerConfinement
     ) async throws -> (Isolation, users: ClosedRange<UInt32>?) {
         // What was not asked for is not tried.
         func choose(as user: UInt32?) async throws -> Isolation {
@@ -51,23 +54,27 @@ extension ServeSettings {
                 ? [:]
                 : await Isolation.probe(
                     policy: policy, tree: tree, user: user.map { UserSpec(uid: $0, gid: $0) }, runtime: containers)
-            return try Isolation(self.isolation, among: findings, atLeast: least)
+            return try Isolation(
+                self.isolation, among: findings, atLeast: former.least,
+                readOnlyBefore: former.record?.readOnlyReason)
         }
-        switch self.applicationUsers {
+        switch wanted {
         case .none: return (try await choose(as: nil), nil)
         case .of(let range): return (try await choose(as: range.lowerBound), range)
         case .automatic:
             guard geteuid() == 0 else { return (try await choose(as: nil), nil) }
+            // Those that applications have, before those that they could have: each change ends all instances.
+            let users = former.record?.users ?? ApplicationUsers.standard
             let own: Isolation?
             do {
-                own = try await choose(as: ApplicationUsers.standard.lowerBound)
-            } catch  where !keepsUsers {
+                own = try await choose(as: users.lowerBound)
+            } catch  where !former.keepsUsers {
                 own = nil
             }
             // On the host itself a user of its own could not write to its application's tree; and what could be done as one
             // user is not given up for having several.
-            if let own, own.level != .host, keepsUsers || (own.readOnlyReason == nil && own.failure == nil) {
-                return (own, ApplicationUsers.standard)
+            if let own, own.level != .host, former.keepsUsers || (own.readOnlyReason == nil && own.failure == nil) {
+                return (own, users)
             }
             return (try await choose(as: nil), nil)
         }

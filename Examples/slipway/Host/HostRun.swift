@@ -50,6 +50,7 @@ struct HostRun {
             case .ready(let addresses):
                 self.host.predecessor?.tookOver()
                 isGuest = false
+                self.confinement?.remember(self.host.logger)
                 self.host.onReady(addresses)
                 control = ControlSocket(data: self.data, feed: self.feed, logger: self.host.logger).start()
             case .stop:

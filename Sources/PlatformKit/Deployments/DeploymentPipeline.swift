@@ -184,7 +184,7 @@ struct DeploymentRun: Sendable {
         let splitter = LineSplitter()
         let (lines, feed) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(100_000))
         let plan = try await self.platform.launchPlan(release, self.application)
-        try self.platform.prepareStorage(of: plan)
+        try await self.platform.prepareStorage(of: plan)
         let request = self.platform.oneOffRequest(
             plan, processType: "release", number: self.number, command: .shell(command),
             size: try self.platform.size(named: nil))

@@ -31,7 +31,8 @@ extension ApplicationController {
             guard !self.isRetired, let launch = self.launchPlans[start.release] else { continue }
             do throws(PlatformError) {
                 // Here, where no instance of another user is left: see `ReconcilePlan`.
-                try launch.storage.prepare()
+                try await launch.storage.prepare()
+                guard !self.isRetired else { continue }
                 _ = try await self.runtime.start(self.request(launch, start.slot))
             } catch {
                 failures[start] = error

@@ -49,9 +49,12 @@ public struct Isolation: Sendable, Hashable {
     ///   - least: Where the strongest is to be chosen: what is kept away in any case, because instances were started so before.
     ///     What made it fail once may pass, and what instances could reach until then they have reached; so it is chosen even if
     ///     it does not work (see ``failure``).
+    ///   - readOnlyBefore: Why trees were read-only until now; nil: they were not. Where the level does not work now, trees are as
+    ///     they were.
     /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
     public init(
-        _ wanted: Level? = nil, among findings: [Level: Finding], atLeast least: Level = .host
+        _ wanted: Level? = nil, among findings: [Level: Finding], atLeast least: Level = .host,
+        readOnlyBefore: String? = nil
     ) throws(SupervisorError) {
         var unavailable: [Level: String] = [:]
         for level in Level.allCases where level != .host {
@@ -69,11 +72,15 @@ public struct Isolation: Sendable, Hashable {
         self.level = chosen
         self.failure = unavailable[chosen]
         self.readOnlyReason =
-            if case .worksReadOnly(let reason) = findings[chosen], chosen != .host { reason } else { nil }
+            switch findings[chosen] {
+            case .worksReadOnly(let reason) where chosen != .host: reason
+            case .works, .worksReadOnly: nil
+            case .fails, nil: unavailable[chosen] == nil ? nil : readOnlyBefore
+            }
         self.unavailable = wanted == nil ? unavailable.filter { $0.key.isCandidate && $0.key > chosen } : [:]
     }
 
-    /// Tries each level by starting a program that ends at once. Takes some milliseconds.
+    /// Tries each level by starting a program that ends at once. Takes some milliseconds; what has not ended after 10 s does not work.
     ///
     /// - Parameters:
     ///   - policy: What sandboxes and containers will hold.
@@ -113,15 +120,43 @@ public struct Isolation: Sendable, Hashable {
         _ process: ProcessSpec, _ makeLauncher: () throws(SupervisorError) -> any Launcher
     ) async -> Finding {
         do throws(SupervisorError) {
-            let launcher = try makeLauncher()
+            return await Self.finding(process, try makeLauncher(), within: .seconds(10))
+        } catch {
+            return .fails(error.message)
+        }
+    }
+
+    /// - Parameter limit: How long it may take. A launch that hangs is left to itself then: nothing could end it.
+    static func finding(_ process: ProcessSpec, _ launcher: any Launcher, within limit: Duration) async -> Finding {
+        let (findings, feed) = AsyncStream<Finding>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        let probe = Task { feed.yield(await Self.probe(process, launcher)) }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            feed.yield(.fails("a program that does nothing has not ended within \(limit)"))
+            probe.cancel()
+        }
+        defer { timer.cancel() }
+        for await finding in findings { return finding }
+        // Whoever asks was cancelled.
+        probe.cancel()
+        return .fails("it was not tried to the end")
+    }
+
+    private static func probe(_ process: ProcessSpec, _ launcher: any Launcher) async -> Finding {
+        do throws(SupervisorError) {
             let mark = "probe\(UInt64.random(in: .min ... .max))"
             var process = process
             process.environment[LaunchRequest.markerVariable] = mark
             let launched = try await launcher.launch(
                 LaunchRequest(id: "isolation-probe", startID: mark, process: process, output: .discard))
-            let status = await launched.handle.waitForExit()
-            await launched.handle.killTree()
-            launched.handle.release()
+            let handle = launched.handle
+            let status = await withTaskCancellationHandler {
+                await handle.waitForExit()
+            } onCancel: {
+                Task { await handle.killTree() }
+            }
+            await handle.killTree()
+            handle.release()
             await launcher.sweep()
             return status == .exited(0) ? .works : .fails("a program that does nothing ended as: \(status)")
         } catch {
