@@ -247,7 +247,7 @@ let testing: [Target] = [
         swiftSettings: settings),
     .testTarget(
         name: "GitReceiverTests",
-        dependencies: ["GitReceiver", "TestSupport", .logging, .system],
+        dependencies: ["CPackChecksum", "GitReceiver", "TestSupport", .logging, .system],
         swiftSettings: settings),
     .testTarget(
         name: "EndToEndTests",

@@ -21,7 +21,7 @@ static inline uint32_t word(const uint8_t *bytes) {
         e = d, d = c, c = rotate(b, 30), b = a, a = t;                                                                 \
     } while (0)
 
-static void compress_anywhere(uint32_t state[5], const uint8_t *data, size_t blocks) {
+void slipway_sha1_compress_portable(uint32_t state[5], const uint8_t *data, size_t blocks) {
     while (blocks-- > 0) {
         uint32_t w[16];
         uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
@@ -87,14 +87,14 @@ static int has_sha(void) {
 }
 #endif
 
-static void compress(uint32_t state[5], const uint8_t *data, size_t blocks) {
+void slipway_sha1_compress(uint32_t state[5], const uint8_t *data, size_t blocks) {
 #if defined(__x86_64__)
     if (has_sha()) {
         compress_sha(state, data, blocks);
         return;
     }
 #endif
-    compress_anywhere(state, data, blocks);
+    slipway_sha1_compress_portable(state, data, blocks);
 }
 
 void slipway_sha1_start(slipway_sha1 *hash) {
@@ -104,6 +104,7 @@ void slipway_sha1_start(slipway_sha1 *hash) {
 }
 
 void slipway_sha1_update(slipway_sha1 *hash, const void *data, size_t count) {
+    if (count == 0) return;  // There may be no data then, not even an address of it.
     const uint8_t *bytes = data;
     size_t filled = hash->length & 63;
     hash->length += count;
@@ -112,9 +113,9 @@ void slipway_sha1_update(slipway_sha1 *hash, const void *data, size_t count) {
         memcpy(hash->block + filled, bytes, part);
         bytes += part, count -= part;
         if (filled + part < 64) return;
-        compress(hash->state, hash->block, 1);
+        slipway_sha1_compress(hash->state, hash->block, 1);
     }
-    compress(hash->state, bytes, count / 64);
+    slipway_sha1_compress(hash->state, bytes, count / 64);
     if (count & 63) memcpy(hash->block, bytes + (count & ~(size_t)63), count & 63);
 }
 

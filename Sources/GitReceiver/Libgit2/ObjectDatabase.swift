@@ -74,7 +74,7 @@ final class ObjectDatabase {
             throw GitReceiverError(.notFound, "object \(oid) is missing")
         }
         guard size <= limit else { throw .objectTooLarge(size, limit: limit) }
-        let data = ObjectBuffer(count: size)
+        let data = try ObjectBuffer(count: size)
         try self.withObject(oid) { _, bytes throws(GitReceiverError) in
             guard bytes.count == size else { throw GitReceiverError(.corrupt, "object \(oid) is damaged") }
             if let start = bytes.baseAddress { data.pointer.copyMemory(from: start, byteCount: size) }

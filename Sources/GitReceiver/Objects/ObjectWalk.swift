@@ -77,6 +77,8 @@ struct ObjectWalk {
     }
 
     private func entries(of tree: ObjectID) throws(GitReceiverError) -> [Entry] {
+        // A tree of thousands of entries may have nothing new.
+        try self.deadline.check()
         let (seen, includesBlobs) = (self.seen, self.includesBlobs)
         return try self.objects.withObject(tree) { kind, data throws(GitReceiverError) in
             guard kind == .tree else { throw GitReceiverError(.corrupt, "object \(tree) is not a tree") }

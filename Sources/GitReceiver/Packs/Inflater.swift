@@ -21,10 +21,10 @@ final class Inflater {
     }
 
     /// Begins a stream that has to unpack to exactly `size` bytes.
-    func start(size: Int) {
+    func start(size: Int) throws(GitReceiverError) {
         inflateReset(self.stream)
         self.produced = 0
-        self.target = ObjectBuffer(count: size)
+        self.target = try ObjectBuffer(count: size)
     }
 
     /// Takes input; returns how much of it belongs to the stream, and the result once it is complete.

@@ -1,17 +1,29 @@
 import CZlib
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// The bytes of one object, shared by all that need them for a while. Not Sendable: for one thread at a time.
 final class ObjectBuffer {
     let pointer: UnsafeMutableRawPointer
     let count: Int
 
     /// One byte more than asked for is there, so that a stream which is too long is noticed.
-    init(count: Int) {
-        self.pointer = .allocate(byteCount: count + 1, alignment: 16)
+    init(count: Int) throws(GitReceiverError) {
+        // The size may be what a damaged pack says: no reason to end the process.
+        guard count >= 0, count < 1 << 47, let pointer = malloc(count + 1) else {
+            throw GitReceiverError(.storage, "There is no memory for an object of \(count >> 20) MiB.")
+        }
+        self.pointer = pointer
         self.count = count
     }
 
-    deinit { self.pointer.deallocate() }
+    deinit { free(self.pointer) }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: self.pointer, count: self.count) }
 

@@ -18,7 +18,7 @@ enum PackDelta {
         }
         let size = try Self.number(delta, &position)
         guard size <= limit else { throw .objectTooLarge(size, limit: limit) }
-        let result = ObjectBuffer(count: size)
+        let result = try ObjectBuffer(count: size)
         var written = 0
         while position < delta.count {
             let code = delta[position]

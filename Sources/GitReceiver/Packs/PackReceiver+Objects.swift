@@ -95,7 +95,7 @@ extension PackReceiver {
     func unpack(_ index: Int32) throws(GitReceiverError) -> ObjectBuffer {
         if let delta = self.deltas[index] { return delta }
         let entry = self.entries[Int(index)]
-        self.inflater.start(size: entry.size)
+        try self.inflater.start(size: entry.size)
         var position = entry.offset + entry.header
         while true {
             let count = try self.buffer.withMutableRaw { buffer throws(GitReceiverError) in

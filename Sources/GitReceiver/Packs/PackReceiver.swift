@@ -148,7 +148,7 @@ final class PackReceiver {
         self.partial.withUnsafeBytes { entry.crc.update($0) }
         self.entries.append(entry)
         self.partial = []
-        self.inflater.start(size: header.size)
+        try self.inflater.start(size: header.size)
         self.state = .data(header)
     }
 

@@ -38,7 +38,7 @@ extension StoredPack {
     private func unpack(
         at start: Int, size: Int, _ window: inout PackWindow, _ inflater: Inflater
     ) throws(GitReceiverError) -> ObjectBuffer {
-        inflater.start(size: size)
+        try inflater.start(size: size)
         var position = start
         while true {
             let (used, done) = try window.withBytes(

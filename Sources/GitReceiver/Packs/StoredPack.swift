@@ -77,10 +77,11 @@ struct PackWindow {
         at offset: Int, least: Int, wanted: @autoclosure () -> Int,
         _ body: (UnsafeRawBufferPointer) throws(GitReceiverError) -> R
     ) throws(GitReceiverError) -> R {
+        // In this order: the offset may be any number if the index is damaged.
+        guard offset >= PackHeader.size, offset <= self.pack.end, least <= self.pack.end - offset else {
+            throw self.pack.damaged("has an object beyond its end")
+        }
         if offset < self.start || offset + least > self.start + self.bytes.count {
-            guard offset >= PackHeader.size, offset + least <= self.pack.end else {
-                throw self.pack.damaged("has an object beyond its end")
-            }
             let count = min(max(wanted(), least), self.pack.end - offset)
             if self.bytes.count != count { self.bytes = [UInt8](repeating: 0, count: count) }
             self.start = offset
@@ -101,7 +102,8 @@ struct PackWindow {
     /// The header of the entry at an offset.
     mutating func header(at offset: Int, wanted: Int = 1 << 12) throws(GitReceiverError) -> PackEntryHeader {
         let pack = self.pack
-        let least = min(PackEntryHeader.longest, max(1, pack.end - offset))
+        guard offset >= PackHeader.size, offset < pack.end else { throw pack.damaged("has an object beyond its end") }
+        let least = min(PackEntryHeader.longest, pack.end - offset)
         return try self.withBytes(at: offset, least: least, wanted: wanted) { bytes throws(GitReceiverError) in
             guard let header = try PackEntryHeader(bytes) else { throw pack.damaged("ends within an object") }
             return header

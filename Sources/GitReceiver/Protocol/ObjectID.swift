@@ -1,4 +1,6 @@
 /// The SHA-1 name of an object, packed into three integers so that sets of millions stay small.
+///
+/// All of it is hashed, with the process's seed: clients choose names, and could choose many whose beginnings are the same.
 struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     private var high: UInt64
     private var middle: UInt64
@@ -43,9 +45,6 @@ struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     init?(_ text: String) { self.init(hex: text.utf8) }
-
-    /// Names are as good as random already, so a part of one is hash enough.
-    func hash(into hasher: inout Hasher) { hasher.combine(self.high) }
 
     var isZero: Bool { self == .zero }
 

@@ -15,7 +15,10 @@ extension PushSession {
         let path = try self.core.repositories.path(of: self.name)
         let view = try Repository(bareAt: path, quarantine: pack)
         let objects = try view.objects()
-        if case .received(let intake) = self.intake, let table = intake.takeTable() {
+        if pack != nil {
+            guard case .received(let intake) = self.intake, let table = intake.takeTable() else {
+                throw GitReceiverError(.storage, "the pack cannot be checked: what its objects need is not known")
+            }
             let deadline = Deadline(
                 configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
             try deadline.check()

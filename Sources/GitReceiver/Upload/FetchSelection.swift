@@ -178,10 +178,14 @@ struct FetchSelection {
                 }
             }
         }
-        for want in self.wants { try self.addTagChain(want, to: &missing) }
+        // One walk for all of them: trees that share most of what is below them are read once.
+        var others = ObjectWalk(self.objects, limit: self.limit, deadline: self.deadline)
+        for want in self.wants { try self.addTagChain(want, to: &missing, &others) }
         if request.includesTags {
             for ref in self.snapshot.refs {
-                if let peeled = ref.peeled, missing.contains(peeled) { try self.addTagChain(ref.oid, to: &missing) }
+                if let peeled = ref.peeled, missing.contains(peeled) {
+                    try self.addTagChain(ref.oid, to: &missing, &others)
+                }
             }
         }
         return missing
@@ -220,11 +224,13 @@ struct FetchSelection {
     }
 
     /// Adds a tag with the tags it points at, and a tree or blob that is wanted by itself. Commits come from the walk.
-    private func addTagChain(_ oid: ObjectID, to missing: inout Missing) throws(GitReceiverError) {
+    private func addTagChain(
+        _ oid: ObjectID, to missing: inout Missing, _ walk: inout ObjectWalk
+    ) throws(GitReceiverError) {
+        try self.deadline.check()
         let (tags, end, kind) = try self.objects.tagChain(oid)
         for tag in tags { missing.add(tag) }
         guard kind == .tree || kind == .blob else { return }
-        var walk = ObjectWalk(self.objects, limit: self.limit, deadline: self.deadline)
         try walk.visit(end) { oid, _ throws(GitReceiverError) in missing.add(oid) }
     }
 }

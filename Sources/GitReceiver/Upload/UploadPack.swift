@@ -20,14 +20,16 @@ struct UploadPack: Sendable {
     /// Answers one request. What the client did wrong is told in an `ERR` packet, which git shows.
     func serve(_ body: [UInt8], version2: Bool, in place: Gate.Place) async throws -> GitResponse {
         do throws(GitReceiverError) {
-            var reader = PktLineReader()
-            reader.append(body)
-            var packets: [Packet] = []
-            while let packet = try reader.next() { packets.append(packet) }
-            guard reader.pendingCount == 0 else {
-                throw GitReceiverError(.malformed, "The request is malformed: it ends too early.")
+            // Millions of bytes of a client's choice: not for the cooperative pool.
+            let request = try await self.core.pool.run { _ throws(GitReceiverError) in
+                try Self.parse(body, version2: version2)
             }
-            return version2 ? try await self.command(packets, place) : try await self.version0(packets, place)
+            switch request {
+            case .nothing: return Self.result([])
+            case .fetch(let fetch, version2: false): return try await self.version0(fetch, place)
+            case .fetch(let fetch, version2: true): return try await self.version2(fetch, place)
+            case .lsRefs(let arguments): return try await self.lsRefs(arguments)
+            }
         } catch {
             if error.code == .cancelled { throw error }
             self.core.logger.info(
@@ -44,9 +46,37 @@ struct UploadPack: Sendable {
 
     private static func result(_ bytes: [UInt8]) -> GitResponse { .git("git-upload-pack-result", .bytes(bytes)) }
 
-    private func version0(_ packets: [Packet], _ place: Gate.Place) async throws(GitReceiverError) -> GitResponse {
-        let request = try FetchRequest(version0: packets)
-        if request.wants.isEmpty { return Self.result([]) }
+    private enum Request: Sendable {
+        case nothing
+        case fetch(FetchRequest, version2: Bool)
+        case lsRefs([String])
+    }
+
+    private static func parse(_ body: [UInt8], version2: Bool) throws(GitReceiverError) -> Request {
+        var reader = PktLineReader()
+        reader.append(body)
+        var packets: [Packet] = []
+        while let packet = try reader.next() { packets.append(packet) }
+        guard reader.pendingCount == 0 else {
+            throw GitReceiverError(.malformed, "The request is malformed: it ends too early.")
+        }
+        guard version2 else {
+            let request = try FetchRequest(version0: packets)
+            return request.wants.isEmpty ? .nothing : .fetch(request, version2: false)
+        }
+        guard let request = try CommandRequest(packets) else { return .nothing }
+        switch request.command {
+        case "ls-refs": return .lsRefs(request.arguments)
+        case "fetch": return .fetch(try FetchRequest(arguments: request.arguments), version2: true)
+        default:
+            throw GitReceiverError(
+                .unsupported, "This server does not know the command '\(request.command.prefix(40))'.")
+        }
+    }
+
+    private func version0(
+        _ request: FetchRequest, _ place: Gate.Place
+    ) async throws(GitReceiverError) -> GitResponse {
         let outcome = try await self.negotiate(request) {
             (boundary, has, suffices) throws(GitReceiverError) in
             try Negotiation.version0(request, boundary: boundary, has: has, suffices: suffices)
@@ -54,28 +84,23 @@ struct UploadPack: Sendable {
         return self.respond(request, outcome, place)
     }
 
-    private func command(_ packets: [Packet], _ place: Gate.Place) async throws(GitReceiverError) -> GitResponse {
-        guard let request = try CommandRequest(packets) else { return Self.result([]) }
-        switch request.command {
-        case "ls-refs":
-            let (core, name) = (self.core, self.name)
-            let bytes = try await core.pool.run { _ throws(GitReceiverError) in
-                let repository = try Repository(bareAt: try core.repositories.path(of: name))
-                return Advertisement.lsRefs(
-                    try repository.snapshot(peeling: true, limit: .max), arguments: request.arguments)
-            }
-            return Self.result(bytes)
-        case "fetch":
-            let fetch = try FetchRequest(arguments: request.arguments)
-            let outcome = try await self.negotiate(fetch) {
-                (boundary, has, suffices) throws(GitReceiverError) in
-                try Negotiation.version2(fetch, boundary: boundary, has: has, suffices: suffices)
-            }
-            return self.respond(fetch, outcome, place)
-        default:
-            throw GitReceiverError(
-                .unsupported, "This server does not know the command '\(request.command.prefix(40))'.")
+    private func version2(
+        _ request: FetchRequest, _ place: Gate.Place
+    ) async throws(GitReceiverError) -> GitResponse {
+        let outcome = try await self.negotiate(request) {
+            (boundary, has, suffices) throws(GitReceiverError) in
+            try Negotiation.version2(request, boundary: boundary, has: has, suffices: suffices)
         }
+        return self.respond(request, outcome, place)
+    }
+
+    private func lsRefs(_ arguments: [String]) async throws(GitReceiverError) -> GitResponse {
+        let (core, name) = (self.core, self.name)
+        let bytes = try await core.pool.run { _ throws(GitReceiverError) in
+            let repository = try Repository(bareAt: try core.repositories.path(of: name))
+            return Advertisement.lsRefs(try repository.snapshot(peeling: true, limit: .max), arguments: arguments)
+        }
+        return Self.result(bytes)
     }
 
     private struct Decision: Sendable {

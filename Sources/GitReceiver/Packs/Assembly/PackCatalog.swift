@@ -1,13 +1,14 @@
 /// The packs of a repository, in the order in which objects are looked for.
 struct PackCatalog {
     let packs: [StoredPack]
+    private let skipsDamaged: Bool
 
     /// Opens the indexes of all packs. The oldest pack is the first: what was pushed later builds on what was there, so that
     /// deltas of later packs find their base in an earlier one, and an object that was added to a pack to make it complete
     /// is taken from the pack that it came with.
     ///
-    /// - Parameter skipsDamaged: whether a pack that cannot be read is passed over. Its objects count as being in no pack
-    ///   then.
+    /// - Parameter skipsDamaged: whether a pack that cannot be read, now or later, is passed over. Its objects count as being
+    ///   in other packs then, or in none.
     init(_ directory: PackDirectory, skipsDamaged: Bool = false) throws(GitReceiverError) {
         var packs: [StoredPack] = []
         for pack in directory.packs().sorted(by: { ($0.time, $0.name) < ($1.time, $1.name) }) {
@@ -21,6 +22,7 @@ struct PackCatalog {
             }
         }
         self.packs = packs
+        self.skipsDamaged = skipsDamaged
     }
 
     /// Finds where objects lie, and what they are deltas of.
@@ -40,12 +42,18 @@ struct PackCatalog {
         var missing = (0..<Int32(objects.count)).map { $0 }
         for (place, pack) in self.packs.enumerated() where !missing.isEmpty {
             try check()
-            let found = try self.take(from: pack, at: Int32(place), numbers, &missing, &contents)
-            guard !found.isEmpty else { continue }
-            try self.measure(found, in: pack, &contents)
-            try self.readHeaders(found, of: pack, numbers, held, &contents, check)
+            do throws(GitReceiverError) {
+                let found = try self.take(from: pack, at: Int32(place), numbers, &missing, &contents)
+                guard !found.isEmpty else { continue }
+                try self.measure(found, in: pack, &contents)
+                try self.readHeaders(found, of: pack, numbers, held, &contents, check)
+            } catch {
+                guard self.skipsDamaged, error.code == .corrupt else { throw error }
+                missing = contents.forget(pack: Int32(place))
+            }
             pack.close()
         }
+        contents.dropUnusedPacks()
         return contents
     }
 

@@ -17,8 +17,35 @@ struct PackContents: Sendable {
     var bases: [PackPlan.Base]
     /// The names of the bases that the receiver has, for the objects that are deltas of one.
     var heldBases: [Int32: ObjectID] = [:]
-    /// The packs that have some of the objects, and others.
+    /// The packs that have some of the objects.
     var packs: [StoredPack]
+
+    /// Forgets what was found in a pack; returns all objects that are in none now.
+    mutating func forget(pack: Int32) -> [Int32] {
+        var missing: [Int32] = []
+        for number in self.entries.indices where self.entries[number].pack == pack || self.entries[number].pack < 0 {
+            self.entries[number] = Entry()
+            self.bases[number] = .loose
+            self.heldBases[Int32(number)] = nil
+            missing.append(Int32(number))
+        }
+        return missing
+    }
+
+    /// Lets go of packs that have none of the objects, each of which is a mapped index.
+    mutating func dropUnusedPacks() {
+        var places = [Int32](repeating: -1, count: self.packs.count)
+        for entry in self.entries where entry.pack >= 0 { places[Int(entry.pack)] = 0 }
+        var used: [StoredPack] = []
+        for place in places.indices where places[place] == 0 {
+            places[place] = Int32(used.count)
+            used.append(self.packs[place])
+        }
+        for number in self.entries.indices where self.entries[number].pack >= 0 {
+            self.entries[number].pack = places[Int(self.entries[number].pack)]
+        }
+        self.packs = used
+    }
 
     /// The objects in the order in which they lie on the disk, those that are in no pack last.
     var diskOrder: [Int32] {
