@@ -1,6 +1,7 @@
 internal import Logging
 internal import PlatformWire
 internal import SlugStore
+internal import Synchronization
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
