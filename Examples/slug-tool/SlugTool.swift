@@ -33,9 +33,9 @@ struct SlugTool {
           s3://BUCKET/PREFIX?region=REGION with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment,
           oci://REGISTRY/NAME with REGISTRY_USER and REGISTRY_PASSWORD, or what ~/.docker/config.json has, if it asks.
         REGISTRY_USER and REGISTRY_PASSWORD are for one registry: REPOSITORY's if that is one, otherwise the one that is named after
-        the command; ~/.docker/config.json is for all others. What comes from a shared address is kept in the directory
-        SLUG_CACHE (slug-cache by default). A registry on this machine is spoken to in clear text, any other over TLS. PATH is the directory of the image that becomes the slug, for example /app; --keep-links
-        keeps links that lead out of it.
+        the command; ~/.docker/config.json is for all others. A registry on this machine is spoken to in clear text, any other over
+        TLS. What comes from a shared address is kept in the directory SLUG_CACHE (slug-cache by default). PATH is the directory of
+        the image that becomes the slug, for example /app; --keep-links keeps links that lead out of it.
         """
 
     static func main() async {
