@@ -13,6 +13,8 @@ final class Places: Sendable {
     let logger: Logger
     /// Made when something far away is spoken to: most commands never do.
     private let client = Mutex<HTTPClient?>(nil)
+    /// Whose password the environment has.
+    private let ownRegistry = Mutex<RemoteEndpoint?>(nil)
 
     init(environment: [String: String], logger: Logger) {
         self.environment = environment
@@ -71,7 +73,13 @@ final class Places: Sendable {
     // MARK: Credentials
 
     private func credentials(for registry: RemoteEndpoint) -> RemoteAddress.Credentials? {
-        self.pair("REGISTRY_USER", "REGISTRY_PASSWORD") ?? self.dockerCredentials(for: registry)
+        // The one that is named first, which the repository is: another one, that of a push for example, is not told its password.
+        let isOwn = self.ownRegistry.withLock { own in
+            if own == nil { own = registry }
+            return own == registry
+        }
+        let pair = isOwn ? self.pair("REGISTRY_USER", "REGISTRY_PASSWORD") : nil
+        return pair ?? self.dockerCredentials(for: registry)
     }
 
     private func pair(_ user: String, _ password: String, _ token: String? = nil) -> RemoteAddress.Credentials? {

@@ -31,10 +31,11 @@ struct SlugTool {
                slug-tool REPOSITORY gc                 free what no slug needs
         SLUG may be shortened. REPOSITORY is a directory, or an address that hosts share:
           s3://BUCKET/PREFIX?region=REGION with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment,
-          oci://REGISTRY/NAME with REGISTRY_USER and REGISTRY_PASSWORD, or what ~/.docker/config.json has, if it asks;
-        what comes from there is kept in the directory SLUG_CACHE (slug-cache by default). A registry on this machine is spoken to
-        in clear text, any other over TLS. PATH is the directory of the image that becomes the slug, for example /app; --keep-links
-        keeps links that lead out of it.
+          oci://REGISTRY/NAME with REGISTRY_USER and REGISTRY_PASSWORD, or what ~/.docker/config.json has, if it asks.
+        REGISTRY_USER and REGISTRY_PASSWORD are for one registry: REPOSITORY's if that is one, otherwise the one that is named after
+        the command; ~/.docker/config.json is for all others. A registry on this machine is spoken to in clear text, any other over
+        TLS. What comes from a shared address is kept in the directory SLUG_CACHE (slug-cache by default). PATH is the directory of
+        the image that becomes the slug, for example /app; --keep-links keeps links that lead out of it.
         """
 
     static func main() async {
@@ -82,7 +83,9 @@ struct SlugTool {
     }
 
     static func warn(_ message: String) {
-        try? FileHandle.standardError.write(contentsOf: Data((message + "\n").utf8))
+        // Strangers have a say in what failed, and none in what the terminal does.
+        let lines = message.split(separator: "\n", omittingEmptySubsequences: false).map { printable($0.utf8) }
+        try? FileHandle.standardError.write(contentsOf: Data((lines.joined(separator: "\n") + "\n").utf8))
     }
 
     static func fail(_ message: String, status: Int32) -> Never {

@@ -36,14 +36,14 @@ struct TreeCommands {
                     FilePath(words[0]), metadata: SlugMetadata(), workingIn: FilePath(NSTemporaryDirectory())))
         case ("files", 1):
             for entry in try await repository.contents(of: try await find(words[0])) {
-                print(entry.path, entry.bytes)
+                print(printable(entry.path.string.utf8), entry.bytes)
             }
         case ("diff", 2):
             let difference = try await repository.difference(
                 from: try await find(words[0]), to: try await find(words[1]))
-            for entry in difference.added { print("+", entry.path, entry.bytes) }
-            for entry in difference.removed { print("-", entry.path, entry.bytes) }
-            for change in difference.changed { print("~", change.new.path, change.new.bytes) }
+            for entry in difference.added { print("+", printable(entry.path.string.utf8), entry.bytes) }
+            for entry in difference.removed { print("-", printable(entry.path.string.utf8), entry.bytes) }
+            for change in difference.changed { print("~", printable(change.new.path.string.utf8), change.new.bytes) }
         default:
             return false
         }

@@ -63,6 +63,25 @@ import Testing
         }
     }
 
+    @Test func `a token that ends at once is used for what it was got for`() async throws {
+        let credentials = RegistryClient.Credentials(user: "me", password: "secret")
+        try await Self.withRegistry(
+            { request in
+                let host = request.header("Host") ?? ""
+                if request.uri.hasPrefix("/token") { return .init(body: Array(#"{"token":"t","expires_in":5}"#.utf8)) }
+                guard request.header("Authorization") == "Bearer t" else {
+                    return .init(status: 401, headers: [("WWW-Authenticate", "Bearer realm=\"http://\(host)/token\"")])
+                }
+                return .init(body: Array(#"{"tags":["x"]}"#.utf8))
+            }, credentials: credentials
+        ) { client, server in
+            let tags = [try await client.tags(), try await client.tags()]
+            #expect(tags == [["x"], ["x"]])
+            let tokens = server.requests.filter { $0.uri.hasPrefix("/token") }
+            #expect(tokens.count == 2)
+        }
+    }
+
     @Test func `a password is sent when asked for, and a wrong one is said to be wrong`() async throws {
         for (password, code) in [("secret", nil), ("wrong", .unauthorised), (nil, .unauthorised)]
             as [(String?, SlugStoreError.Code?)]

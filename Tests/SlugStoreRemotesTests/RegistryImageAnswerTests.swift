@@ -151,6 +151,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [401, 403])
+    func `a blob that may not be mounted is sent, with a token for this repository alone`(status: Int) async throws {
+        try await Self.with(
+            { request, _ in
+                let host = request.header("Host") ?? ""
+                if request.uri.hasPrefix("/token") {
+                    if request.uri.contains("repository%3Aprivate") { return .init(status: status) }
+                    return .init(body: Array("{\"token\":\"one\",\"expires_in\":300}".utf8))
+                }
+                if request.header("Authorization") == "Bearer one", !request.uri.contains("mount=") { return nil }
+                let challenge = "Bearer realm=\"http://\(host)/token\",scope=\"repository:shop:pull,push\""
+                return .init(status: 401, headers: [("WWW-Authenticate", challenge)])
+            }, credentials: .init(user: "me", password: "secret"), mountableFrom: ["private"]
+        ) { store, server, registry, directory in
+            let sample = try await SampleSlug(in: directory)
+            _ = try await sample.layout.copy("web", to: store, as: "v1")
+            #expect(registry.content.manifests["shop:v1"] != nil)
+            // It is not tried again for each blob.
+            #expect(server.requests.filter { $0.uri.contains("mount=") }.count == 1)
+            #expect(server.requests.filter { $0.uri.contains("repository%3Aprivate") }.count == 1)
+        }
+    }
+
     @Test func `a wrong password is said to be wrong, and whose`() async throws {
         try await Self.with(
             { request, _ in
@@ -405,6 +428,37 @@ import Testing
                     pieces += 1
                     if pieces == 2 { break }
                 }
+                for _ in 0..<2 {
+                    await clock.sleepers(atLeast: 1)
+                    clock.advance(by: .seconds(30))
+                }
+                #expect(await task.value?.code == .remoteUnavailable)
+            }
+        }
+    }
+
+    @Test func `what a registry without ranges sends once more counts as coming`() async throws {
+        let clock = ManualClock()
+        let (size, had) = (10 << 20, 6 << 20)
+        // All is sent, whatever was asked for. Of what is new, less comes than is wanted within a window.
+        try await ScriptedServer.with({ _ in
+            .init(
+                headers: [("Content-Length", "\(size)")], body: .init(repeating: 1, count: had + (3 << 19)),
+                stalls: true)
+        }) { server in
+            try await withClient { client in
+                let store = try makeImageStore(
+                    server.port, client: makeTransport(client, clock: clock) { $0.attempts = 1 })
+                let (came, coming) = AsyncStream.makeStream(of: Void.self)
+                let task = Task {
+                    await slugStoreError { () throws(SlugStoreError) in
+                        try await store.client.streamBlob(
+                            MemoryRegistry.digest([]), size: Int64(size), position: { Int64(had) }
+                        ) { _ throws(SlugStoreError) in coming.yield() }
+                    }
+                }
+                for await _ in came { break }
+                // It outlives the first window, and not the second.
                 for _ in 0..<2 {
                     await clock.sleepers(atLeast: 1)
                     clock.advance(by: .seconds(30))

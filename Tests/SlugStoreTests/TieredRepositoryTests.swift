@@ -282,6 +282,19 @@ import Testing
 
     // MARK: Damage
 
+    @Test func `a check tells of records in the remote that cannot be read`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = InMemoryObjectStore()
+            let slug = try await makeHost(directory.appending("1"), on: store)
+                .put(try Self.write(Self.tree(26, files: 2), in: directory), metadata: Self.metadata)
+            #expect(try await makeHost(directory.appending("2"), on: store).verifyAll().isSound)
+            store.damage(RemoteLayout.record(of: slug.id)) { Array($0.dropLast(3)) }
+            let report = try await makeHost(directory.appending("3"), on: store).verifyAll()
+            #expect(report.damagedSlugs == [slug.id])
+            #expect(report.damages.first?.description.contains("remote") == true)
+        }
+    }
+
     @Test func `a damaged remote damages no tree`() async throws {
         try await withTemporaryDirectory { directory in
             let tree = Self.tree(20, files: 10)

@@ -53,8 +53,12 @@ final class NewFile {
         self.bytes += Int64(bytes.count)
     }
 
-    /// - Parameter name: What the file is called in its directory, if that was not known before.
-    func publish(as name: String? = nil) throws(SlugStoreError) {
+    /// - Parameters:
+    ///   - name: What the file is called in its directory, if that was not known before.
+    ///   - isDurable: Whether it is waited until a power failure leaves all of the file.
+    func publish(as name: String? = nil, isDurable: Bool = false) throws(SlugStoreError) {
+        // Before the name: it would lead to an empty file.
+        if isDurable { try self.file.synchronise("Writing \(self.path)") }
         let status = withCString(self.temporaryName.utf8) { old in
             withCString((name ?? self.name).utf8) { new in
                 renameat(self.directory.raw, old, self.directory.raw, new)
@@ -62,5 +66,6 @@ final class NewFile {
         }
         guard status == 0 else { throw .systemCall("Renaming a file to \(self.path)") }
         self.isPublished = true
+        if isDurable { try self.directory.synchronise("Naming \(self.path)") }
     }
 }

@@ -58,7 +58,7 @@ package final class ImageContentWriter: Sendable {
                             "What came as \(self.content.digest) has \(state.file.bytes) of \(self.content.size) bytes and "
                                 + "the digest \(digest).")
                     }
-                    try state.file.publish()
+                    try state.file.publish(isDurable: true)
                 }
             }.get()
         }

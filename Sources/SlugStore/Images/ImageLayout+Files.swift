@@ -15,16 +15,32 @@ extension ImageLayout {
 
     var blobs: FilePath { self.directory.appending("blobs/sha256") }
 
-    static func has(_ path: FilePath) throws(SlugStoreError) -> Bool {
-        do throws(SlugStoreError) {
-            return try Descriptor.file(at: path).isRegularFile
-        } catch {
-            guard error.cause as? Errno == .noSuchFileOrDirectory else { throw error }
-            return false
+    /// Whether content is there. A file of another size is what a power failure or somebody else has left: not the content, and
+    /// replaced by it.
+    func has(_ content: ImageDescriptor) throws(SlugStoreError) -> Bool {
+        try Self.bytes(at: try self.path(of: content)) == content.size
+    }
+
+    /// The size of a file; `nil` if there is none, or something else.
+    private static func bytes(at path: FilePath) throws(SlugStoreError) -> Int64? {
+        var status = stat()
+        guard lstat(path.string, &status) == 0 else {
+            guard errno == ENOENT else { throw .systemCall("Looking at \(path)") }
+            return nil
+        }
+        return status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
+    }
+
+    /// Throws unless the file of a content is one, and of its size.
+    func check(_ content: ImageDescriptor) throws(SlugStoreError) {
+        let path = try self.path(of: content)
+        let size = try Descriptor.regularFile(at: path).size
+        guard size == content.size else {
+            throw .corrupted("\(path) has \(size) of the \(content.size) bytes that it should have.")
         }
     }
 
-    /// Makes the directories that are missing.
+    /// Makes the directories that are missing, and removes what programs that were killed have left in them.
     func prepare() throws(SlugStoreError) {
         for path in [self.directory, self.directory.appending("blobs"), self.blobs] {
             guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
@@ -32,13 +48,16 @@ extension ImageLayout {
             }
         }
         let version = self.directory.appending("oci-layout")
-        if try !Self.has(version) { try Self.write(Self.version, to: version) }
+        if try Self.bytes(at: version) ?? 0 == 0 { try Self.write(Self.version, to: version) }
+        for path in [self.directory, self.blobs] {
+            Leftovers.files.sweep(try Descriptor.directory(at: path))
+        }
     }
 
     static func write(_ bytes: [UInt8], to path: FilePath) throws(SlugStoreError) {
         let file = try NewFile(at: path)
         try file.append(bytes)
-        try file.publish()
+        try file.publish(isDurable: true)
     }
 
     /// Stores a document and says what it is.
@@ -46,8 +65,7 @@ extension ImageLayout {
         let bytes = try ImageDocument.encode(document)
         let content = ImageDescriptor(
             mediaType: mediaType, digest: "sha256:\(ChunkID(of: bytes))", size: Int64(bytes.count))
-        let path = try self.path(of: content)
-        if try !Self.has(path) { try Self.write(bytes, to: path) }
+        if try !self.has(content) { try Self.write(bytes, to: try self.path(of: content)) }
         return content
     }
 
@@ -57,7 +75,8 @@ extension ImageLayout {
             throw SlugStoreError(
                 code: .limitExceeded,
                 message:
-                    "\(content.digest) of an image has \(content.size) bytes; the limit is \(ImageDocument.maxBytes).")
+                    "\(printable(content.digest.utf8.prefix(80))) of an image has \(content.size) bytes; the limit is \(ImageDocument.maxBytes)."
+            )
         }
         let bytes = try Self.read(try self.path(of: content))
         guard Int64(bytes.count) == content.size, "sha256:\(ChunkID(of: bytes))" == content.digest else {
@@ -67,7 +86,7 @@ extension ImageLayout {
     }
 
     private static func read(_ path: FilePath) throws(SlugStoreError) -> [UInt8] {
-        let file = try Descriptor.file(at: path)
+        let file = try Descriptor.regularFile(at: path)
         let size = try file.size
         guard size <= ImageDocument.maxBytes else {
             throw SlugStoreError(
@@ -82,9 +101,9 @@ extension ImageLayout {
 
     /// Copies content, which must be what its descriptor says.
     func copy(_ content: ImageDescriptor, from source: FilePath, _ cancellation: Cancellation) throws(SlugStoreError) {
-        let path = try self.path(of: content)
-        guard try !Self.has(path) else { return }
-        let (input, output) = (try Descriptor.file(at: source), try NewFile(at: path))
+        guard try !self.has(content) else { return }
+        let input = try Descriptor.regularFile(at: source)
+        let output = try NewFile(at: try self.path(of: content))
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {
@@ -100,7 +119,7 @@ extension ImageLayout {
         guard output.bytes == content.size, "sha256:\(hexadecimal(hash.finalize()))" == content.digest else {
             throw .corrupted("\(source) is not what its digest says, \(content.digest).")
         }
-        try output.publish()
+        try output.publish(isDurable: true)
     }
 
     func readIndex() throws(SlugStoreError) -> ImageIndex {

@@ -67,24 +67,37 @@ public struct ImageLayout: ImageStore {
             throw SlugStoreError(
                 code: .notFound,
                 message:
-                    "\(self.directory) has no image \(name). It has: \(images.keys.sorted().joined(separator: ", ")).")
+                    "\(self.directory) has no image \(name). It has: "
+                    + "\(images.keys.sorted().map { printable($0.utf8) }.joined(separator: ", ")).")
         }
         return image
     }
 
     /// All that an image consists of: its layers, its configuration, and last its manifest.
+    /// - Throws: ``SlugStoreError/Code/notFound`` or ``SlugStoreError/Code/inputOutput`` if there is no such manifest;
+    ///   ``SlugStoreError/Code/invalidArchive`` if it gives sizes that cannot be, among others.
     public func contents(of image: ImageDescriptor) async throws(SlugStoreError) -> [ImageDescriptor] {
         try await BlockingWork.run { (_) throws(SlugStoreError) in
             let manifest = try ImageDocument.decode(
                 ImageManifest.self, try self.readDocument(image), "The manifest \(image.digest)")
-            return manifest.layers + [manifest.config, image]
+            let contents = manifest.layers + [manifest.config, image]
+            var total: Int64 = 0
+            for content in contents {
+                let (sum, overflows) = total.addingReportingOverflow(content.size)
+                guard content.size >= 0, !overflows else {
+                    throw SlugStoreError(
+                        code: .invalidArchive,
+                        message: "The manifest \(image.digest) gives its contents sizes that cannot be.")
+                }
+                total = sum
+            }
+            return contents
         }
     }
 
     /// See ``ImageStore/contains(_:)``.
     public func contains(_ content: ImageDescriptor) async throws(SlugStoreError) -> Bool {
-        let path = try self.path(of: content)
-        return try await BlockingWork.run { (_) throws(SlugStoreError) in try Self.has(path) }
+        try await BlockingWork.run { (_) throws(SlugStoreError) in try self.has(content) }
     }
 
     /// See ``ImageStore/add(_:from:progress:)``.

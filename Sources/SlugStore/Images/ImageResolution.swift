@@ -24,7 +24,7 @@ package enum ImageResolution {
         }
         // One image may have several names.
         if let image = fitting.first, fitting.allSatisfy({ $0.digest == image.digest }) { return image }
-        let there = Set(known.compactMap(\.platform).map { "\($0.os)/\($0.architecture)" }).sorted()
+        let there = Set(known.compactMap(\.platform).map { printable("\($0.os)/\($0.architecture)".utf8) }).sorted()
         throw SlugStoreError(
             code: .notFound,
             message:

@@ -53,7 +53,9 @@ extension ImageLayout {
     ///   - newName: What it is called there; the same if `nil`.
     ///   - progress: Is called now and then, never twice at a time.
     /// - Returns: What was copied, in the order in which it was.
-    /// - Throws: ``SlugStoreError/Code/notFound`` if there is no such image, and what the store throws.
+    /// - Throws: ``SlugStoreError/Code/notFound`` if there is no such image; ``SlugStoreError/Code/corrupted`` and
+    ///   ``SlugStoreError/Code/invalidArchive`` if something in the layout is not what its manifest says; and what the store
+    ///   throws.
     public func copy(
         _ name: String, to store: some ImageStore, as newName: String? = nil,
         progress: (@Sendable (ImageProgress) -> Void)? = nil
@@ -67,6 +69,7 @@ extension ImageLayout {
                 meter.found(content.size)
                 continue
             }
+            try await BlockingWork.run { (_) throws(SlugStoreError) in try self.check(content) }
             try await store.add(content, from: try self.path(of: content)) { meter.moved($0) }
             meter.finished(content.size)
             copied.append(content)

@@ -11,6 +11,8 @@ struct ImageWriter {
 
     /// Where the application is in the image.
     static let directory = "app"
+    /// What the image of the default process type is called.
+    static let defaultName = "latest"
     private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     private struct Layer {
@@ -24,13 +26,20 @@ struct ImageWriter {
     func write(
         _ tree: FilePath
     ) throws(SlugStoreError) -> (report: SlugImage.Report, images: [(manifest: ImageDescriptor, name: String)]) {
+        guard self.metadata.processTypes[Self.defaultName] == nil else {
+            throw SlugStoreError(
+                code: .unsupportedEntry,
+                message:
+                    "The process type \(Self.defaultName) cannot be an image: the default process type's is called that. "
+                    + "Give it another name.")
+        }
         let base = try self.image.base.map { (base) throws(SlugStoreError) in try base.read(for: self.image.platform) }
         let root = try Descriptor.directory(at: tree)
         let entries = try TreeScanner.scan(root, limits: self.image.limits, cancellation: self.cancellation)
         try self.layout.prepare()
         var report = SlugImage.Report()
         for layer in base?.layers ?? [] {
-            if try !ImageLayout.has(try self.layout.path(of: layer)) { report.newLayers += 1 }
+            if try !self.layout.has(layer) { report.newLayers += 1 }
             let source = try ImageLayout(directory: self.image.base?.layout ?? "").path(of: layer)
             try self.layout.copy(layer, from: source, self.cancellation)
         }
@@ -53,7 +62,7 @@ struct ImageWriter {
             var manifest = try self.layout.store(
                 ImageManifest(config: configuration, layers: report.layers, annotations: nil), ImageMediaType.manifest)
             manifest.platform = self.image.platform
-            if type == main { images.insert((manifest, "latest"), at: 0) }
+            if type == main { images.insert((manifest, Self.defaultName), at: 0) }
             if let type { images.append((manifest, type)) }
         }
         report.images = Dictionary(images.map { ($0.name, $0.manifest) }) { first, _ in first }
@@ -96,13 +105,13 @@ struct ImageWriter {
             try file.append(Array(buffer[..<count]))
         }
         let hex = hexadecimal(compressed.finalize())
-        let isNew = try !ImageLayout.has(self.layout.blobs.appending(hex))
-        if isNew { try file.publish(as: hex) }
+        let descriptor = ImageDescriptor(mediaType: ImageMediaType.layer, digest: "sha256:\(hex)", size: file.bytes)
+        let isNew = try !self.layout.has(descriptor)
+        if isNew { try file.publish(as: hex, isDurable: true) }
         let name = layer.directory.map { "\(Self.directory)/\($0)" } ?? "the application"
         return (
             Layer(
-                descriptor: ImageDescriptor(
-                    mediaType: ImageMediaType.layer, digest: "sha256:\(hex)", size: file.bytes),
+                descriptor: descriptor,
                 contentDigest: "sha256:\(hexadecimal(content.finalize()))", comment: name), isNew
         )
     }

@@ -22,6 +22,7 @@ struct ImportedMetadata {
         if let own = labels[ImageLabel.metadata] {
             self.metadata = try ImageDocument.decode(
                 SlugMetadata.self, Array(own.utf8), "The label \(ImageLabel.metadata)")
+            try Self.check(self.metadata)
             return
         }
         var metadata = SlugMetadata()
@@ -39,12 +40,9 @@ struct ImportedMetadata {
             metadata.labels[label] = value
         }
         for (type, command) in self.commands(labels) {
-            guard !command.utf8.contains(0) else {
-                throw SlugStoreError(
-                    code: .invalidArchive, message: "The image's command for \(printable(type.utf8)) has a NUL in it.")
-            }
             metadata.processTypes[type] = command
         }
+        try Self.check(metadata)
         self.metadata = metadata
     }
 
@@ -63,6 +61,36 @@ struct ImportedMetadata {
         guard !words.isEmpty else { return [:] }
         let type = labels[ImageLabel.processType].flatMap { Self.isType($0) ? $0 : nil }
         return [type ?? "web": self.command(words)]
+    }
+
+    /// Refuses what no honest image says, and terminals and programs would obey or stumble over.
+    private static func check(_ metadata: SlugMetadata) throws(SlugStoreError) {
+        func check(_ text: String, isLong: Bool = false, _ what: String) throws(SlugStoreError) {
+            // Scripts have lines.
+            let allowed: Set<Unicode.Scalar> = isLong ? ["\t", "\n", "\r"] : []
+            guard
+                let scalar = text.unicodeScalars.first(where: {
+                    $0.properties.generalCategory == .control && !allowed.contains($0)
+                })
+            else { return }
+            throw SlugStoreError(
+                code: .invalidArchive,
+                message: "The image's \(what) has \(scalar.value == 0 ? "a NUL" : "a control character") in it.")
+        }
+        for (type, command) in metadata.processTypes {
+            guard Self.isType(type) else {
+                throw SlugStoreError(
+                    code: .invalidArchive,
+                    message: "The image names \(printable(type.utf8.prefix(80))), which cannot be a process type.")
+            }
+            try check(command, isLong: true, "command for \(type)")
+        }
+        for (label, value) in metadata.labels {
+            let shown = printable(label.utf8.prefix(80))
+            try check(label, "label \(shown)")
+            try check(value, isLong: true, "label \(shown)")
+        }
+        for buildpack in metadata.buildpacks { try check(buildpack, "list of buildpacks") }
     }
 
     private static func isType(_ name: String) -> Bool {

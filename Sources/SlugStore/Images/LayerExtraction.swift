@@ -153,9 +153,8 @@ struct LayerExtraction {
             throw ArchiveTree.invalid("It is not compressed as its kind, \(layer.mediaType), says.")
         }
         // All layers together are no more than one archive may be.
-        var limits = self.options.limits
-        limits.maxBytes = max(0, limits.maxBytes - state.unpackedBytes)
-        let tar = try TarSource(source, compression, limits: limits, hashes: true)
+        let tar = try TarSource(
+            source, compression, limits: self.options.limits, earlierBytes: state.unpackedBytes, hashes: true)
         let reader = try TarReader(tar)
         state.tree.beginLayer()
         state.writer.beginArchive()
@@ -275,7 +274,7 @@ private final class LayerFile: Sendable {
     init(_ content: ImageDescriptor, in layout: ImageLayout) throws(SlugStoreError) {
         self.content = content
         self.path = try layout.path(of: content)
-        self.file = try Descriptor.file(at: self.path)
+        self.file = try Descriptor.regularFile(at: self.path)
         self.state = Mutex((SHA256(), 0))
     }
 

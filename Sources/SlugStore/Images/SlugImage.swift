@@ -56,7 +56,7 @@ public struct SlugImage: Sendable {
     ///   - metadata: The process types and labels of the slug.
     ///   - id: The slug that it is, to be a label of the image.
     ///   - layout: Where the images go. What it has stays, but for images of the same names.
-    /// - Throws: ``SlugStoreError/Code/unsupportedEntry`` for names that are not UTF-8,
+    /// - Throws: ``SlugStoreError/Code/unsupportedEntry`` for names that are not UTF-8 and for a process type `latest`,
     ///   ``SlugStoreError/Code/notFound`` and ``SlugStoreError/Code/unsupportedFormat`` if the base is none,
     ///   ``SlugStoreError/Code/noSpace``, ``SlugStoreError/Code/busy`` if others give names in the layout for too long, among
     ///   others. Layers that are complete stay; no image refers to them.

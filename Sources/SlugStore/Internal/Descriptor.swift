@@ -38,6 +38,23 @@ final class Descriptor: Sendable {
         try Self.open(path, O_RDONLY, "Opening \(path)")
     }
 
+    /// Opens a file that somebody else may have made, for reading: nothing else is taken for one, a pipe for example, which
+    /// would keep its reader waiting.
+    static func regularFile(at path: FilePath, followsLinks: Bool = false) throws(SlugStoreError) -> Descriptor {
+        let file: Descriptor
+        do throws(SlugStoreError) {
+            file = try Self.open(path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW), "Opening \(path)")
+        } catch {
+            // What a link and a socket are refused with.
+            guard [.tooManySymbolicLinkLevels, .noSuchAddressOrDevice].contains(error.cause as? Errno) else {
+                throw error
+            }
+            throw .noRegularFile(path)
+        }
+        guard try file.isRegularFile else { throw .noRegularFile(path) }
+        return file
+    }
+
     func open(
         _ name: some Collection<UInt8>, _ flags: CInt, mode: mode_t = 0, _ what: @autoclosure () -> String
     ) throws(SlugStoreError) -> Descriptor {
@@ -256,6 +273,10 @@ func withCString<R>(_ bytes: some Collection<UInt8>, _ body: (UnsafePointer<CCha
 }
 
 extension SlugStoreError {
+    static func noRegularFile(_ path: FilePath) -> SlugStoreError {
+        SlugStoreError(code: .invalidArchive, message: "\(path) is no file, but a link, a pipe or something else.")
+    }
+
     /// The failure that `errno` tells of.
     static func systemCall(_ what: @autoclosure () -> String) -> SlugStoreError {
         let code = errno  // before `what` makes strings, which may touch it

@@ -10,6 +10,9 @@ import SystemPackage
 
 /// A directory for one operation, which is gone afterwards.
 enum WorkingDirectory {
+    /// What they are called, before the process and a number.
+    static let name = "slipway-import"
+
     /// Makes a new directory in `parent`, and removes it with all that is in it when `body` has returned or thrown.
     static func with<R: Sendable>(
         in parent: FilePath, _ body: (FilePath) async throws(SlugStoreError) -> R
@@ -28,10 +31,11 @@ enum WorkingDirectory {
 
     private static func make(in directory: FilePath) throws(SlugStoreError) -> FilePath {
         let parent = try Descriptor.directory(at: directory)
+        Leftovers.directories.sweep(parent)
         var number = 0
         while true {
             number += 1
-            let name = "import-\(getpid())-\(number)"
+            let name = "\(Self.name)-\(getpid())-\(number)"
             do throws(SlugStoreError) {
                 try parent.makeDirectory(name.utf8, mode: 0o700, "Making a directory in \(directory)")
                 return directory.appending(name)

@@ -18,7 +18,9 @@ package struct LocalFile: Sendable {
     package var bytes: Int64 {
         get async throws(SlugStoreError) {
             try await BlockingWork.run { _ throws(SlugStoreError) in
-                Int64(try Descriptor.file(at: self.path).status("Looking at \(self.path)").st_size)
+                Int64(
+                    try Descriptor.regularFile(at: self.path, followsLinks: true).status("Looking at \(self.path)")
+                        .st_size)
             }
         }
     }
@@ -26,7 +28,7 @@ package struct LocalFile: Sendable {
     /// The bytes of a range that is within the file.
     package func read(_ range: Range<Int64>) async throws(SlugStoreError) -> [UInt8] {
         try await BlockingWork.run { _ throws(SlugStoreError) in
-            let file = try Descriptor.file(at: self.path)
+            let file = try Descriptor.regularFile(at: self.path, followsLinks: true)
             var bytes = [UInt8](repeating: 0, count: range.count)
             let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
                 try file.read(at: UInt64(range.lowerBound), into: buffer, "Reading \(self.path)")
@@ -42,7 +44,7 @@ package struct LocalFile: Sendable {
     /// The SHA-256 of the file in hexadecimal.
     package func digest() async throws(SlugStoreError) -> String {
         try await BlockingWork.run { cancellation throws(SlugStoreError) in
-            let file = try Descriptor.file(at: self.path)
+            let file = try Descriptor.regularFile(at: self.path, followsLinks: true)
             var hash = SHA256()
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while true {

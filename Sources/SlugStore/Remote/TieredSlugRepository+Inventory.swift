@@ -26,7 +26,7 @@ extension TieredSlugRepository {
         let pending = try cache.journal.ids
         var listing = Listing(slugs: [], unseen: nil)
         do throws(SlugStoreError) {
-            listing.slugs = try await self.remoteSummaries()
+            listing.slugs = try await self.remoteSummaries().slugs
             let there = Set(listing.slugs.map(\.id))
             listing.slugs += here.filter { pending.contains($0.id) && !there.contains($0.id) }
         } catch {
@@ -61,13 +61,17 @@ extension TieredSlugRepository {
         }
     }
 
-    private func remoteSummaries() async throws(SlugStoreError) -> [SlugSummary] {
+    /// - Returns: What is known of the remote's slugs, and why of others nothing is: their records are damaged.
+    private func remoteSummaries() async throws(SlugStoreError) -> (
+        slugs: [SlugSummary], damaged: [SlugID: SlugStoreError]
+    ) {
         let ids = Set(try await self.remoteIDs())
         // A record never changes but for its hints, so each is read once.
         let unknown = self.progress.withLock { progress in
             progress.summaries = progress.summaries.filter { ids.contains($0.key) }
             return ids.filter { progress.summaries[$0] == nil }.sorted()
         }
+        let damaged = Mutex<[SlugID: SlugStoreError]>([:])
         try await inParallel(unknown, limit: self.configuration.limits.requests) { id throws(SlugStoreError) in
             do throws(SlugStoreError) {
                 guard let summary = try await self.remoteRecord(of: id)?.record.summary else { return }
@@ -76,9 +80,11 @@ extension TieredSlugRepository {
                 guard [.corrupted, .unsupportedFormat, .limitExceeded].contains(error.code) else { throw error }
                 self.logger.error(
                     "a slug's record in the remote cannot be read", metadata: ["slug.id": "\(id)", "error": "\(error)"])
+                damaged.withLock { $0[id] = error }
             }
         }
-        return self.progress.withLock { progress in ids.compactMap { progress.summaries[$0] } }
+        let slugs = self.progress.withLock { progress in ids.compactMap { progress.summaries[$0] } }
+        return (slugs, damaged.withLock { $0 })
     }
 
     /// Reads and checks every stored byte of a slug: on this machine, if it is there, and in the remote, which sends all of
@@ -107,12 +113,25 @@ extension TieredSlugRepository {
         }
     }
 
-    /// Checks what is on this machine; ``verify(_:)`` reads what the remote keeps.
+    /// Checks what is on this machine, and that the records in the remote can be read, unless it is away; ``verify(_:)`` reads what
+    /// the remote keeps of a slug.
     public func verifyAll(
         _ options: VerificationOptions, clock: any Clock<Duration>, randomness: any RandomNumberGenerator & Sendable,
         progress: (@Sendable (VerificationReport) -> Void)?
     ) async throws(SlugStoreError) -> VerificationReport {
-        try await self.local.verifyAll(options, clock: clock, randomness: randomness, progress: progress)
+        var report = try await self.local.verifyAll(
+            options, clock: clock, randomness: randomness, progress: progress)
+        do throws(SlugStoreError) {
+            // In no list, so that nobody would ask for them one by one.
+            for (id, error) in try await self.remoteSummaries().damaged.sorted(by: { $0.key < $1.key }) {
+                report.damages.append(.init(description: "The record in the remote: \(error.message)", slugs: [id]))
+            }
+        } catch {
+            guard error.code == .remoteUnavailable else { throw error }
+            self.logger.warning(
+                "the remote is away: only what is on this machine was checked", metadata: ["error": "\(error)"])
+        }
+        return report
     }
 
     /// Removes a slug from the remote and from this machine. Other hosts that have a tree of it keep that until they

@@ -61,10 +61,11 @@ struct TreePath: Hashable, Sendable, CustomStringConvertible {
     var description: String { printable(self.bytes) }
 }
 
-/// Bytes as they can be shown in a message or a log without doing harm there.
-func printable(_ bytes: some Collection<UInt8>) -> String {
+/// Bytes as they can be shown in a message, a log or a terminal without doing harm there: with control characters, which terminals
+/// obey, as escapes.
+package func printable(_ bytes: some Collection<UInt8>) -> String {
     if let text = String(validating: bytes, as: UTF8.self),
-        text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+        text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
     {
         return text
     }

@@ -44,10 +44,16 @@ struct RemoteAnswer: Sendable {
 
     /// What the body says, for messages.
     var excerpt: String {
-        let text = String(decoding: self.body.prefix(300), as: UTF8.self)
-        let line = text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0.value < 0x20 ? "?" : String($0) }
-            .joined()
+        let line = Self.line(of: String(decoding: self.body.prefix(300), as: UTF8.self))
         return line.isEmpty ? "" : ": \(line)"
+    }
+
+    /// A server's text as it can be shown: in one line, and without what a terminal obeys.
+    static func line(of text: String) -> String {
+        text.unicodeScalars.map { scalar in
+            scalar.properties.isWhitespace
+                ? " " : scalar.properties.generalCategory == .control ? "?" : String(scalar)
+        }.joined()
     }
 }
 

@@ -100,7 +100,8 @@ public struct RemoteTransport: Sendable {
         let limit = self.configuration.requestTimeout + .seconds(seconds)
         let window = self.configuration.requestTimeout
         let least = Int64(window / .seconds(1) * Double(self.configuration.minimumRate))
-        let isStreamed = request.sink != nil && request.movedBytes > least
+        // Servers that know no ranges send what comes before the wanted one, too.
+        let isStreamed = request.sink != nil && request.range?.upperBound ?? 0 > least
         let meter = StreamMeter()
         let outcome = await withTaskGroup(of: Result<RemoteAnswer, SlugStoreError>?.self) { group in
             group.addTask {
@@ -177,8 +178,7 @@ public struct RemoteTransport: Sendable {
                 var pending: [UInt8] = []
                 var failure: (any Error)?
                 do {
-                    try await Self.body(answer.body, of: result, range: range, what) { piece in
-                        meter.add(piece.count)
+                    try await Self.body(answer.body, of: result, range: range, what, meter) { piece in
                         pending += piece
                         guard pending.count >= Self.sinkBytes else { return }
                         try await sink(pending)
@@ -193,7 +193,7 @@ public struct RemoteTransport: Sendable {
                 if let failure { throw failure }
             } else {
                 var bytes: [UInt8] = []
-                try await Self.body(answer.body, of: result, range: range, what) { bytes += $0 }
+                try await Self.body(answer.body, of: result, range: range, what, meter) { bytes += $0 }
                 result.body = bytes
             }
         } else if request.method != "HEAD" {
@@ -212,7 +212,7 @@ public struct RemoteTransport: Sendable {
     /// Hands on the wanted bytes of an answer that may have heeded the range or not.
     private static func body(
         _ body: HTTPClientResponse.Body, of answer: RemoteAnswer, range: Range<Int64>, _ what: String,
-        _ take: ([UInt8]) async throws -> Void
+        _ meter: StreamMeter, _ take: ([UInt8]) async throws -> Void
     ) async throws {
         var skip = range.lowerBound
         var expected: Int64?
@@ -237,6 +237,8 @@ public struct RemoteTransport: Sendable {
         let most = expected ?? Int64(range.count)
         for try await piece in body {
             var piece = piece
+            // What is skipped comes, too.
+            meter.add(piece.readableBytes)
             let skipped = min(skip, Int64(piece.readableBytes))
             piece.moveReaderIndex(forwardBy: Int(skipped))
             skip -= skipped

@@ -56,7 +56,8 @@ extension RegistryClient {
         if let stored = answer.header("Docker-Content-Digest"), stored != digest {
             throw SlugStoreError(
                 code: .invalidAnswer,
-                message: "\(what): the registry has stored it as \(stored.prefix(80)), not as \(digest).")
+                message:
+                    "\(what): the registry has stored it as \(printable(stored.utf8.prefix(80))), not as \(digest).")
         }
     }
 

@@ -51,14 +51,22 @@ extension RegistryClient {
             throw SlugStoreError(
                 code: .remoteRefused, message: "\"\(repository)\" cannot be the name of a repository.")
         }
-        self.noteSource(repository)
+        guard self.noteSource(repository) else { return false }
         let what = "Mounting the blob \(digest) of \(repository) in \(self.configuration.repository)"
         let query = SigV4.query([(name: "mount", value: digest), (name: "from", value: repository)])
-        let answer = try await self.send(
-            what,
-            RemoteRequest(
-                method: "POST", url: self.url("blobs/uploads/?\(query)"),
-                headers: [(name: "Content-Length", value: "0")]))
+        let answer: RemoteAnswer
+        do throws(SlugStoreError) {
+            answer = try await self.send(
+                what,
+                RemoteRequest(
+                    method: "POST", url: self.url("blobs/uploads/?\(query)"),
+                    headers: [(name: "Content-Length", value: "0")]))
+        } catch {
+            // No token for both repositories; there may be one for this alone, to send the blob with.
+            guard error.code == .unauthorised else { throw error }
+            self.forgetSource(repository)
+            return false
+        }
         switch answer.status {
         case 201:
             return true
@@ -138,7 +146,8 @@ extension RegistryClient {
         guard answer.status == 201 else { throw self.lost(what, answer) }
         if let stored = answer.header("Docker-Content-Digest"), stored != digest {
             throw SlugStoreError(
-                code: .invalidAnswer, message: "\(what): the registry has stored it as \(stored.prefix(80)).")
+                code: .invalidAnswer,
+                message: "\(what): the registry has stored it as \(printable(stored.utf8.prefix(80))).")
         }
     }
 

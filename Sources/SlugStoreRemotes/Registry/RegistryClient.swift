@@ -58,6 +58,8 @@ public final class RegistryClient: Sendable {
         var actions: Set<String> = []
         /// What blobs are mounted from.
         var sources: Set<String> = []
+        /// What blobs cannot be mounted from.
+        var refusedSources: Set<String> = []
     }
 
     /// How it was configured.
@@ -110,29 +112,41 @@ public final class RegistryClient: Sendable {
         _ what: String, attempts: Int? = nil, _ request: RemoteRequest
     ) async throws(SlugStoreError) -> RemoteAnswer {
         let isOwn = request.url.hasPrefix("\(self.configuration.endpoint)/")
-        var isAnswered = false
+        var fresh: String?
         while true {
-            let header = isOwn ? self.currentHeader() : nil
+            // What was got for this request is used for it, however short its time is.
+            let header = isOwn ? fresh ?? self.currentHeader() : nil
             let answer = try await self.transport.send(what, attempts: attempts) { () throws(SlugStoreError) in
                 var request = request
                 if let header { request.headers.append((name: "Authorization", value: header)) }
                 return request
             }
-            guard answer.status == 401, isOwn, !isAnswered,
+            guard answer.status == 401, isOwn, fresh == nil,
                 let challenge = answer.header("WWW-Authenticate").flatMap({ RegistryChallenge($0) })
             else { return answer }
-            try await self.answer(challenge, what)
-            isAnswered = true
+            fresh = try await self.answer(challenge, what)
         }
     }
 
     /// Asks for a token that allows to read another repository too, the next time that one is needed.
-    func noteSource(_ repository: String) {
+    /// - Returns: Whether that is of use: not if it was refused before.
+    func noteSource(_ repository: String) -> Bool {
         self.authorisation.withLock { authorisation in
+            if authorisation.refusedSources.contains(repository) { return false }
             // A token that does not allow it is of no use for that; a password allows what it does.
             if authorisation.sources.insert(repository).inserted, authorisation.expires != nil {
                 authorisation.header = nil
             }
+            return true
+        }
+    }
+
+    /// Asks for tokens without another repository from now on, since none was given that allows to read it.
+    func forgetSource(_ repository: String) {
+        self.authorisation.withLock { authorisation in
+            authorisation.sources.remove(repository)
+            authorisation.refusedSources.insert(repository)
+            if authorisation.expires != nil { authorisation.header = nil }
         }
     }
 
@@ -144,7 +158,8 @@ public final class RegistryClient: Sendable {
         }
     }
 
-    private func answer(_ challenge: RegistryChallenge, _ what: String) async throws(SlugStoreError) {
+    /// - Returns: What the registry has asked for.
+    private func answer(_ challenge: RegistryChallenge, _ what: String) async throws(SlugStoreError) -> String {
         let basic = self.configuration.credentials.map { credentials in
             "Basic " + Data("\(credentials.user):\(credentials.password)".utf8).base64EncodedString()
         }
@@ -155,6 +170,7 @@ public final class RegistryClient: Sendable {
                     code: .unauthorised, message: "\(what): the registry asks for a password, and none is configured.")
             }
             self.authorisation.withLock { $0 = Authorisation(header: basic) }
+            return basic
         case .bearer(let realm, let service, let scope):
             let own = "repository:\(self.configuration.repository):"
             // What was asked for before is asked for again, so that reading and writing do not take each other's token away.
@@ -168,10 +184,12 @@ public final class RegistryClient: Sendable {
             let scopes =
                 ["\(own)\(actions.sorted().joined(separator: ","))"] + sources.sorted().map { "repository:\($0):pull" }
             let token = try await self.token(realm, service, scopes, basic, what)
+            let header = "Bearer \(token.text)"
             self.authorisation.withLock { authorisation in
-                authorisation.header = "Bearer \(token.text)"
+                authorisation.header = header
                 authorisation.expires = self.configuration.now().addingTimeInterval(Double(token.seconds))
             }
+            return header
         }
     }
 
@@ -190,8 +208,10 @@ public final class RegistryClient: Sendable {
     private func token(
         _ realm: String, _ service: String?, _ scopes: [String], _ basic: String?, _ what: String
     ) async throws(SlugStoreError) -> (text: String, seconds: Int) {
-        let what = "\(what): getting a token from \(realm)"
-        guard let target = Self.endpoint(of: realm), target.isSecure || target.isLoopback else {
+        let what = "\(what): getting a token from \(printable(realm.utf8.prefix(200)))"
+        guard let target = Self.endpoint(of: realm),
+            target.isSecure || (target.isLoopback && self.configuration.endpoint.isInClearText)
+        else {
             throw SlugStoreError(
                 code: .invalidAnswer,
                 message: "\(what): the registry asks to send the password in clear text, or nowhere.")
@@ -235,13 +255,14 @@ public final class RegistryClient: Sendable {
         guard let target = Self.endpoint(of: location) else {
             throw SlugStoreError(
                 code: .invalidAnswer,
-                message: "\(what): the registry refers to \"\(location.prefix(200))\", which is no URL.")
+                message: "\(what): the registry refers to \"\(printable(location.utf8.prefix(200)))\", which is no URL."
+            )
         }
         if target.host == endpoint.host, target.port == endpoint.port || target.authority == endpoint.authority {
             let path = location.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" }
             return "\(endpoint)\(path)"
         }
-        guard target.isSecure || (target.isLoopback && endpoint.isLoopback && !endpoint.isSecure && !asked.isSecure)
+        guard target.isSecure || (target.isLoopback && endpoint.isInClearText && !asked.isSecure)
         else {
             throw SlugStoreError(
                 code: .invalidAnswer, message: "\(what): the registry refers to \(target), which is in clear text.")
@@ -268,4 +289,9 @@ public final class RegistryClient: Sendable {
         default: return error(.invalidAnswer, "That is not what the protocol says.")
         }
     }
+}
+
+extension RemoteEndpoint {
+    /// Whether it is one that may be spoken to in clear text, and is.
+    fileprivate var isInClearText: Bool { self.isLoopback && !self.isSecure }
 }

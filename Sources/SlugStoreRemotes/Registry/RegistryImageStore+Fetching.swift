@@ -112,7 +112,7 @@ extension RegistryImageStore {
             throw SlugStoreError(
                 code: .unsupportedFormat,
                 message:
-                    "\(place) is of the kind \(mediaType.prefix(100)), which is not read: no image of the OCI or Docker."
+                    "\(place) is of the kind \(printable(mediaType.utf8.prefix(100))), which is not read: no image of the OCI or Docker."
             )
         }
         // What one reader takes for a list and another for an image is neither.
@@ -122,7 +122,9 @@ extension RegistryImageStore {
         else {
             throw SlugStoreError(
                 code: .invalidAnswer,
-                message: "The manifest \(place) is \(said.prefix(100)) by the registry, and something else by itself.")
+                message:
+                    "The manifest \(place) is \(printable(said.utf8.prefix(100))) by the registry, and something else by itself."
+            )
         }
         return (
             ImageDescriptor(mediaType: mediaType, digest: stored.digest, size: Int64(stored.bytes.count)), stored.bytes

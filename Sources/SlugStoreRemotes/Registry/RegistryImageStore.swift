@@ -50,7 +50,9 @@ public struct RegistryImageStore: ImageStore {
         guard SlugID(content.digest) != nil else {
             throw SlugStoreError(
                 code: .invalidArchive,
-                message: "The image refers to \"\(content.digest.prefix(80))\", which is not the digest of anything.")
+                message:
+                    "The image refers to \"\(printable(content.digest.utf8.prefix(80)))\", which is not the digest of anything."
+            )
         }
         guard (0...self.configuration.maxContentBytes).contains(content.size) else {
             throw SlugStoreError(

@@ -192,8 +192,12 @@ public struct S3ObjectStore: ObjectStore, Sendable {
         let document = try? XMLElement(parsing: answer.body)
         let code = document?["Code"]?.text ?? ""
         let said =
-            document.map { "\(code) \($0["Message"]?.text ?? "")".prefix(300) }.map { ", \($0)" } ?? answer.excerpt
-        let region = answer.header("x-amz-bucket-region") ?? document?["Region"]?.text
+            document.map { String("\(code) \($0["Message"]?.text ?? "")".prefix(300)) }.map {
+                ", \(RemoteAnswer.line(of: $0))"
+            } ?? answer.excerpt
+        let region = (answer.header("x-amz-bucket-region") ?? document?["Region"]?.text).map {
+            RemoteAnswer.line(of: String($0.prefix(80)))
+        }
         func error(_ code: SlugStoreError.Code, _ advice: String) -> SlugStoreError {
             SlugStoreError(code: code, message: "\(what): the server answered \(answer.status)\(said). \(advice)")
         }

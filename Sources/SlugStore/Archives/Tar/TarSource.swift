@@ -5,6 +5,7 @@ final class TarSource {
     private let source: ArchiveSource
     private let decompressor: any Decompressor
     private let limits: ArchiveExtractor.Limits
+    private let earlierBytes: Int64
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 16)
     private var filled = 0
     private var pending: ArraySlice<UInt8> = []
@@ -19,14 +20,17 @@ final class TarSource {
     private(set) var failure: SlugStoreError?
     private var hash: SHA256?
 
-    /// - Parameter hashes: Whether ``digest`` is wanted.
+    /// - Parameters:
+    ///   - earlierBytes: What archives before this one were decompressed to, for limits that are theirs too.
+    ///   - hashes: Whether ``digest`` is wanted.
     init(
         _ source: ArchiveSource, _ compression: ArchiveCompression, limits: ArchiveExtractor.Limits,
-        hashes: Bool = false
+        earlierBytes: Int64 = 0, hashes: Bool = false
     ) throws(SlugStoreError) {
         self.hash = hashes ? SHA256() : nil
         self.source = source
         self.limits = limits
+        self.earlierBytes = earlierBytes
         self.decompressor = try compression.decompressor(limits)
     }
 
@@ -135,7 +139,7 @@ final class TarSource {
             self.endOfContent = self.position + Int64(last) + 1
         }
         self.position += Int64(count)
-        guard self.position <= self.limits.maxUnpackedBytes else {
+        guard self.position <= self.limits.maxUnpackedBytes - self.earlierBytes else {
             throw SlugStoreError(
                 code: .limitExceeded,
                 message: "The archive unpacks to more than \(self.limits.maxUnpackedBytes) bytes, with all its headers."
