@@ -43,6 +43,13 @@ extension ScriptedRuntime: WorkloadRuntime {
             if state.snapshot.instances[instance.id] != nil || state.snapshot.letGo.contains(instance.id) {
                 state.snapshot.violations.append("\(instance.id) was started twice")
             }
+            if let other = state.snapshot.instances.values.first(where: {
+                $0.applicationID == instance.applicationID && $0.user != instance.user
+                    && ![.failed, .stopped].contains($0.phase)
+            }) {
+                state.snapshot.violations.append(
+                    "\(instance.id) was started beside \(other.id), which is another user's")
+            }
             if request.life.isSingleton,
                 let other = state.snapshot.instances.values.first(where: {
                     $0.applicationID == instance.applicationID && $0.processType == instance.processType

@@ -11,7 +11,8 @@ import Synchronization
 /// ```
 ///
 /// It notes in ``Snapshot/violations`` where the control plane does what must never happen: routes to an instance that
-/// does not exist or was let go already, drains or stops one that still gets requests, or starts one twice.
+/// does not exist or was let go already, drains or stops one that still gets requests, starts one twice,
+/// or starts one beside another user's of the same application.
 /// Thread-safe.
 public final class ScriptedRuntime: Sendable {
     struct Waiter {

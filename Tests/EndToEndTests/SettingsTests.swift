@@ -59,7 +59,7 @@ import Testing
         (["--network", "private"], "shared, own or forwarded"),
         (["--network", "own", "--network-range", "10.213.0.0"], "10.213.0.0/16"),
         (["--application-users", "0-5"], "from 1000 on"),
-        (["--application-users", "2000"], "FIRST-LAST"),
+        (["--application-users", "2000"], "FIRST-LAST"), (["--application-users", "2000-2000"], "FIRST-LAST"),
     ])
     func `that make no sense are refused with the reason`(arguments: [String], reason: String) {
         let error = #expect(throws: (any Error).self) { try self.settings(arguments) }

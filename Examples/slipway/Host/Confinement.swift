@@ -80,7 +80,8 @@ struct Confinement {
             try record.write(to: self.recordPath)
         } catch {
             logger.error(
-                "cannot write \(self.recordPath), by which the next start would know how instances are isolated: \(error)")
+                "cannot write \(self.recordPath), by which the next start would know how instances are isolated: \(error)"
+            )
         }
     }
 

@@ -7,7 +7,8 @@ enum BlockingWork {
     static func run<R: Sendable>(
         _ body: @escaping @Sendable () throws(PlatformError) -> R
     ) async throws(PlatformError) -> R {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<R, PlatformError>, Never>) in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<R, PlatformError>, Never>) in
             DispatchQueue.global(qos: .utility).async {
                 continuation.resume(returning: Result { () throws(PlatformError) in try body() })
             }

@@ -72,14 +72,18 @@ struct OwnerChange {
             current = outer
             let information = try Self.information(current)
             // Somebody has moved it: where this is now is not known. It is tried again from the beginning.
-            guard information.st_dev == parent.device, information.st_ino == parent.inode else { throw Errno.resourceBusy }
+            guard information.st_dev == parent.device, information.st_ino == parent.inode else {
+                throw Errno.resourceBusy
+            }
         }
     }
 
     private mutating func enter(_ directory: FileDescriptor) throws {
         let information = try Self.information(directory)
         var left: [[CChar]] = []
-        for name in try DirectoryNames.names(in: directory) where try self.give(name, in: directory) { left.append(name) }
+        for name in try DirectoryNames.names(in: directory) where try self.give(name, in: directory) {
+            left.append(name)
+        }
         self.levels.append(Level(device: information.st_dev, inode: information.st_ino, left: left))
     }
 
@@ -87,7 +91,9 @@ struct OwnerChange {
     private func give(_ name: [CChar], in directory: FileDescriptor) throws -> Bool {
         #if os(Linux)
             // Looked at and given away by the same descriptor: the name may come to be another file's in between.
-            guard let file = try Self.open(name, in: directory, Self.onlyPath | O_NOFOLLOW | O_CLOEXEC) else { return false }
+            guard let file = try Self.open(name, in: directory, Self.onlyPath | O_NOFOLLOW | O_CLOEXEC) else {
+                return false
+            }
             return try file.closeAfter {
                 let information = try Self.information(file)
                 guard self.isToBeGiven(information) else { return false }

@@ -121,12 +121,47 @@ import Testing
             let sleepers = host.clock.sleeperCount
             let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
             await host.clock.sleepers(atLeast: sleepers + 1)
+            // Another would open the door again to what the first one waits for.
+            await expect(.conflict, "blog is being destroyed already") {
+                try await host.platform.destroyApplication("blog", by: Harness.ada)
+            }
+            await expect(.notFound, "blog is being destroyed") {
+                try await host.platform.runOneOff(
+                    OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada, session: OneOffSession { _ in })
+            }
             host.clock.advance(by: .seconds(45))
             await expect(.conflict, "run.1 of blog was told to end, and has not within") { try await destruction.value }
             #expect(try await host.live() == 1)
             #expect(host.runtime.snapshot.routed == ["web.1@v1"])
             read.finish()
             _ = try? await oneOff.value
+            try await host.platform.destroyApplication("blog", by: Harness.ada)
+            #expect(host.runtime.snapshot.instances.isEmpty)
+        }
+    }
+
+    @Test func `an application is not destroyed while another change of it does not end`() async throws {
+        try await withPlatform { host in
+            try await host.create()
+            try await host.deploy()
+            let id = try await host.platform.find("blog").id
+            let (holding, hold) = AsyncStream<Never>.makeStream()
+            let (taking, take) = AsyncStream<Void>.makeStream()
+            let change = Task {
+                try await host.platform.queue(of: id).withTurn {
+                    take.yield()
+                    for await _ in holding {}
+                }
+            }
+            for await _ in taking { break }
+            let sleepers = host.clock.sleeperCount
+            let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
+            await host.clock.sleepers(atLeast: sleepers + 1)
+            host.clock.advance(by: .seconds(45))
+            await expect(.conflict, "has not ended within") { try await destruction.value }
+            #expect(host.runtime.snapshot.routed == ["web.1@v1"])
+            hold.finish()
+            try await change.value
             try await host.platform.destroyApplication("blog", by: Harness.ada)
             #expect(host.runtime.snapshot.instances.isEmpty)
         }

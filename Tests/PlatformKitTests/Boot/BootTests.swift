@@ -87,6 +87,29 @@ import Testing
         }
     }
 
+    @Test func `storage of no application goes, and what is no storage stays`() async throws {
+        try await withTemporaryDirectory { directory in
+            let store = try SQLitePlatformStore()
+            let first = try Harness(directory, store: store)
+            try await first.running {
+                try await $0.create()
+                try await $0.deploy()
+            }
+            let kept = first.platform.storage(of: try await first.platform.find("blog").id)
+            let left = first.platform.storage(of: UUID().uuidString.lowercased())
+            let other = kept.removingLastComponent().appending("lost+found")
+            for path in [left.appending("a/b"), other] {
+                try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+            }
+            let gone = FilePath("\(left)")
+            try await Harness(directory, store: store).running { host in
+                while FileManager.default.fileExists(atPath: gone.string) { await Task.yield() }
+                #expect(FileManager.default.fileExists(atPath: kept.string))
+                #expect(FileManager.default.fileExists(atPath: other.string))
+            }
+        }
+    }
+
     @Test func `an application that cannot be loaded does not keep the others down`() async throws {
         try await withTemporaryDirectory { directory in
             let store = try SQLitePlatformStore()

@@ -1,3 +1,4 @@
+import ProcessSupervisorTesting
 import SystemPackage
 import Testing
 
@@ -32,6 +33,27 @@ import Testing
         let isolation = try Isolation(wanted, among: findings)
         #expect(isolation.level == expected)
         #expect(isolation.unavailable == unavailable)
+    }
+
+    @Test func `trees are as they were while a level does not work`() throws {
+        func reason(_ finding: Isolation.Finding, before: String?) throws -> String? {
+            try Isolation(among: [.sandbox: finding], atLeast: .sandbox, readOnlyBefore: before).readOnlyReason
+        }
+        #expect(try reason(.fails("no memory"), before: "no overlayfs") == "no overlayfs")
+        #expect(try reason(.fails("no memory"), before: nil) == nil)
+        #expect(try reason(.works, before: "no overlayfs") == nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a probe that does not end does not work, and is killed`() async throws {
+        let launcher = ScriptedLauncher()
+        let finding = await Isolation.finding(
+            ProcessSpec(arguments: ["true"], workingDirectory: "/"), launcher, within: .zero)
+        guard case .fails(let reason) = finding else {
+            Issue.record("\(finding)")
+            return
+        }
+        #expect(reason.contains("has not ended within"))
+        #expect(await launcher.process(1, of: "isolation-probe")?.waitForExit() == .signalled(SIGKILL))
     }
 
     @Test func `a wanted level that does not work is an error with its reason, and no weaker one is taken`() {
