@@ -18,7 +18,11 @@ static inline int slipway_inflate_init_gzip(z_stream *stream) {
     return inflateInit2(stream, 16 + MAX_WBITS);
 }
 
-// inflateInit is one as well.
+// inflateInit and deflateInit are macros as well.
+static inline int slipway_deflate_init(z_stream *stream) {
+    return deflateInit(stream, Z_DEFAULT_COMPRESSION);
+}
+
 static inline int slipway_inflate_init(z_stream *stream) {
     return inflateInit(stream);
 }

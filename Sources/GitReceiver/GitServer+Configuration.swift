@@ -51,7 +51,7 @@ extension GitServer {
             /// How long it waits until nobody reads the packs that were replaced. Default: 1 minute.
             public var patience: Duration = .seconds(60)
             /// How many deltas on deltas a pack may have that maintenance makes; what would be deeper is packed whole.
-            /// Default: 50, as git's.
+            /// Never more than ``GitServer/Configuration/Limits-swift.struct/deltaDepth``. Default: 50, as git's.
             public var deltaDepth = 50
             /// The objects of a repository that is maintained; each costs about 200 bytes of memory meanwhile. Default:
             /// 5 million.
@@ -67,13 +67,13 @@ extension GitServer {
         public struct Limits: Sendable, Hashable {
             /// The size of a pack as sent. Default: 1 GiB.
             public var packBytes = 1 << 30
-            /// The size of one object. Checking and exporting hold one object in memory. Default: 256 MiB.
+            /// The size of one object that is received. Checking and exporting hold one object in memory. Default: 256 MiB.
             public var objectBytes = 256 << 20
             /// The size of all objects of a pack, unpacked. Default: 16 GiB.
             public var totalObjectBytes = 16 << 30
             /// The objects in one pack. Default: 2 million.
             public var objects = 2_000_000
-            /// How many deltas one object may take to be made: git makes 50, and 4,095 at most. Default: 4,095.
+            /// How many deltas one object that is received may take to be made: git makes 50, and 4,095 at most. Default: 4,095.
             public var deltaDepth = 4095
             /// How deep directories may nest. Default: 128.
             public var treeDepth = 128
@@ -100,11 +100,15 @@ extension GitServer {
             /// The objects that are looked at for one fetch; each costs about 200 bytes of memory meanwhile. Default: 5
             /// million.
             public var fetchObjects = 5_000_000
-            /// The computing time for finding out what one fetch has to send. Default: 2 minutes.
+            /// The computing time for finding out what one fetch has to send, and once more that for packing objects anew where
+            /// they cannot be copied. Default: 2 minutes.
             public var fetchTime: Duration = .seconds(120)
             /// The packs that are open for clients at the same time. A fetch for which too few are left is spooled to disk.
             /// Default: 512.
             public var fetchFiles = 512
+            /// The objects of all packs that are being sent while they are made, each of which costs about 80 bytes of memory
+            /// until its client has everything. A fetch for which too few are left is spooled to disk. Default: 4 million.
+            public var fetchPlannedObjects = 4_000_000
             /// The bytes a second that a client has to take on average, once it has been waited for as long as
             /// ``stallTime``; one that is slower loses its place. Default: 8,192.
             public var fetchRate = 8192

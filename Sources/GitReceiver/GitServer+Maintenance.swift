@@ -15,20 +15,25 @@ extension GitServer {
     public func maintain(_ name: String) async throws(GitReceiverError) -> MaintenanceReport {
         let name = try RepositoryName(name)
         self.core.maintenance.begin(name)
-        return try await self.core.maintain(name)
+        let report = try await self.core.maintain(name)
+        self.core.maintenance.end(name, failed: false)
+        return report
     }
 
     /// Maintains repositories, one at a time, whenever pushes have given one more than
     /// ``Configuration/Maintenance-swift.struct/packs`` packs. Run it once, beside the HTTP server; it returns when its task is
-    /// cancelled. Failures are logged: the next push asks again.
+    /// cancelled. Failures are logged, and a later push asks again: the next one after the first failure, after two pushes, four
+    /// and so on if it fails again, so that a repository which fails every time does not take the others' turns.
     public func runMaintenance() async {
         for await name in self.core.maintenance.names {
             self.core.maintenance.begin(name)
             do throws(GitReceiverError) {
                 let report = try await self.core.maintain(name)
+                self.core.maintenance.end(name, failed: false)
                 self.core.logger.info(
                     "repository maintained", metadata: ["git.repository": "\(name.text)", "report": "\(report)"])
             } catch {
+                self.core.maintenance.end(name, failed: ![.busy, .cancelled, .notFound].contains(error.code))
                 self.core.logger.info(
                     "repository not maintained",
                     metadata: ["git.repository": "\(name.text)", "error": "\(error.cause ?? error)"])

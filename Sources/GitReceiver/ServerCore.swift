@@ -20,7 +20,9 @@ final class ServerCore: Sendable {
     let fetches: Gate
     let packs: Gate
     /// Packs that are open for clients.
-    let openFiles: OpenFileBudget
+    let openFiles: FetchBudget
+    /// Objects of packs that are sent while they are made.
+    let plannedObjects: FetchBudget
     let repositories: RepositoryStore
     let maintenance: MaintenanceQueue
 
@@ -41,7 +43,8 @@ final class ServerCore: Sendable {
         self.packs = Gate(
             limits.pushes, waiting: limits.waitingPacks, patience: limits.placeWait, clock: configuration.clock,
             what: "pushes")
-        self.openFiles = OpenFileBudget(limits.fetchFiles)
+        self.openFiles = FetchBudget(limits.fetchFiles)
+        self.plannedObjects = FetchBudget(limits.fetchPlannedObjects)
         self.maintenance = MaintenanceQueue(limit: configuration.maintenance.waiting)
         self.repositories = RepositoryStore(
             root: configuration.root, defaultBranch: configuration.defaultBranch, logger: logger)

@@ -85,6 +85,12 @@ struct `An assembled pack` {
             let work = try await fixture.workTree(files: ["noise": noise])
             try await fixture.commit(["noise": noise + "\nmore"], "more", in: work)
             #expect(try await fixture.push("slipway", "main", in: work).status == 0)
+            let commit = try await fixture.git("rev-parse", "HEAD", in: work)
+            // No piece is more than a slow client takes within the time for one write.
+            let answer = try await RawFetch(wants: [commit], options: ["deepen 1"]).run(fixture.server) { bytes in
+                #expect(bytes.count < 2 * PackAssembly.pieceSize + 1000)
+            }
+            #expect(answer.error == "" && answer.pack.count > 1 << 20)
             for (number, options) in [["--depth=1"], [], ["--filter=blob:none"]].enumerated() {
                 let clone = fixture.directory.appending("clone\(number)")
                 try await fixture.git.run(
@@ -96,11 +102,12 @@ struct `An assembled pack` {
         }
     }
 
-    @Test func `is spooled if too many packs are open, and is the same`() async throws {
+    @Test func `is spooled if too many packs are open or too many objects planned, and is the same`() async throws {
         let packs = Mutex<[[UInt8]]>([])
-        for files in [0, 512] {
+        for (files, objects) in [(0, 100), (512, 2), (512, 100)] {
             try await withFixture {
                 $0.limits.fetchFiles = files
+                $0.limits.fetchPlannedObjects = objects
             } _: { fixture in
                 var writer = PackWriter()
                 let commit = writer.commit(writer.tree([("100644", Array("a".utf8), writer.add(.blob, [1, 2, 3]))]))
@@ -109,9 +116,10 @@ struct `An assembled pack` {
                 #expect(answer.error == "")
                 packs.withLock { $0.append(answer.pack) }
                 #expect(fixture.server.core.openFiles.take(files) != nil, "All are given back.")
+                #expect(fixture.server.core.plannedObjects.take(objects) != nil, "All are given back.")
             }
         }
-        #expect(packs.withLock { $0[0] == $0[1] && !$0[0].isEmpty })
+        #expect(packs.withLock { Set($0).count == 1 && !$0[0].isEmpty })
     }
 
     @Test func `is sent to its end though maintenance removes what it is made of`() async throws {

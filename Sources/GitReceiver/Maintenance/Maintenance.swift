@@ -91,22 +91,15 @@ struct Maintenance {
         _ names: [ObjectID], from catalog: PackCatalog, into target: FilePath, _ objects: ObjectDatabase,
         _ deadline: Deadline
     ) throws(GitReceiverError) -> String {
-        let limits = self.core.configuration.limits
+        let configuration = self.core.configuration
         let contents = try catalog.find(names) { () throws(GitReceiverError) in try deadline.check() }
         var assembly = PackAssembly(
-            contents, depthLimit: self.options.deltaDepth,
+            contents, depthLimit: min(self.options.deltaDepth, configuration.limits.deltaDepth),
             options: .init(
-                sums: true, objectBytes: limits.objectBytes, deltaDepth: limits.deltaDepth, spoolDirectory: target))
-        let name = try assembly.write(into: target) { oid throws(GitReceiverError) in
-            try objects.buffer(of: oid, limit: limits.objectBytes)
-        } isOver: {
-            deadline.isOver
-        }
-        guard let name else {
-            try self.flag.check()
-            throw deadline.error
-        }
-        return name
+                sums: true, makingTime: self.options.time, clock: configuration.clock, spoolDirectory: target))
+        return try assembly.write(
+            into: target,
+            loose: { oid throws(GitReceiverError) in try objects.buffer(of: oid, limit: .max) }, deadline: deadline)
     }
 
     /// Sorts the packs into those that stay and those that are replaced; returns what has to be put aside.

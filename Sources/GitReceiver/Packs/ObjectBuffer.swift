@@ -37,6 +37,40 @@ final class ObjectBuffer {
             count = Int(room)
         }
     }
+
+    /// Hands over the bytes as a zlib stream, in pieces of 64 KiB at most.
+    func deflate(
+        _ take: (UnsafeRawBufferPointer) throws(GitReceiverError) -> Void
+    ) throws(GitReceiverError) {
+        // zlib remembers the address of its stream.
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        defer { stream.deallocate() }
+        guard slipway_deflate_init(stream) == Z_OK else {
+            throw GitReceiverError(.storage, "zlib could not be started.")
+        }
+        defer { deflateEnd(stream) }
+        var output = [UInt8](repeating: 0, count: 1 << 16)
+        var (given, code) = (0, Z_OK)
+        while code != Z_STREAM_END {
+            if stream.pointee.avail_in == 0, given < self.count {
+                let part = min(self.count - given, 1 << 20)
+                stream.pointee.next_in = (self.pointer + given).assumingMemoryBound(to: UInt8.self)
+                stream.pointee.avail_in = UInt32(part)
+                given += part
+            }
+            let flush = given == self.count ? Z_FINISH : Z_NO_FLUSH
+            try output.withMutableRaw { output throws(GitReceiverError) in
+                stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                stream.pointee.avail_out = UInt32(output.count)
+                code = CZlib.deflate(stream, flush)
+                guard code == Z_OK || code == Z_STREAM_END else {
+                    throw GitReceiverError(.storage, "An object could not be packed.")
+                }
+                try take(UnsafeRawBufferPointer(rebasing: output[..<(output.count - Int(stream.pointee.avail_out))]))
+            }
+        }
+    }
 }
 
 /// The objects that deltas will probably ask for next, within a number of bytes; the oldest go first.

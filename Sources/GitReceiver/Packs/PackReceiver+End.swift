@@ -23,14 +23,12 @@ extension PackReceiver {
         }
         let own = self.entries.count
         if !self.waitingForName.isEmpty {
-            let database = try objects()
-            for name in self.waitingForName.keys.sorted() where self.waitingForName[name] != nil {
-                if self.index(of: name) == nil { try self.addBase(name, from: database) }
-                guard let base = self.index(of: name) else { continue }
-                guard try self.settle(base, isOver) else { return false }
-            }
+            guard try self.settleThin(try objects(), isOver) else { return false }
         }
         guard self.waitingForName.isEmpty, self.waitingForPlace.isEmpty else { throw Self.noBase }
+        if self.entries.count > own {
+            guard try self.complete(own: own, isOver) else { return false }
+        }
         if self.entries.count > own {
             try self.file.restart(count: self.entries.count, end: self.end)
             checksum = self.file.finishDigest()
@@ -42,7 +40,7 @@ extension PackReceiver {
     }
 
     /// Applies all that waits for a known object, directly or not.
-    private func settle(_ root: Int32, _ isOver: () -> Bool) throws(GitReceiverError) -> Bool {
+    func settle(_ root: Int32, _ isOver: () -> Bool) throws(GitReceiverError) -> Bool {
         var pending = [root]
         while let base = pending.popLast() {
             var children = self.waitingForPlace.removeValue(forKey: base) ?? []
@@ -57,24 +55,6 @@ extension PackReceiver {
             }
         }
         return true
-    }
-
-    /// Adds an object of the repository on which deltas of a thin pack build.
-    private func addBase(_ oid: ObjectID, from objects: ObjectDatabase) throws(GitReceiverError) {
-        guard try objects.header(of: oid) != nil else {
-            throw GitReceiverError(.incomplete, "the pack needs the object \(oid), which was not sent")
-        }
-        let (kind, data) = try objects.buffer(of: oid, limit: self.limits.objectBytes)
-        let header = PackEntryHeader.encode(.whole(kind), size: data.count)
-        let packed = header + data.deflated()
-        var entry = Entry(offset: self.end, size: data.count, header: header.count)
-        packed.withUnsafeBytes { entry.crc.update($0) }
-        // The checksum of the pack as it was sent stands at its end.
-        if self.file.size > self.end { try self.file.restart(count: self.entries.count, end: self.end) }
-        try packed.withRaw { bytes throws(GitReceiverError) in try self.file.write(bytes) }
-        self.end += packed.count
-        self.entries.append(entry)
-        try self.resolved(Int32(self.entries.count - 1), kind, data)
     }
 
     private func install(_ checksum: [UInt8]) throws(GitReceiverError) {

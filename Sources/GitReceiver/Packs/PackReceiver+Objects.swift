@@ -44,10 +44,7 @@ extension PackReceiver {
     ) throws(GitReceiverError) {
         let parent = self.entries[Int(base)]
         guard parent.depth < Int32(clamping: self.limits.deltaDepth) else {
-            throw GitReceiverError(
-                .limitExceeded,
-                "the pack has deltas on deltas deeper than \(self.limits.deltaDepth), the limit of this server; "
-                    + "run: git repack -adf --depth=50")
+            throw Self.tooDeep(self.limits)
         }
         self.entries[Int(index)].base = base
         self.entries[Int(index)].depth = parent.depth + 1
@@ -64,10 +61,23 @@ extension PackReceiver {
                 .corrupt, "an object of the pack cannot be hashed, as in a SHA-1 collision attack",
                 cause: Libgit2Failure.last(-1))
         }
-        let number = try self.judge.add(ObjectID(oid), kind, data.bytes)
+        let number: Int32
+        if let base = self.borrowed.removeValue(forKey: ObjectID(oid)) {
+            number = self.entries[Int(base)].number
+            self.replaced[base] = index
+        } else {
+            number = try self.judge.add(ObjectID(oid), kind, data.bytes)
+        }
         self.entries[Int(index)].number = number
         self.places?[number] = index
         self.cache.insert(data, at: index)
+    }
+
+    static func tooDeep(_ limits: GitServer.Configuration.Limits) -> GitReceiverError {
+        GitReceiverError(
+            .limitExceeded,
+            "the pack has deltas on deltas deeper than \(limits.deltaDepth), the limit of this server; "
+                + "run: git repack -adf --depth=50")
     }
 
     static var noBase: GitReceiverError {
@@ -95,6 +105,10 @@ extension PackReceiver {
     func unpack(_ index: Int32) throws(GitReceiverError) -> ObjectBuffer {
         if let delta = self.deltas[index] { return delta }
         let entry = self.entries[Int(index)]
+        if entry.offset < 0, let repository = self.repository {
+            let oid = self.judge.table.rows[Int(entry.number)].oid
+            return try repository.buffer(of: oid, limit: self.limits.objectBytes).data
+        }
         try self.inflater.start(size: entry.size)
         var position = entry.offset + entry.header
         while true {

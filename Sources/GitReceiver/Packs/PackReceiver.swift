@@ -45,6 +45,11 @@ final class PackReceiver {
     var deltas: ObjectCache
     /// The place of an object that is known by name; built when first needed, which for most packs is never.
     var places: [Int32: Int32]?
+    /// What the pack may build on, and the places of the objects that are taken from there.
+    var repository: ObjectDatabase?
+    var borrowed: [ObjectID: Int32] = [:]
+    /// The objects of the pack that turned out to be such ones, by the places of these.
+    var replaced: [Int32: Int32] = [:]
     /// The first byte that is not part of an entry.
     var end = PackHeader.size
 

@@ -1,38 +1,53 @@
 extension StoredPack {
-    /// Unpacks an object, whose entry begins at an offset.
+    /// Unpacks an object, whose entry begins at an offset. There is no limit of its own for what is stored already: limits
+    /// that are lower now than they were when it was received make nothing unreadable.
     ///
     /// - Parameters:
-    ///   - limit: the most bytes that the object, a base of it or a delta may have.
-    ///   - depth: the most deltas to apply, which also ends a circle of them.
+    ///   - bases: what was unpacked before; the object on which this one builds is added.
+    ///   - check: asked before each delta is applied.
     func object(
-        at offset: Int, limit: Int, depth: Int
+        at offset: Int, bases: inout BaseCache, check: () throws(GitReceiverError) -> Void
     ) throws(GitReceiverError) -> (kind: ObjectKind, data: ObjectBuffer) {
         var window = PackWindow(self)
         let inflater = try Inflater()
-        var deltas: [(position: Int, size: Int)] = []
+        var deltas: [(offset: Int, position: Int, size: Int)] = []
         var current = offset
         while true {
+            if let (kind, base) = bases.find(self, current) {
+                return (kind, try self.apply(deltas, to: base, kind, at: current, &window, inflater, &bases, check))
+            }
             let header = try window.header(at: current)
-            guard header.size <= limit else { throw .objectTooLarge(header.size, limit: limit) }
-            let position = current + header.count
+            let (entry, position) = (current, current + header.count)
             switch header.content {
             case .whole(let kind):
-                var data = try self.unpack(at: position, size: header.size, &window, inflater)
-                for delta in deltas.reversed() {
-                    data = try PackDelta.apply(
-                        self.unpack(at: delta.position, size: delta.size, &window, inflater), to: data, limit: limit)
-                }
-                return (kind, data)
+                let base = try self.unpack(at: position, size: header.size, &window, inflater)
+                return (kind, try self.apply(deltas, to: base, kind, at: current, &window, inflater, &bases, check))
             case .place(let distance): current -= distance
             case .name(let oid):
                 guard let base = self.index.find(oid) else { throw self.damaged("has a delta without a base") }
                 current = try self.index.offset(base)
             }
-            guard deltas.count < depth else {
-                throw GitReceiverError(.limitExceeded, "The pack \(self.name) has deltas deeper than \(depth).")
-            }
-            deltas.append((position, header.size))
+            // More deltas than there are objects: a circle.
+            guard deltas.count < self.index.count else { throw self.damaged("has deltas that lead in a circle") }
+            deltas.append((entry, position, header.size))
         }
+    }
+
+    /// Applies deltas, the last first, to an object whose entry begins at an offset.
+    private func apply(
+        _ deltas: [(offset: Int, position: Int, size: Int)], to base: ObjectBuffer, _ kind: ObjectKind, at offset: Int,
+        _ window: inout PackWindow, _ inflater: Inflater, _ bases: inout BaseCache,
+        _ check: () throws(GitReceiverError) -> Void
+    ) throws(GitReceiverError) -> ObjectBuffer {
+        var (data, offset) = (base, offset)
+        for (place, delta) in deltas.enumerated().reversed() {
+            try check()
+            if place == 0 { bases.insert(self, offset, kind, data) }
+            data = try PackDelta.apply(
+                self.unpack(at: delta.position, size: delta.size, &window, inflater), to: data, limit: .max)
+            offset = delta.offset
+        }
+        return data
     }
 
     private func unpack(

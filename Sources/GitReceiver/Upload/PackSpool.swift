@@ -68,7 +68,9 @@ final class PackSpool: Sendable {
     /// Ends the writing; what follows is read from the start.
     func rewind() throws(GitReceiverError) {
         try self.state.withLock { state throws(GitReceiverError) in
-            _ = self.flush(&state)
+            if state.failure == nil { _ = self.flush(&state) }
+            // It may be long until all is read.
+            state.buffer = []
             if let failure = state.failure { throw failure }
         }
         guard lseek(self.descriptor, 0, SEEK_SET) == 0 else { throw Files.failure("The pack could not be read") }

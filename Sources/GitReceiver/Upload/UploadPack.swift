@@ -157,8 +157,7 @@ struct UploadPack: Sendable {
             try deadline.check()
         }
         return try FetchedPack(
-            contents, repository: path, usesOffsets: request.capabilities.has("ofs-delta"), budget: core.openFiles,
-            limits: core.configuration.limits, flag: flag)
+            contents, repository: path, usesOffsets: request.capabilities.has("ofs-delta"), core, flag: flag)
     }
 
     /// Sends the negotiation's packets, then the pack if it is time for it.
@@ -206,7 +205,7 @@ struct UploadPack: Sendable {
         let configuration = core.configuration
         var pace = FetchPace(rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
         while true {
-            let piece = try await core.pool.run { _ throws(GitReceiverError) in try pack.next() }
+            let piece = try await core.pool.run { flag throws(GitReceiverError) in try pack.next(flag: flag) }
             if piece.isEmpty { return }
             let stopwatch = Stopwatch(configuration.clock)
             try await channel.send(piece, on: .data)

@@ -1,16 +1,14 @@
 import SystemPackage
 
 extension PackAssembly {
-    /// Writes the pack and its index into a directory; returns their name without suffix, or nil if `isOver` has stopped
-    /// it. What was written is read again before it counts: each entry's checksum, the pack's, and how many there are.
+    /// Writes the pack and its index into a directory; returns their name without suffix. What was written is read again before it counts: each entry's checksum, the pack's, and how many there are.
     mutating func write(
-        into directory: FilePath, loose: Loose, isOver: () -> Bool
-    ) throws(GitReceiverError) -> String? {
+        into directory: FilePath, loose: Loose, deadline: Deadline
+    ) throws(GitReceiverError) -> String {
         let path = directory.appending("incoming")
         let file = try PackFile(creating: path)
         while true {
-            if isOver() { return nil }
-            let piece = try self.next(loose: loose)
+            let piece = try self.next(loose: loose) { () throws(GitReceiverError) in try deadline.check() }
             if piece.isEmpty { break }
             try piece.withRaw { bytes throws(GitReceiverError) in try file.write(bytes) }
         }
@@ -27,6 +25,10 @@ extension PackAssembly {
         guard written.index.count == self.contents.objects.count else {
             throw GitReceiverError(.storage, "The new pack is not complete; the old ones stay.")
         }
-        return try written.verify(isOver: isOver) ? name : nil
+        guard try written.verify(isOver: { deadline.isOver }) else {
+            try deadline.check()
+            throw deadline.error
+        }
+        return name
     }
 }

@@ -11,9 +11,9 @@ struct PackAssembly: Sendable {
         var usesOffsets = true
         /// Whether the entries' checksums are wanted, for an index.
         var sums = false
-        /// The most bytes of an object, and the most deltas on the disk, where one is made anew.
-        var objectBytes: Int
-        var deltaDepth: Int
+        /// How long it may take altogether to make objects anew, and the clock for that.
+        var makingTime: Duration
+        var clock: any Clock<Duration>
         /// Where a large object that was made anew waits until it is sent.
         var spoolDirectory: FilePath
         /// Whether packs stay open until the end, because their files may be removed before.
@@ -32,7 +32,8 @@ struct PackAssembly: Sendable {
     /// Reads an object that is in no pack.
     typealias Loose = (ObjectID) throws(GitReceiverError) -> (kind: ObjectKind, data: ObjectBuffer)
 
-    /// About how many bytes a piece has.
+    /// About how many bytes a piece has; never more than twice that and a header, so that the slowest client for which there is
+    /// a place can take one in time.
     static let pieceSize = 1 << 18
 
     let contents: PackContents
@@ -49,6 +50,10 @@ struct PackAssembly: Sendable {
     private(set) var sums: [CRC32]
     private var checksum = StreamChecksum()
     private(set) var trailer: [UInt8] = []
+    /// The pack that was read last.
+    private var current: Int32 = -1
+    /// The time that was spent on making objects anew.
+    private var made = Duration.zero
 
     init(_ contents: PackContents, depthLimit: Int, options: Options) {
         self.contents = contents
@@ -59,11 +64,18 @@ struct PackAssembly: Sendable {
     }
 
     /// The next bytes; none at the end.
-    mutating func next(loose: Loose) throws(GitReceiverError) -> [UInt8] {
+    ///
+    /// - Parameter check: asked for each entry, and often while one is made anew; what it throws ends the work.
+    mutating func next(
+        loose: Loose, check: () throws(GitReceiverError) -> Void
+    ) throws(GitReceiverError) -> [UInt8] {
+        // For this piece alone: nothing large waits for a client.
+        var bases = BaseCache()
         var piece: [UInt8] = []
         piece.reserveCapacity(Self.pieceSize + Self.pieceSize / 4)
         var window: (pack: Int32, bytes: PackWindow)?
         while piece.count < Self.pieceSize {
+            try check()
             switch self.work {
             case .header:
                 piece += Array("PACK".utf8) + [0, 0, 0, 2]
@@ -77,16 +89,14 @@ struct PackAssembly: Sendable {
                 let number = self.plan.order[self.place]
                 self.starts[Int(number)] = self.written + piece.count
                 if self.plan.methods[Int(number)] == .whole {
-                    try self.addWhole(number, to: &piece, loose)
+                    try self.addWhole(number, to: &piece, &bases, loose, check)
                 } else {
                     self.work = .copy(number, done: 0, crc: CRC32())
                 }
             case .copy(let number, let done, let crc):
                 let pack = self.contents.entries[Int(number)].pack
-                if window?.pack != pack {
-                    if !self.options.keepsOpen, let old = window?.pack { self.contents.packs[Int(old)].close() }
-                    window = (pack, PackWindow(self.contents.packs[Int(pack)]))
-                }
+                self.turn(to: pack)
+                if window?.pack != pack { window = (pack, PackWindow(self.contents.packs[Int(pack)])) }
                 try self.copy(number, done, crc, from: &window!.bytes, to: &piece)
             case .spool(let spool):
                 let bytes = try spool.read()
@@ -96,6 +106,7 @@ struct PackAssembly: Sendable {
                     bytes.withUnsafeBytes { self.append($0, of: self.plan.order[self.place], to: &piece) }
                 }
             case .trailer:
+                self.turn(to: -1)
                 piece.withUnsafeBytes { self.checksum.update($0) }
                 self.trailer = self.checksum.finish()
                 self.work = .end
@@ -106,6 +117,14 @@ struct PackAssembly: Sendable {
         piece.withUnsafeBytes { self.checksum.update($0) }
         self.written += piece.count
         return piece
+    }
+
+    /// Lets go of the file of the pack before, if it need not stay open.
+    private mutating func turn(to pack: Int32) {
+        if self.current >= 0, self.current != pack, !self.options.keepsOpen {
+            self.contents.packs[Int(self.current)].close()
+        }
+        self.current = pack
     }
 
     private mutating func advance() {
@@ -174,25 +193,45 @@ struct PackAssembly: Sendable {
 
     /// Adds an object that cannot be copied.
     private mutating func addWhole(
-        _ number: Int32, to piece: inout [UInt8], _ loose: Loose
+        _ number: Int32, to piece: inout [UInt8], _ bases: inout BaseCache, _ loose: Loose,
+        _ check: () throws(GitReceiverError) -> Void
     ) throws(GitReceiverError) {
-        let (oid, entry) = (self.contents.objects[Int(number)], self.contents.entries[Int(number)])
+        let stopwatch = Stopwatch(self.options.clock)
+        let left = self.options.makingTime - self.made
+        defer { self.made += stopwatch.elapsed() }
+        func checkTime() throws(GitReceiverError) {
+            try check()
+            guard stopwatch.elapsed() <= left else {
+                throw GitReceiverError(
+                    .deadlineExceeded,
+                    "To pack objects anew took longer than \(self.options.makingTime.components.seconds) seconds.")
+            }
+        }
+        try checkTime()
+        let entry = self.contents.entries[Int(number)]
         let kind: ObjectKind
         let data: ObjectBuffer
         if entry.pack >= 0 {
+            self.turn(to: entry.pack)
             (kind, data) = try self.contents.packs[Int(entry.pack)].object(
-                at: entry.offset, limit: self.options.objectBytes, depth: self.options.deltaDepth)
+                at: entry.offset, bases: &bases, check: checkTime)
         } else {
-            (kind, data) = try loose(oid)
+            (kind, data) = try loose(self.contents.objects[Int(number)])
         }
-        guard StreamChecksum.name(kind, data.bytes) == oid else { throw self.damaged(number) }
-        let bytes = PackEntryHeader.encode(.whole(kind), size: data.count) + data.deflated()
-        if bytes.count <= 4 * Self.pieceSize {
-            bytes.withUnsafeBytes { self.append($0, of: number, to: &piece) }
+        guard StreamChecksum.name(kind, data.bytes) == self.contents.objects[Int(number)] else {
+            throw self.damaged(number)
+        }
+        let header = PackEntryHeader.encode(.whole(kind), size: data.count)
+        if data.count < Self.pieceSize {
+            (header + data.deflated()).withUnsafeBytes { self.append($0, of: number, to: &piece) }
             self.advance()
         } else {
             let spool = try PackSpool(in: self.options.spoolDirectory, limit: .max)
-            _ = bytes.withUnsafeBytes { spool.append($0) }
+            _ = header.withUnsafeBytes { spool.append($0) }
+            try data.deflate { bytes throws(GitReceiverError) in
+                try checkTime()
+                if !spool.append(bytes) { try spool.rewind() }
+            }
             try spool.rewind()
             self.work = .spool(spool)
         }

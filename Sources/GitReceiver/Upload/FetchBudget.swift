@@ -1,13 +1,13 @@
 import Synchronization
 
-/// How many packs may be open for clients at the same time.
-final class OpenFileBudget: Sendable {
-    /// Some of the files, which others may use once nobody holds this any more.
+/// How much of something all fetches may hold at the same time: open packs, objects that are planned.
+final class FetchBudget: Sendable {
+    /// A part of it, which others may use once nobody holds this any more.
     final class Share: Sendable {
-        private let budget: OpenFileBudget
+        private let budget: FetchBudget
         private let count: Int
 
-        fileprivate init(_ budget: OpenFileBudget, _ count: Int) {
+        fileprivate init(_ budget: FetchBudget, _ count: Int) {
             self.budget = budget
             self.count = count
         }
