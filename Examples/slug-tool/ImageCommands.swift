@@ -1,7 +1,12 @@
-import Foundation
 import SlugStore
 import SlugStoreRemotes
 import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Slugs as container images and back, in a directory or a registry.
 struct ImageCommands {
@@ -87,7 +92,7 @@ struct ImageCommands {
         options.platform = try self.platform(arguments)
         options.keepsOutwardLinks = arguments["keep-links"] != nil
         let report = try await self.repository.importImage(
-            name, from: layout, options: options, workingIn: FilePath(NSTemporaryDirectory()))
+            name, from: layout, options: options, workingIn: self.places.temporary)
         SlugTool.say(report.slug)
         if let origin = report.origin, origin != report.slug.id {
             SlugTool.warn("slug-tool: the image says that it is of \(origin), but it was changed since.")

@@ -1,11 +1,16 @@
 import AsyncHTTPClient
-import Foundation
 import Logging
 import NIOCore
 import SlugStore
 import SlugStoreRemotes
 import Synchronization
 import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Opens what the arguments name, with what is needed to speak to it.
 final class Places: Sendable {
@@ -61,9 +66,12 @@ final class Places: Sendable {
             configuration: configuration)
     }
 
+    /// Where what is needed for a moment is kept.
+    var temporary: FilePath { FilePath(FileManager.default.temporaryDirectory.path) }
+
     /// A new directory for one command, which is removed after it.
     func withDirectory<R>(_ body: (FilePath) async throws -> R) async throws -> R {
-        let directory = FilePath(NSTemporaryDirectory()).appending("slug-tool-\(UUID().uuidString)")
+        let directory = self.temporary.appending("slug-tool-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             atPath: directory.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(atPath: directory.string) }

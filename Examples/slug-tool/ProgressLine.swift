@@ -1,11 +1,19 @@
-import Foundation
 import SlugStore
 import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// How far something has come, in one line of a terminal. Where standard error is none, nothing is said before the end.
 final class ProgressLine: Sendable {
     private let (doing, done): (String, String)
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private let isTerminal = isatty(FileDescriptor.standardError.rawValue) == 1
     private let last = Mutex<(progress: ImageProgress, percent: Int64)>((ImageProgress(), -1))
 
     /// - Parameters:
@@ -33,7 +41,7 @@ final class ProgressLine: Sendable {
                 + "\(Self.text(progress.bytesPresent)) there already" + (self.isTerminal ? "\u{1b}[K\n" : "\n"))
     }
 
-    private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+    private func write(_ text: String) { _ = try? FileDescriptor.standardError.writeAll(text.utf8) }
 
     private static func text(_ bytes: Int64) -> String {
         bytes < 10_000 ? "\(bytes) B" : bytes < 10_000_000 ? "\(bytes / 1000) kB" : "\(bytes / 1_000_000) MB"

@@ -1,9 +1,22 @@
 // A slug repository from the command line: what SlugStore does, and nothing besides.
-import Foundation
 import Logging
 import SlugStore
 import SlugStoreRemotes
 import SystemPackage
+
+// Without all of Foundation, which a program of milliseconds would spend most of them loading.
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 @main
 struct SlugTool {
@@ -85,7 +98,7 @@ struct SlugTool {
     static func warn(_ message: String) {
         // Strangers have a say in what failed, and none in what the terminal does.
         let lines = message.split(separator: "\n", omittingEmptySubsequences: false).map { printable($0.utf8) }
-        try? FileHandle.standardError.write(contentsOf: Data((lines.joined(separator: "\n") + "\n").utf8))
+        _ = try? FileDescriptor.standardError.writeAll((lines.joined(separator: "\n") + "\n").utf8)
     }
 
     static func fail(_ message: String, status: Int32) -> Never {

@@ -1,6 +1,11 @@
-import Foundation
 import SlugStore
 import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Trees into the repository and out of it, and what they hold.
 struct TreeCommands {
@@ -33,7 +38,7 @@ struct TreeCommands {
             try arguments.allow([])
             SlugTool.say(
                 try await repository.importArchive(
-                    FilePath(words[0]), metadata: SlugMetadata(), workingIn: FilePath(NSTemporaryDirectory())))
+                    FilePath(words[0]), metadata: SlugMetadata(), workingIn: FilePath(FileManager.default.temporaryDirectory.path)))
         case ("files", 1):
             for entry in try await repository.contents(of: try await find(words[0])) {
                 print(printable(entry.path.string.utf8), entry.bytes)

@@ -1,6 +1,18 @@
-import Foundation
 import SlugStore
 import SystemPackage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Whether slugs are sound and whose they are, and their end.
 struct UpkeepCommands {
@@ -18,7 +30,7 @@ struct UpkeepCommands {
         case ("verify", 0):
             let report = try await repository.verifyAll()
             for damage in report.damages {
-                print(damage.description, damage.slugs.map(\.description).joined(separator: " "))
+                print(printable(damage.description.utf8), damage.slugs.map(\.description).joined(separator: " "))
             }
             print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
             // That was this machine's part of what hosts share.
@@ -46,7 +58,7 @@ struct UpkeepCommands {
                 try await self.repository.verify(slug.id)
             } catch {
                 guard error.code == .corrupted else { throw error }
-                print(slug.id, error)
+                print(slug.id, printable(error.description.utf8))
                 isSound = false
             }
         }
@@ -57,7 +69,7 @@ struct UpkeepCommands {
     func repair(_ repository: LocalSlugRepository, from other: any SlugRepository) async throws {
         let report = try await repository.repair(from: other)
         for id in report.repaired { print(id, "repaired") }
-        for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", reason) }
+        for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", printable(reason.utf8)) }
         if !report.lost.isEmpty { exit(1) }
     }
 

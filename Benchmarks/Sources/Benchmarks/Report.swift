@@ -13,7 +13,8 @@ struct Row: Encodable {
     /// The middle of the ratios of each round: what disturbs the machine disturbs both sides of one round.
     var ratio: Double? {
         guard !self.slipway.isEmpty, self.slipway.count == self.peerValues.count else { return nil }
-        return zip(self.slipway, self.peerValues).map { $0 / $1 }.median
+        // A peer that needed nothing that can be counted has no ratio.
+        return zip(self.slipway, self.peerValues).map { $0 / $1 }.median.flatMap { $0.isFinite ? $0 : nil }
     }
 }
 

@@ -20,7 +20,7 @@ enum SlugStoreKind: String, CaseIterable {
     /// time: none may trust sizes and times.
     func put(_ tree: String, into store: String, release: Int, _ slugTool: String) -> String {
         switch self {
-        case .slipway: "\(slugTool) \(store) put \(tree)"
+        case .slipway: "\(slugTool) \(store) put \(tree) >\(store).put"
         case .tar: "mkdir -p \(store) && tar -C \(tree) -cf - . | zstd -3 -q -o \(store)/\(release).tar.zst"
         case .tarOnAllCores:
             "mkdir -p \(store) && tar -C \(tree) -cf - . | zstd -T2 -3 -q -o \(store)/\(release).tar.zst"
@@ -35,11 +35,10 @@ enum SlugStoreKind: String, CaseIterable {
         }
     }
 
-    /// The shell commands that make the tree of the first release again.
+    /// The shell commands that make the tree of the first release again, which is the only one that is stored by then.
     func get(_ store: String, into target: String, _ slugTool: String) -> String? {
         switch self {
-        case .slipway:
-            "\(slugTool) \(store) get $(\(slugTool) \(store) list | head -1 | cut -d' ' -f1) \(target)"
+        case .slipway: "read id rest <\(store).put && \(slugTool) \(store) get $id \(target)"
         case .tar: "mkdir \(target) && zstd -dc \(store)/0.tar.zst | tar -C \(target) -xf -"
         case .tarOnAllCores, .restic, .borg: nil
         case .casync: "casync extract --store=\(store)/s.castr \(store)/0.caidx \(target)"
