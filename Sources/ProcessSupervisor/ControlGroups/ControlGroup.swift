@@ -140,15 +140,17 @@ struct ControlGroup: Sendable {
         return usage
     }
 
-    /// What of its use must be looked at from time to time: its memory, and whether it was killed for it. Two files, for a
-    /// thousand instances are looked at.
-    func memoryUsage() -> InstanceUsage {
+    /// What of its use must be looked at from time to time: its memory, and whether it was killed for it. Two files at most, and
+    /// one for an instance that does nothing, for a thousand are looked at: a kill gives memory back, so that where the kernel
+    /// counts exactly as much as the last time, none is supposed, and told at the next look that finds another number.
+    func memoryUsage(after last: InstanceUsage?) -> InstanceUsage {
         guard let place = self.place(of: .memory), let parent = self.owner.memoryDirectory else { return self.usage() }
         func read(_ file: (GroupHierarchy.Version) -> String) -> String? {
             GroupFiles.readRecord("\(self.startID)/\(file(place.version))", below: parent)
         }
         var usage = InstanceUsage()
         usage.memoryBytes = read(GroupReading.currentMemory).flatMap { GroupReading.number($0) }
+        if let last, last.memoryBytes != nil, last.memoryBytes == usage.memoryBytes { return last }
         usage.memoryKills = read(GroupReading.memoryEvents).flatMap { GroupReading.value(of: "oom_kill", in: $0) } ?? 0
         if usage.memoryKills > 0 {
             usage.peakMemoryBytes = read(GroupReading.peakMemory).flatMap { GroupReading.number($0) }

@@ -82,7 +82,7 @@ enum GroupReading {
     }
 
     /// The only number of a file; nil for `max` and for what is no number.
-    static func number(_ text: String) -> Int? { Int(text.prefix { !$0.isWhitespace }) }
+    static func number(_ text: String) -> Int? { Int(Substring(text.utf8.prefix { $0 > UInt8(ascii: " ") })) }
 
     static func currentMemory(_ version: GroupHierarchy.Version) -> String {
         version == .two ? "memory.current" : "memory.usage_in_bytes"

@@ -195,9 +195,10 @@ final class InstanceDriver: Sendable {
 
     /// Looks at its memory, and tells the run when that is news.
     func lookAtUsage() {
-        guard let watched = self.visible.withLock({ $0.watched }) else { return }
+        let (current, last) = self.visible.withLock { ($0.watched, $0.status.usage) }
+        guard let watched = current else { return }
         let teller = watched.handle as? any MemoryTelling
-        guard let usage = teller == nil ? watched.handle.usage() : teller?.memoryUsage() else { return }
+        guard let usage = teller == nil ? watched.handle.usage() : teller?.memoryUsage(after: last) else { return }
         let (limits, recycled) = (self.spec.process.limits, self.spec.recycling?.memoryBytes)
         let finding = self.visible.withLock { visible -> MemoryWatch.Finding? in
             guard visible.watched?.startID == watched.startID else { return nil }

@@ -18,7 +18,8 @@ protocol ExitWatching: ProcessHandle {
 /// A process whose memory can be told with less effort than all that it uses.
 protocol MemoryTelling: ProcessHandle {
     /// Its memory, and whether it was killed for it; nil: nobody counts it.
-    func memoryUsage() -> InstanceUsage?
+    /// - Parameter last: What was found the last time.
+    func memoryUsage(after last: InstanceUsage?) -> InstanceUsage?
 }
 
 /// A process on this host, held by a pidfd.
@@ -86,7 +87,7 @@ final class HostProcess: ExitWatching, MemoryTelling {
     }
 
     func usage() -> InstanceUsage? { self.group?.usage() }
-    func memoryUsage() -> InstanceUsage? { self.group?.memoryUsage() }
+    func memoryUsage(after last: InstanceUsage?) -> InstanceUsage? { self.group?.memoryUsage(after: last) }
 
     func signal(_ signal: Int32) async {
         for process in await self.living() { process.signal(signal) }
