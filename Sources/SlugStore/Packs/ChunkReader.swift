@@ -15,8 +15,12 @@ final class ChunkReader {
     private struct CachedFrame {
         var slot: UInt32
         var frame: UInt32
-        var buffer: UnsafeMutableRawBufferPointer
+        /// As large as the largest frame that it has held.
+        var memory: UnsafeMutableRawBufferPointer
+        var bytes: Int
         var lastUse: Int
+
+        var content: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: self.memory[..<self.bytes]) }
     }
 
     private let index: ChunkIndex
@@ -38,7 +42,7 @@ final class ChunkReader {
     }
 
     deinit {
-        for frame in self.frames { frame.buffer.deallocate() }
+        for frame in self.frames { frame.memory.deallocate() }
     }
 
     /// Gives `body` the verified bytes of a chunk.
@@ -73,12 +77,13 @@ final class ChunkReader {
         for position in self.frames.indices
         where self.frames[position].frame == location.frame && self.frames[position].slot == location.slot {
             self.frames[position].lastUse = self.uses
-            return UnsafeRawBufferPointer(self.frames[position].buffer)
+            return self.frames[position].content
         }
         let (pack, file) = try self.file(location.slot)
         let frame = pack.frames[Int(location.frame)]
         if self.stored.count < frame.storedBytes { self.stored = [UInt8](repeating: 0, count: frame.storedBytes) }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.bytes, alignment: 16)
+        let memory = self.memory(frame.bytes)
+        let content = UnsafeMutableRawBufferPointer(rebasing: memory[..<frame.bytes])
         let isSound: Bool
         do throws(SlugStoreError) {
             isSound = try self.stored.withMutableBytes { stored throws(SlugStoreError) in
@@ -86,24 +91,32 @@ final class ChunkReader {
                 let count = try file.read(at: frame.offset, into: stored, "Reading the pack \(pack.name)")
                 let bytes = UnsafeRawBufferPointer(stored)
                 return count == stored.count && PackFormat.checksum(bytes) == frame.checksum
-                    && self.decompressor.decompress(bytes, into: buffer)
+                    && self.decompressor.decompress(bytes, into: content)
             }
         } catch {
-            buffer.deallocate()
+            memory.deallocate()
             throw error
         }
         guard isSound else {
-            buffer.deallocate()
+            memory.deallocate()
             throw .corrupted("the frame at \(frame.offset) of the pack \(pack.name) is damaged.")
         }
-        let cached = CachedFrame(slot: location.slot, frame: location.frame, buffer: buffer, lastUse: self.uses)
-        if self.frames.count < Self.cachedFrames {
-            self.frames.append(cached)
-        } else if let oldest = self.frames.indices.min(by: { self.frames[$0].lastUse < self.frames[$1].lastUse }) {
-            self.frames[oldest].buffer.deallocate()
-            self.frames[oldest] = cached
+        self.frames.append(
+            CachedFrame(
+                slot: location.slot, frame: location.frame, memory: memory, bytes: frame.bytes, lastUse: self.uses))
+        return UnsafeRawBufferPointer(content)
+    }
+
+    /// Room for a frame: that of the one whose use is the longest ago, or new.
+    private func memory(_ bytes: Int) -> UnsafeMutableRawBufferPointer {
+        if self.frames.count == Self.cachedFrames,
+            let oldest = self.frames.indices.min(by: { self.frames[$0].lastUse < self.frames[$1].lastUse })
+        {
+            let memory = self.frames.remove(at: oldest).memory
+            if memory.count >= bytes { return memory }
+            memory.deallocate()
         }
-        return UnsafeRawBufferPointer(buffer)
+        return .allocateFrame(byteCount: bytes)
     }
 
     private func file(_ slot: UInt32) throws(SlugStoreError) -> (ChunkIndex.Pack, Descriptor) {

@@ -12,8 +12,8 @@ final class FrameWriter {
     init(pack: PendingPack, level: Int) throws(SlugStoreError) {
         self.pack = pack
         self.compressor = try ZstdCompressor(level: level)
-        self.raw = .allocate(byteCount: PackFormat.frameBytes, alignment: 16)
-        self.compressed = .allocate(byteCount: ZstdCompressor.bound(PackFormat.frameBytes), alignment: 16)
+        self.raw = .allocateFrame(byteCount: PackFormat.frameBytes)
+        self.compressed = .allocateFrame(byteCount: ZstdCompressor.bound(PackFormat.frameBytes))
     }
 
     deinit {

@@ -10,6 +10,11 @@ struct ZstdCompressor: ~Copyable {
         let range = ZSTD_minCLevel()...ZSTD_maxCLevel()
         let level = min(max(CInt(clamping: level), range.lowerBound), range.upperBound)
         _ = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+        guard level == 3 else { return }
+        // Half of the level's own tables: 384 KiB stay in the cache of a core, also of one that two threads share. Measured on
+        // trees of programs, that is an eighth faster, for 1.6 % more bytes; level 2 would be a quarter, for 5.7 %.
+        _ = ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 16)
+        _ = ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, 15)
     }
 
     deinit { ZSTD_freeCCtx(self.context) }
