@@ -197,19 +197,6 @@ int slipway_remove_link(unsigned link) {
     return error;
 }
 
-int slipway_keep_link_unforwarded(unsigned link) {
-    int socket_ = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (socket_ < 0) return errno;
-    struct request request;
-    struct ifinfomsg head = {.ifi_family = AF_UNSPEC, .ifi_index = (int)link};
-    begin_request(&request, RTM_NEWLINK, 0, &head, sizeof head);
-    const uint32_t group = SLIPWAY_LINK_GROUP;
-    add(&request, IFLA_GROUP, &group, sizeof group);
-    int error = ask(socket_, &request);
-    close(socket_);
-    return error;
-}
-
 // MARK: Keeping instances from what is not theirs
 
 // Sets one setting of a link. Where settings cannot be written, as in some containers, one that is so already will do.

@@ -96,6 +96,32 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a promise of more is known before anything is started by it, and one of less only when it serves`()
+            async throws
+        {
+            for (level, arguments, takesOver, isAtOnce) in [
+                (Isolation.Level.host, ["--isolation", "sandbox"], false, true), (.host, [], true, false),
+                (.sandbox, [], false, true), (.sandbox, ["--isolation", "host"], false, false),
+            ] {
+                try await self.withData(try Self.text(Record(level: level))) { directory, _ in
+                    let found = try await self.confinement(arguments, in: directory, takesOver: takesOver)
+                    #expect(found.promisesAtOnce == isAtOnce, "\(level) \(arguments)")
+                }
+            }
+        }
+
+        @Test func `a level by name that instances have is not left for nothing when it fails`() async throws {
+            try await self.withData(try Self.text(Record(level: .sandbox))) { directory, _ in
+                let found = try await self.confinement(["--isolation", "sandbox"] + Self.broken, in: directory)
+                #expect(found.isolation.level == .sandbox && found.isolation.failure != nil)
+            }
+            try await self.withData(try Self.text(Record(level: .host))) { directory, _ in
+                await #expect(throws: (any Error).self) {
+                    try await self.confinement(["--isolation", "sandbox"] + Self.broken, in: directory)
+                }
+            }
+        }
+
         private static func read(_ file: FilePath) throws -> Record? {
             try JSONDecoder().decode(Record.self, from: try Data(contentsOf: URL(filePath: file.string)))
         }

@@ -9,8 +9,8 @@ import SystemPackage
 /// A host whose upgrade failed makes its platform anew, and does so with what it had: what fails to work in that moment fails
 /// each start, with its reason, until it works again; programs of strangers are not run beside everything else for it.
 ///
-/// What was found is in the data directory, for the next host. With `strongest` that one has no less, for its instances were
-/// promised no less, and those that it adopts still run so:
+/// What was found is in the data directory, for the next host. With `strongest`, or the level that they have by name, that one
+/// has no less, for its instances were promised no less, and those that it adopts still run so:
 /// - A *successor* that finds less does not take over: the host before it works, and goes on. It has the users of that host,
 ///   too, for the router still leads to instances that would have to end first; other users take a start.
 /// - A host that is *started* serves what it adopts, and starts nothing until what is wrong is mended. Were it to end instead,
@@ -26,6 +26,8 @@ struct Confinement {
     let containers: OCIRuntime?
     private let recordPath: FilePath
     private let record: FormerConfinement.Record?
+    /// Whether this host starts instances before it serves, and promises them no less than others were promised.
+    let promisesAtOnce: Bool
 
     /// - Parameter takesOver: whether another host goes on when this one cannot be.
     init(
@@ -48,6 +50,7 @@ struct Confinement {
             self.policy, tree: data.slugs, self.containers, users: wanted, former: former)
         self.isolation = isolation
         self.recordPath = data.confinement
+        self.promisesAtOnce = !takesOver && isolation.level >= former.least
         if let failure = isolation.failure {
             let text =
                 "\(former); the isolation \"\(isolation.level.rawValue)\", which is no less, does not work: \(failure)"
@@ -73,7 +76,8 @@ struct Confinement {
         logger.notice("\(Self.describe(self.users))")
     }
 
-    /// Has the next host know. To be called when this one serves: what one has tried that never did has promised nobody anything.
+    /// Has the next host know. To be called when this one serves, for what one has tried that never did has promised nobody
+    /// anything, and before it starts anything if it promises at once: it may not come to serve.
     func remember(_ logger: Logger) {
         guard let record else { return }
         do {

@@ -119,6 +119,7 @@ struct HostRun {
                 logger: host.logger)
         }
         self.confinement = confinement
+        if confinement.promisesAtOnce { confinement.remember(self.host.logger) }
         let generation = try await Generation(
             parts, settings: host.settings, data: data, confinement: confinement, groups: self.groups,
             adminSocket: self.adminSocket,

@@ -142,8 +142,6 @@ int slipway_remove_link(unsigned link);
 int slipway_filter_forwarded(const char *table, const char *prefix, uint32_t base, unsigned bits);
 /// The group of links to networks from which nothing is passed on. Everything else is in group 0, unless it was told so.
 #define SLIPWAY_LINK_GROUP 0x736c7079u
-/// Puts a link that is there into `SLIPWAY_LINK_GROUP`. Returns 0 or an errno.
-int slipway_keep_link_unforwarded(unsigned link);
 /// Makes a table of the packet filter, or makes it anew, that lets nothing through which comes from or goes to a link of
 /// `SLIPWAY_LINK_GROUP`, whatever the machine forwards. Returns 0 or an errno.
 int slipway_filter_unforwarded(const char *table);

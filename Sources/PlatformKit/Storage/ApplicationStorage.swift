@@ -36,7 +36,18 @@ struct ApplicationStorage: Sendable {
 /// The names in a directory.
 enum DirectoryNames {
     /// - Parameter limit: how many are read at most.
-    static func names(in directory: FileDescriptor, atMost limit: Int = .max) throws -> [[CChar]] {
+    static func names(in directory: FileDescriptor, atMost limit: Int) throws -> [[CChar]] {
+        // As they are, for they need not be text.
+        var names: [[CChar]] = []
+        try self.visit(directory) { name in
+            names.append(name)
+            return names.count < limit
+        }
+        return names
+    }
+
+    /// Calls `body` with one name after the other, until it returns false: there may be too many to remember.
+    static func visit(_ directory: FileDescriptor, _ body: ([CChar]) throws -> Bool) throws {
         let copy = openat(directory.rawValue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0 else { throw Errno(rawValue: errno) }
         guard let stream = fdopendir(copy) else {
@@ -45,16 +56,19 @@ enum DirectoryNames {
             throw Errno(rawValue: error)
         }
         defer { closedir(stream) }
-        // As they are, for they need not be text.
-        var names: [[CChar]] = []
-        while names.count < limit, let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                // Whoever takes an error for the end of the directory believes that nothing is left in it.
+                if errno != 0 { throw Errno(rawValue: errno) }
+                return
+            }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { text in
                     Array(UnsafeBufferPointer(start: text, count: strlen(text) + 1))
                 }
             }
-            if name != [46, 0], name != [46, 46, 0] { names.append(name) }
+            if name != [46, 0], name != [46, 46, 0], try !body(name) { return }
         }
-        return names
     }
 }

@@ -81,8 +81,9 @@ struct OwnerChange {
     private mutating func enter(_ directory: FileDescriptor) throws {
         let information = try Self.information(directory)
         var left: [[CChar]] = []
-        for name in try DirectoryNames.names(in: directory) where try self.give(name, in: directory) {
-            left.append(name)
+        try DirectoryNames.visit(directory) { name in
+            if try self.give(name, in: directory) { left.append(name) }
+            return true
         }
         self.levels.append(Level(device: information.st_dev, inode: information.st_ino, left: left))
     }

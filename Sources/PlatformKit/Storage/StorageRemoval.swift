@@ -49,7 +49,10 @@ struct StorageRemoval {
             if names.isEmpty { return }
             for name in names {
                 if unlinkat(self.top.rawValue, name, 0) == 0 || errno == ENOENT { continue }
-                guard let inner = try self.open(name, in: self.top) else { continue }
+                let reason = Errno(rawValue: errno)
+                let inner: FileDescriptor?
+                do { inner = try self.open(name, in: self.top) } catch Errno.notDirectory { throw reason }
+                guard let inner else { continue }
                 try inner.closeAfter { try self.raiseContents(of: inner) }
                 guard unlinkat(self.top.rawValue, name, AT_REMOVEDIR) == 0 || errno == ENOENT else {
                     throw Errno(rawValue: errno)
@@ -67,7 +70,10 @@ struct StorageRemoval {
             for name in names {
                 if unlinkat(directory.rawValue, name, 0) == 0 || errno == ENOENT { continue }
                 // A directory that is moved is written to.
-                if geteuid() != 0 { try self.open(name, in: directory)?.close() }
+                let reason = Errno(rawValue: errno)
+                do {
+                    if geteuid() != 0 { try self.open(name, in: directory)?.close() }
+                } catch Errno.notDirectory { throw reason }
                 try self.raise(name, from: directory)
             }
         }

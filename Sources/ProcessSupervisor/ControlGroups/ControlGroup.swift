@@ -142,7 +142,7 @@ struct ControlGroup: Sendable {
 
     /// What of its use must be looked at from time to time: its memory, and whether it was killed for it. Two files at most, and
     /// one for an instance that does nothing, for a thousand are looked at: a kill gives memory back, so that where the kernel
-    /// counts exactly as much as the last time, none is supposed, and told at the next look that finds another number.
+    /// counts exactly as much as the last time, there was none. Not so near the limit, to which others fill what the kill gave.
     func memoryUsage(after last: InstanceUsage?) -> InstanceUsage {
         guard let place = self.place(of: .memory), let parent = self.owner.memoryDirectory else { return self.usage() }
         func read(_ file: (GroupHierarchy.Version) -> String) -> String? {
@@ -150,7 +150,8 @@ struct ControlGroup: Sendable {
         }
         var usage = InstanceUsage()
         usage.memoryBytes = read(GroupReading.currentMemory).flatMap { GroupReading.number($0) }
-        if let last, last.memoryBytes != nil, last.memoryBytes == usage.memoryBytes { return last }
+        let isFar = self.limits.memoryBytes.map { (usage.memoryBytes ?? .max) < $0 - $0 / 8 } ?? true
+        if let last, isFar, last.memoryBytes != nil, last.memoryBytes == usage.memoryBytes { return last }
         usage.memoryKills = read(GroupReading.memoryEvents).flatMap { GroupReading.value(of: "oom_kill", in: $0) } ?? 0
         if usage.memoryKills > 0 {
             usage.peakMemoryBytes = read(GroupReading.peakMemory).flatMap { GroupReading.number($0) }

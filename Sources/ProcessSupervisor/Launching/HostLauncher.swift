@@ -178,7 +178,6 @@ public struct HostLauncher: Launcher {
         if let leader, let pidfd = Self.hold(leader) {
             let tree = ProcessTree(leader: leader.pid, leaderStart: leader.startTime, startID: record.startID)
             let network = HeldNetwork(of: leader.pid, pidfd)
-            if let network { self.sandbox?.takeOver(network) }
             return LaunchedProcess(
                 pid: leader.pid, startTime: leader.startTime,
                 handle: HostProcess(

@@ -46,12 +46,13 @@ public struct Isolation: Sendable, Hashable {
     /// - Parameters:
     ///   - wanted: The level to have; nil: the strongest that works, but ``Level/oci``. ``Level/host`` needs no finding.
     ///   - findings: What ``probe(policy:tree:user:runtime:)`` found.
-    ///   - least: Where the strongest is to be chosen: what is kept away in any case, because instances were started so before.
+    ///   - least: What is kept away in any case where the strongest is to be chosen, because instances were started so before.
     ///     What made it fail once may pass, and what instances could reach until then they have reached; so it is chosen even if
-    ///     it does not work (see ``failure``).
+    ///     it does not work (see ``failure``). A wanted level that is no stronger is, too.
     ///   - readOnlyBefore: Why trees were read-only until now; nil: they were not. Where the level does not work now, trees are as
     ///     they were.
-    /// - Throws: `invalidSpec` when the wanted level does not work: it is never replaced by a weaker one in silence.
+    /// - Throws: `invalidSpec` when the wanted level does not work, and no instance was started in it: it is never replaced by a
+    ///   weaker one in silence.
     public init(
         _ wanted: Level? = nil, among findings: [Level: Finding], atLeast least: Level = .host,
         readOnlyBefore: String? = nil
@@ -64,7 +65,7 @@ public struct Isolation: Sendable, Hashable {
             case nil: unavailable[level] = "it was not tried"
             }
         }
-        if let wanted, let reason = unavailable[wanted] {
+        if let wanted, wanted > least, let reason = unavailable[wanted] {
             throw .invalid("isolation \"\(wanted.rawValue)\" does not work on this machine: \(reason)")
         }
         let strongest = Level.allCases.last { $0.isCandidate && unavailable[$0] == nil } ?? .host

@@ -208,30 +208,6 @@ struct NetworkTests {
         return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
     }
 
-    @Test func `what a host has made that knew of no group is in it once it is taken over`() async throws {
-        let received = try await OtherMachine.run {
-            // As such a host made them.
-            let former = Networks(InstanceNetwork(forwards: true))
-            let (one, two) = (try former.make(), try former.make())
-            let receiver = try Self.socket(in: two.namespace)
-            try #require(Self.withAddress(0) { bind(receiver.rawValue, $0, $1) } == 0)
-            let (sender, host) = (try Self.socket(in: one.namespace), try Self.socket())
-            let setting = try FileDescriptor.open("/proc/sys/net/ipv4/ip_forward", .writeOnly)
-            try setting.closeAfter { _ = try setting.writeAll("1".utf8) }
-            let next = Networks(InstanceNetwork())
-            var received = try next.prepare()
-            try Self.send("before", to: two.network.address, from: sender)
-            received.append(Self.receive(from: receiver))
-            for held in [one, two] { next.takeOver(held.network) }
-            try Self.send("after", to: two.network.address, from: sender)
-            try Self.send("host", to: two.network.address, from: host)
-            received.append(Self.receive(from: receiver))
-            for socket in [receiver, sender, host] { try socket.close() }
-            return received
-        }
-        #expect(received == ["before", "host"])
-    }
-
     @Test func `a machine that begins to forward while it runs lets instances reach nobody`() async throws {
         let received = try await OtherMachine.run {
             var received: [String] = []

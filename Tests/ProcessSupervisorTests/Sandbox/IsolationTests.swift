@@ -82,6 +82,15 @@ import Testing
         #expect(try Isolation(.host, among: findings, atLeast: least).level == .host)
     }
 
+    @Test func `a wanted level that instances had is had, though it does not work`() throws {
+        let isolation = try Isolation(.sandbox, among: [.sandbox: .fails("no memory")], atLeast: .sandbox)
+        #expect(isolation.level == .sandbox)
+        #expect(isolation.failure == "no memory")
+        #expect(throws: SupervisorError.self) {
+            try Isolation(.oci, among: [.oci: .fails("no memory")], atLeast: .sandbox)
+        }
+    }
+
     @Test func `it says that trees are read-only, and then they are`() throws {
         let isolation = try Isolation(among: [.sandbox: .worksReadOnly("no overlayfs here")])
         #expect(isolation.readOnlyReason == "no overlayfs here")

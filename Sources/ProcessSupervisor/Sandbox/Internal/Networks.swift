@@ -66,12 +66,6 @@ final class Networks: Sendable {
         return []
     }
 
-    /// Has the packet filter know a network that a former host has made, which may have known of no such group.
-    func takeOver(_ held: HeldNetwork) {
-        // One that has gone meanwhile needs nothing.
-        if !self.network.forwards { _ = slipway_keep_link_unforwarded(held.link) }
-    }
-
     /// A link says that nothing is forwarded from it, until somebody switches forwarding on for the whole machine: that is on
     /// for all links then. So it is said again where nobody but its owner changes it. Without such a filter instances are kept
     /// as far as the machine does not forward, which is no reason to start none.

@@ -88,9 +88,6 @@ final class Sandbox: Sendable {
     /// Whether each instance has an address of its own.
     var givesAddresses: Bool { self.networks != nil }
 
-    /// Takes over the network of an instance that a former host has started.
-    func takeOver(_ network: HeldNetwork) { self.networks?.takeOver(network) }
-
     /// Called once, before anything is made. Throws `launchFailed`.
     func prepare() throws(SupervisorError) -> [String] { try self.networks?.prepare() ?? [] }
 
