@@ -51,8 +51,8 @@ public struct Isolation: Sendable, Hashable {
     ///     it does not work (see ``failure``). A wanted level that is no stronger is, too.
     ///   - readOnlyBefore: Why trees were read-only until now; nil: they were not. Where the level does not work now, trees are as
     ///     they were.
-    /// - Throws: `invalidSpec` when the wanted level does not work, and no instance was started in it: it is never replaced by a
-    ///   weaker one in silence.
+    /// - Throws: `invalidSpec` when the wanted level does not work and is more than what instances had: it is never replaced by a weaker
+    ///   one in silence.
     public init(
         _ wanted: Level? = nil, among findings: [Level: Finding], atLeast least: Level = .host,
         readOnlyBefore: String? = nil

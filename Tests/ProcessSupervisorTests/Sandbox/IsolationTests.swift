@@ -87,7 +87,7 @@ import Testing
         #expect(isolation.level == .sandbox)
         #expect(isolation.failure == "no memory")
         #expect(throws: SupervisorError.self) {
-            try Isolation(.oci, among: [.oci: .fails("no memory")], atLeast: .sandbox)
+            try Isolation(.sandbox, among: [.sandbox: .fails("no memory")], atLeast: .oci)
         }
     }
 
