@@ -47,7 +47,7 @@ struct MetricsCommand: ApplicationCommand {
                 ),
                 (
                     "Instances",
-                    "\(metrics.instancesReady) of \(metrics.instancesWanted) ready, \(metrics.restarts) restarts"
+                    "\(metrics.instancesReady) of \(metrics.instancesWanted) ready, \(Quantities.count(metrics.restarts, "restart"))"
                 ),
             ]
             for (code, count) in metrics.errorsByCode.sorted(by: { $0.key < $1.key }) {

@@ -76,7 +76,7 @@ struct SlugsCommand: AsyncParsableCommand {
             let report = try await session.api.checkSlugs(
                 share: self.share, onLine: self.listing.isJSON ? { _ in } : session.progress)
             try session.show(report, self.listing) {
-                let read = "\(report.slugs) slugs, \(Quantities.bytes(report.bytes)) read"
+                let read = "\(Quantities.count(report.slugs, "slug")), \(Quantities.bytes(report.bytes)) read"
                 if report.damages.isEmpty { return "\(read): sound.\n" }
                 let lines = report.damages.map { "  \(TerminalText.line($0))" }
                 let lost = report.lostSlugs.map { "  \($0)" }
@@ -103,7 +103,8 @@ struct SlugsCommand: AsyncParsableCommand {
         func run(_ session: ClientSession) async throws {
             let report = try await session.api.collectSlugGarbage(onLine: session.progress)
             try session.show(report, self.listing) {
-                "\(report.slugs) slugs and \(report.chunks) chunks removed, \(Quantities.bytes(report.bytes)) given back.\n"
+                "\(Quantities.count(report.slugs, "slug")) and \(Quantities.count(report.chunks, "chunk")) removed, "
+                    + "\(Quantities.bytes(report.bytes)) given back.\n"
             }
         }
     }

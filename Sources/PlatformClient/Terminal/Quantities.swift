@@ -58,6 +58,9 @@ package enum Quantities {
         return "\(Self.short(value)) TiB"
     }
 
+    /// `1 slug`, `2 slugs`: of a noun whose plural is regular.
+    package static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
     /// Two significant places for what is small, whole numbers for what is large: `0.25`, `3.1`, `42`.
     package static func short(_ value: Double) -> String {
         switch abs(value) {

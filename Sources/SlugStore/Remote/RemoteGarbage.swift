@@ -34,7 +34,8 @@
 /// ``TieredSlugRepository/Configuration/putLifetime``. That is the one place where time matters: a put that has lasted half
 /// of it begins again before it would write its record.
 ///
-/// Marking a pack too eagerly costs work, never data: a put that relied on it begins again. Packs younger than the grace time
+/// The tests try every order of these steps for a few hosts and packs (`GarbageProtocol`), and find for each rule an order that
+/// loses chunks without it. Marking a pack too eagerly costs work, never data: a put that relied on it begins again. Packs younger than the grace time
 /// are left alone, since their put may not have come to its record yet. Readers take no part in any of this; one whose pack
 /// went looks again.
 struct RemoteGarbage {
