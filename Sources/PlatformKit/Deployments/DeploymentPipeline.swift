@@ -140,6 +140,7 @@ struct DeploymentRun: Sendable {
             try records.save(application)
             return (release, Self.formation(of: application, draft: draft))
         }
+        try await platform.ensureLoaded(self.application)
         try await self.advance(to: .releasing, release: release.version)
         await self.log.write("-----> Release v\(release.version)")
         if draft.runsReleaseCommand { try await self.runReleaseCommand(of: release) }
@@ -148,7 +149,6 @@ struct DeploymentRun: Sendable {
         await self.log.write("-----> Rolling out v\(release.version)")
         let plan = try await platform.launchPlan(release, self.application)
         let log = self.log
-        try await platform.ensureLoaded(self.application)
         try await platform.controller(of: id).rollOut(plan, formation: formation) {
             await log.write("       \($0)")
         } promote: {
@@ -182,13 +182,16 @@ struct DeploymentRun: Sendable {
         guard let command = release.releaseCommand else { return }
         await self.log.write("-----> Running the release command: \(command)")
         let splitter = LineSplitter()
+        let log = self.log
+        try await self.platform.controller(of: self.application.id).makeRoom(for: plan.user) {
+            await log.write("       \($0)")
+        }
         let (lines, feed) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(100_000))
         let plan = try await self.platform.launchPlan(release, self.application)
         try await self.platform.prepareStorage(of: plan)
         let request = self.platform.oneOffRequest(
             plan, processType: "release", number: self.number, command: .shell(command),
             size: try self.platform.size(named: nil))
-        let log = self.log
         let exit = try await withThrowingTaskGroup(of: WorkloadExit?.self) { group in
             group.addTask {
                 for await line in lines { await log.write("       " + line, source: .release) }
