@@ -61,7 +61,7 @@ import Testing
             try await host.create("three")
             await expect(.limit, "--application-users") { try await host.deploy("three") }
             try await host.platform.destroyApplication("two", by: Harness.ada)
-            #expect(!FileManager.default.fileExists(atPath: storage))
+            while FileManager.default.fileExists(atPath: storage) { await Task.yield() }
             try await host.deploy("three")
             #expect(host.runtime.snapshot.requests.last?.user == two)
         }
