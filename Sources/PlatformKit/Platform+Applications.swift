@@ -25,10 +25,8 @@ extension Platform {
         let application = ApplicationRecord(id: UUID().uuidString.lowercased(), name: name, createdAt: self.now())
         let maximum = self.configuration.maxApplications
         let host = "\(name).\(self.configuration.domain)"
-        guard !self.state.withLock({ $0.renaming.contains(name) }) else {
-            throw PlatformError(.conflict, "\(name) is being renamed; try again in a moment")
-        }
         try await self.writing { records in
+            try self.checkThatNameIsFree(name)
             guard try records.application(named: name) == nil else {
                 throw PlatformError(.conflict, "there is an application \(name) already")
             }
@@ -76,17 +74,30 @@ extension Platform {
         try Self.check(name: newName)
         let application = try await self.find(name)
         let newHost = "\(newName).\(self.configuration.domain)"
-        self.state.withLock { _ = $0.renaming.insert(name) }
-        defer { self.state.withLock { _ = $0.renaming.remove(name) } }
+        let isHeld = self.state.withLock { state in
+            guard state.renaming[name] == nil, !state.renaming.values.contains(application.id),
+                !state.departing.contains(application.id)
+            else { return false }
+            state.renaming[name] = application.id
+            return true
+        }
+        guard isHeld else {
+            throw PlatformError(.conflict, "\(name) is being renamed or destroyed already")
+        }
+        defer { self.state.withLock { $0.renaming[name] = nil } }
         try await self.writing { records in
             guard try records.application(named: newName) == nil else {
                 throw PlatformError(.conflict, "there is an application \(newName) already")
             }
+            try self.checkThatNameIsFree(newName)
             // Added while the platform had another domain.
             guard try records.domain(host: newHost).map({ $0.applicationID == application.id }) ?? true else {
                 throw PlatformError(.conflict, "the host \(newHost) belongs to another application")
             }
-            guard var current = try records.application(id: application.id) else { return }
+            guard var current = try records.application(id: application.id), current.name == name else {
+                // Since it was found. Its repository may by now be another's.
+                throw PlatformError(.notFound, "there is no application \(name) any more")
+            }
             current.name = newName
             try records.save(current)
         }
@@ -185,6 +196,13 @@ extension Platform {
     }
 
     // MARK: Shared
+
+    /// To be called where the name is written: whoever frees one has it held before, until its repository is out of the way.
+    private func checkThatNameIsFree(_ name: String) throws(PlatformError) {
+        guard !self.state.withLock({ $0.renaming[name] != nil }) else {
+            throw PlatformError(.conflict, "\(name) is being renamed or destroyed; try again in a moment")
+        }
+    }
 
     func find(_ name: String) async throws(PlatformError) -> ApplicationRecord {
         guard let application = try await self.reading({ try $0.application(named: name) }) else {

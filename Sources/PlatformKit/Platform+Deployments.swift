@@ -137,11 +137,12 @@ extension Platform {
         let record = try await self.journal(application, description, commit, action, principal)
         let key = DeploymentKey(applicationID: application.id, number: record.number)
         let cancellation = CancellationSwitch()
-        let isStopping = self.state.withLock { state in
+        let obstacle: String? = self.state.withLock { state in
             state.running[key] = cancellation
-            return state.isStopping
+            if state.isStopping { return "the platform is stopping" }
+            return state.departing.contains(application.id) ? "the application is destroyed" : nil
         }
-        if isStopping { cancellation.trip("the platform is stopping") }
+        if let obstacle { cancellation.trip(obstacle) }
         defer { self.state.withLock { $0.running[key] = nil } }
         let log = DeploymentLog(
             applicationID: application.id, hub: self.logs, output: output,
@@ -175,11 +176,8 @@ extension Platform {
 
     /// Removes what a deployment that failed has stored and nobody needs: else whoever may deploy could fill the disk.
     private func letGo(of deployment: DeploymentKey) {
-        let slug = self.release(.deployment(deployment))
-        self.jobs.add {
-            if let slug { await self.removeUnused(["\(slug)"]) }
-            await self.retireSlugs(of: deployment.applicationID)
-        }
+        guard let slug = self.release(.deployment(deployment)) else { return }
+        self.tidySlugs(of: deployment.applicationID, without: slug)
     }
 
     static var unavailable: PlatformError {

@@ -15,14 +15,17 @@ extension Platform {
     /// Stops everything of an application and forgets it: releases, logs, repository, cache, storage.
     ///
     /// First its one-offs and deployments are told to end, and have ``Configuration/destructionTimeout`` to do so, together; only
-    /// then anything is removed.
+    /// then anything is removed. What may be large, its storage and its slugs, goes in the background, after the return.
     ///
     /// - Throws: `conflict` when one of them does not end in that time: those that could were ended, and everything else is
-    ///   as it was. Also while it is being destroyed already. `notFound` when there is no such application.
+    ///   as it was. Also while it is being renamed, or destroyed already. `notFound` when there is no such application.
     public func destroyApplication(_ name: String, by principal: Principal) async throws(PlatformError) {
         let application = try await self.find(name)
-        guard self.state.withLock({ $0.departing.insert(application.id).inserted }) else {
-            throw PlatformError(.conflict, "\(name) is being destroyed already")
+        let isFirst = self.state.withLock { state in
+            !state.renaming.values.contains(application.id) && state.departing.insert(application.id).inserted
+        }
+        guard isFirst else {
+            throw PlatformError(.conflict, "\(name) is being destroyed already, or renamed")
         }
         defer { self.state.withLock { _ = $0.departing.remove(application.id) } }
         try await self.audit("app.destroy", application, "", by: principal)
@@ -31,20 +34,13 @@ extension Platform {
         }
         for work in running { work.trip("the application is destroyed") }
         let slugs = try await self.endAndForget(application)
-        do {
-            try await self.gitServer.removeRepository(name)
-        } catch {
-            self.logger.warning("cannot remove a repository", metadata: ["error": "\(error)"])
+        // Whoever asked may have gone, and a client does not wait for as long as millions of files take. Of what a stop of
+        // the platform breaks off here, the next start removes the rest.
+        let removeRest: @Sendable () async -> Void = {
+            await self.removeStorage(of: application.id)
+            await self.removeUnused(slugs)
         }
-        self.logs.remove(application.id)
-        self.signals.remove(application: application.id)
-        self.names.set(nil, of: application.id)
-        self.registry.removeSeries(where: "app", equals: name)
-        let cache = self.configuration.dataDirectory.appending("caches").appending(application.id)
-        try? FileManager.default.removeItem(atPath: cache.string)
-        await self.removeStorage(of: application.id)
-        self.removeDeploymentLogs(of: application.id)
-        await self.removeUnused(slugs)
+        if !self.jobs.add(removeRest) { await shielded(removeRest) }
         await self.refreshCertificates()
     }
 
@@ -63,7 +59,7 @@ extension Platform {
                         // From here on, no limit ends it: half destroyed it would be of no use to anybody.
                         try await shielded {
                             await self.controller(of: application.id).retire()
-                            return try await self.forget(application)
+                            return try await self.removeAll(of: try await self.current(application))
                         }
                     })
             } catch {
@@ -98,6 +94,29 @@ extension Platform {
                 "\(left.joined(separator: ", ")) of \(application.name) was told to end, and has not within \(self.configuration.destructionTimeout); nothing was removed. Try again when `slipway run --list` shows none"
             )
         }
+    }
+
+    /// Deletes the records and what goes by the name, which nobody else can take before that is gone.
+    ///
+    /// - Parameter application: as it is now: it may have been renamed while others had their turn, and not any more.
+    private func removeAll(of application: ApplicationRecord) async throws(PlatformError) -> Set<String> {
+        let name = application.name
+        self.state.withLock { $0.renaming[name] = application.id }
+        defer { self.state.withLock { $0.renaming[name] = nil } }
+        let slugs = try await self.forget(application)
+        do {
+            try await self.gitServer.removeRepository(name)
+        } catch {
+            self.logger.warning("cannot remove a repository", metadata: ["error": "\(error)"])
+        }
+        self.logs.remove(application.id)
+        self.signals.remove(application: application.id)
+        self.names.set(nil, of: application.id)
+        self.registry.removeSeries(where: "app", equals: name)
+        let cache = self.configuration.dataDirectory.appending("caches").appending(application.id)
+        try? FileManager.default.removeItem(atPath: cache.string)
+        self.removeDeploymentLogs(of: application.id)
+        return slugs
     }
 
     private func forget(_ application: ApplicationRecord) async throws(PlatformError) -> Set<String> {

@@ -93,8 +93,12 @@ extension Platform {
         guard self.isReady else { throw Self.unavailable }
         do {
             return try await self.queue(of: application.id).withTurn {
+                // Its destruction waits for this turn.
+                guard !self.state.withLock({ $0.departing.contains(application.id) }) else {
+                    throw PlatformError(.notFound, "\(application.name) is being destroyed")
+                }
                 // Read again: it may have changed, and even its name, while this one waited.
-                try await body(try await self.current(application))
+                return try await body(try await self.current(application))
             }
         } catch let error as PlatformError where !Task.isCancelled {
             throw error

@@ -170,11 +170,18 @@ extension Platform {
             for controller in controllers { group.addTask { await controller.reconcile() } }
         }
         let known = Set(applications.map(\.id))
-        for stray in self.runtime.applicationIDs().subtracting(known) {
-            self.jobs.add {
-                await self.makeController(stray).retire()
-                await self.removeStray(stray)
+        let strays = self.runtime.applicationIDs().subtracting(known)
+        self.jobs.add {
+            await withDiscardingTaskGroup { group in
+                for stray in strays {
+                    group.addTask {
+                        await self.makeController(stray).retire()
+                        await self.removeStray(stray)
+                    }
+                }
             }
+            // Now nothing runs from one that nobody knows any more.
+            await self.removeLeftSlugs()
         }
         self.sweepStorage(except: known.union(self.runtime.applicationIDs()))
         try await self.waitUntilSettled()

@@ -1,5 +1,11 @@
 public import PlatformWire
 
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
 extension Platform {
     /// The newest releases first.
     public func releases(of name: String) async throws(PlatformError) -> [ReleaseInfo] {
@@ -34,20 +40,20 @@ extension Platform {
             throw Self.unknownRelease(version, name)
         }
         let limit = self.configuration.maxPinsPerApplication
-        // What is being removed was chosen before: between a look at the slug and the pin there is no removal.
-        let pins = try await self.betweenRemovals { () async throws(PlatformError) in
-            if isPinned { try await self.requireSlug(of: release) }
-            return try await self.writing { records -> Set<Int> in
-                guard try records.release(version, of: application.id) != nil else {
-                    throw Self.unknownRelease(version, name)
-                }
-                try records.setPin(isPinned, of: version, of: application.id)
-                let pins = try records.pins(of: application.id)
-                guard !isPinned || pins.count <= limit else {
-                    throw PlatformError(.limit, "\(name) has \(limit) pinned releases; unpin one that is not needed")
-                }
-                return pins
+        // Between a look at the slug and the pin it is not removed.
+        let holder = SlugHolder.reader(UUID())
+        defer { self.release(holder) }
+        if isPinned { try await self.claimSlug(of: release, for: holder) }
+        let pins = try await self.writing { records -> Set<Int> in
+            guard try records.release(version, of: application.id) != nil else {
+                throw Self.unknownRelease(version, name)
             }
+            try records.setPin(isPinned, of: version, of: application.id)
+            let pins = try records.pins(of: application.id)
+            guard !isPinned || pins.count <= limit else {
+                throw PlatformError(.limit, "\(name) has \(limit) pinned releases; unpin one that is not needed")
+            }
+            return pins
         }
         try await self.audit(isPinned ? "release.pin" : "release.unpin", application, "v\(version)", by: principal)
         return try self.info(release, application, pins)

@@ -24,33 +24,33 @@ extension Platform {
     ///
     /// - Returns: Whether it is still there: of a slug that was stored before, the last release may just have gone.
     func claim(_ id: SlugID, for holder: SlugHolder) async throws(PlatformError) -> Bool {
-        try await self.betweenRemovals { () async throws(PlatformError) in
-            do throws(SlugStoreError) {
-                _ = try await self.slugs.summary(of: id)
-            } catch {
-                guard error.code == .notFound else { throw Self.failure(error) }
-                return false
-            }
-            self.state.withLock { $0.claims[holder] = id }
-            return true
+        do {
+            // What is removed in a turn was chosen in it, by what was so then.
+            try await self.slugRemovals.withTurn { self.state.withLock { $0.claims[holder] = id } }
+        } catch {
+            throw Self.failure(error)
         }
+        // It cannot go any more. Looked for when the turn is over: a store may be far away, and others wait for theirs.
+        do throws(SlugStoreError) {
+            _ = try await self.slugs.summary(of: id)
+            return true
+        } catch {
+            self.release(holder)
+            guard error.code == .notFound else { throw Self.failure(error) }
+            return false
+        }
+    }
+
+    /// Keeps a former release's slug from being removed, or says that it was.
+    func claimSlug(of release: ReleaseRecord, for holder: SlugHolder) async throws(PlatformError) {
+        guard let id = SlugID(release.slug) else { return }
+        if try await !self.claim(id, for: holder) { try await self.requireSlug(of: release) }
     }
 
     /// Lets a slug go.
     /// - Returns: What it was, if there was one.
     @discardableResult
     func release(_ holder: SlugHolder) -> SlugID? { self.state.withLock { $0.claims.removeValue(forKey: holder) } }
-
-    /// Runs `body` while no slug is being removed: what is removed was chosen before, by what was so then.
-    func betweenRemovals<R: Sendable>(
-        _ body: () async throws(PlatformError) -> R
-    ) async throws(PlatformError) -> R {
-        do {
-            return try await self.slugRemovals.withTurn { try await body() }
-        } catch {
-            throw Self.failure(error)
-        }
-    }
 }
 
 /// Keeps a slug for as long as it lives.

@@ -20,17 +20,25 @@ extension Platform {
         let policy = self.configuration.slugRetention
         guard policy != RetentionPolicy() else { return }
         do {
-            let expired = try await self.slugRemovals.withTurn {
-                let expired = try await self.expiredSlugs(of: applicationID, policy)
-                for id in expired { try await self.slugs.remove(id) }
-                return expired
+            var kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
+            var count = 0
+            while true {
+                // Chosen anew in each turn: in between, any may have been claimed, pinned or deployed.
+                let (batch, removed) = try await self.slugRemovals.withTurn { [kept] in
+                    let expired = try await self.expiredSlugs(of: applicationID, policy, among: kept)
+                    let batch = expired.prefix(Self.slugsPerTurn)
+                    return (batch, try await self.remove(batch))
+                }
+                guard !batch.isEmpty else { break }
+                for id in batch { kept[id] = nil }
+                count += removed
             }
-            guard !expired.isEmpty else { return }
+            guard count > 0 else { return }
             let report = try await self.slugs.collectGarbage()
             self.logger.info(
                 "removed the slugs of old releases",
                 metadata: [
-                    "app": "\(self.names.name(of: applicationID))", "slugs": "\(expired.count)",
+                    "app": "\(self.names.name(of: applicationID))", "slugs": "\(count)",
                     "bytes": "\(report.bytes)",
                 ])
         } catch {
@@ -38,8 +46,9 @@ extension Platform {
         }
     }
 
-    private func expiredSlugs(of applicationID: String, _ policy: RetentionPolicy) async throws -> [SlugID] {
-        let kept = try await Dictionary(self.slugs.list().map { ($0.id, $0) }) { first, _ in first }
+    private func expiredSlugs(
+        of applicationID: String, _ policy: RetentionPolicy, among kept: [SlugID: SlugSummary]
+    ) async throws -> [SlugID] {
         let oneOffs = self.state.withLock { state in
             state.oneOffs.filter { $0.key.applicationID == applicationID }.map(\.value.workload.release)
         }
@@ -96,32 +105,93 @@ extension Platform {
     /// Removes slugs that no release refers to any more, and what nobody needs any more with them.
     func removeUnused(_ slugs: Set<String>) async {
         do {
-            if try await self.removeUnused(among: { slugs }) > 0 { _ = try await self.slugs.collectGarbage() }
+            if try await self.removeUnused(among: slugs) > 0 { _ = try await self.slugs.collectGarbage() }
         } catch {
             self.logger.warning("cannot remove slugs", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Removes those of these slugs that no release refers to, once it is this one's turn.
+    /// Removes what a host that stopped between a slug and its release, or between the end of an application and that of its
+    /// slugs, has left.
+    func removeLeftSlugs() async {
+        guard self.configuration.slugRetention != RetentionPolicy() else { return }
+        do {
+            await self.removeUnused(Set(try await self.slugs.list().map { "\($0.id)" }))
+        } catch {
+            self.logger.warning("cannot look for slugs that nobody needs", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Removes those of these slugs that no release refers to, whenever it is this one's turn.
     ///
     /// - Returns: How many.
-    func removeUnused(among slugs: () async throws -> Set<String>) async throws -> Int {
+    func removeUnused(among slugs: Set<String>) async throws -> Int {
         // Of a store that is shared, nobody knows here what the others need.
         guard self.configuration.slugRetention != RetentionPolicy() else { return 0 }
-        return try await self.slugRemovals.withTurn {
-            let claims = self.slugClaims
-            let unused = try await slugs().subtracting(self.store.read { try $0.slugsInUse(exceptBy: nil) })
-            var count = 0
-            for id in unused.compactMap({ SlugID($0) }) where !claims.contains(id) {
-                do throws(SlugStoreError) {
-                    try await self.slugs.remove(id)
-                    count += 1
-                } catch {
-                    // It went with an old release.
-                    guard error.code == .notFound else { throw error }
-                }
+        var left = try await self.unused(among: slugs)[...]
+        var count = 0
+        while !left.isEmpty {
+            let batch = Set(left.prefix(Self.slugsPerTurn).map { "\($0)" })
+            left = left.dropFirst(Self.slugsPerTurn)
+            count += try await self.slugRemovals.withTurn {
+                // Again, for only in the turn it stays so.
+                try await self.remove(try await self.unused(among: batch))
             }
-            return count
+        }
+        return count
+    }
+
+    private func unused(among slugs: Set<String>) async throws -> [SlugID] {
+        let claims = self.slugClaims
+        return try await slugs.subtracting(self.store.read { try $0.slugsInUse(exceptBy: nil) })
+            .compactMap { SlugID($0) }.filter { !claims.contains($0) }
+    }
+
+    /// How many slugs are removed before others have their turn: deployments wait for it.
+    private static var slugsPerTurn: Int { 4 }
+
+    /// - Returns: How many of them were there.
+    private func remove(_ slugs: some Sequence<SlugID>) async throws(SlugStoreError) -> Int {
+        var count = 0
+        for id in slugs {
+            do throws(SlugStoreError) {
+                try await self.slugs.remove(id)
+                count += 1
+            } catch {
+                // It went with an old release.
+                guard error.code == .notFound else { throw error }
+            }
+        }
+        return count
+    }
+
+    // MARK: After deployments
+
+    /// Removes in the background what deployments of an application have left that nobody needs. However many end, one job at a
+    /// time does it.
+    ///
+    /// - Parameter slug: what one that failed has stored, or kept.
+    func tidySlugs(of applicationID: String, without slug: SlugID? = nil) {
+        let isFirst = self.state.withLock { state in
+            var slugs = state.untidy[applicationID] ?? []
+            if let slug { slugs.insert(slug) }
+            state.untidy[applicationID] = slugs
+            return state.tidying.insert(applicationID).inserted
+        }
+        guard isFirst else { return }
+        self.jobs.add {
+            while let slugs = self.nextUntidy(of: applicationID) {
+                await self.removeUnused(Set(slugs.map { "\($0)" }))
+                await self.retireSlugs(of: applicationID)
+            }
+        }
+    }
+
+    private func nextUntidy(of applicationID: String) -> Set<SlugID>? {
+        self.state.withLock { state in
+            if let slugs = state.untidy.removeValue(forKey: applicationID) { return slugs }
+            state.tidying.remove(applicationID)
+            return nil
         }
     }
 }

@@ -128,7 +128,7 @@ extension Platform {
     public func collectSlugGarbage(by principal: Principal) async throws(PlatformError) -> SlugGarbageInfo {
         try await self.audit("slugs.collect", nil, "", by: principal)
         do {
-            let count = try await self.removeUnused(among: { try await Set(self.slugs.list().map { "\($0.id)" }) })
+            let count = try await self.removeUnused(among: Set(try await self.slugs.list().map { "\($0.id)" }))
             let report = try await self.slugs.collectGarbage()
             return SlugGarbageInfo(slugs: max(count, report.slugs), chunks: report.chunks, bytes: report.bytes)
         } catch {
@@ -141,16 +141,16 @@ extension Platform {
     public func slugsInUse() async throws(PlatformError) -> Set<SlugID> {
         let claims = self.slugClaims
         let oneOffs = self.state.withLock { $0.oneOffs.map { ($0.key.applicationID, $0.value.workload.release) } }
-        let runtime = self.runtime
+        let running = self.runtime.instancesByApplication().mapValues { Set($0.map(\.release)) }
+            .merging(Dictionary(grouping: oneOffs, by: \.0).mapValues { Set($0.map(\.1)) }) { $0.union($1) }
         return try await self.reading { records in
             var used = claims
             let final = Set(DeploymentState.allCases.filter(\.isFinal).map(\.rawValue))
-            let underWay = try records.deployments(notIn: final)
+            let underWay = Dictionary(grouping: try records.deployments(notIn: final), by: \.applicationID)
             for application in try records.applications() {
-                var versions = Set(runtime.instances(of: application.id).map(\.release))
+                var versions = running[application.id] ?? []
                 if let live = application.liveRelease { versions.insert(live) }
-                versions.formUnion(oneOffs.filter { $0.0 == application.id }.map(\.1))
-                versions.formUnion(underWay.filter { $0.applicationID == application.id }.compactMap(\.release))
+                versions.formUnion((underWay[application.id] ?? []).compactMap(\.release))
                 for version in versions {
                     guard let release = try records.release(version, of: application.id) else { continue }
                     if let id = SlugID(release.slug) { used.insert(id) }

@@ -13,17 +13,20 @@ extension Platform {
         guard let range = self.configuration.applicationUsers else { return nil }
         if let user = application.user, range.contains(user) { return user }
         let id = application.id
+        // Also those of instances that outlived their application, or its former number, and still end.
+        let running = self.runtime.instancesByApplication().filter { $0.key != id }.values.joined()
+            .filter { !$0.isOver }.compactMap(\.user)
         return try await self.writing { records in
             // It may have been given one, or been deleted, since it was read.
             guard var current = try records.application(id: id) else {
                 throw PlatformError(.notFound, "the application was destroyed")
             }
             if let user = current.user, range.contains(user) { return user }
-            let taken = Set(try records.applications().compactMap(\.user))
+            let taken = Set(try records.applications().compactMap(\.user)).union(running)
             guard let user = Self.freeUser(in: range, taken: taken, for: id) else {
                 throw PlatformError(
                     .limit,
-                    "the \(range.count - 1) users from \(range.lowerBound + 1) to \(range.upperBound) all belong to applications; \(current.name) needs one as well: make the range larger (--application-users)"
+                    "the \(range.count - 1) users from \(range.lowerBound + 1) to \(range.upperBound) all belong to applications, or to instances that still end; \(current.name) needs one as well: make the range larger (--application-users)"
                 )
             }
             current.user = user

@@ -108,11 +108,15 @@ public final class Platform: Service {
         var isStopping = false
         var controllers: [String: ApplicationController] = [:]
         var queues: [String: TurnQueue] = [:]
-        /// Names whose repository is being moved, so that it belongs to nobody by name for a moment.
-        var renaming: Set<String> = []
+        /// Names whose repository is being moved or removed, so that it belongs to nobody by name for a moment; and the
+        /// application that had them.
+        var renaming: [String: String] = [:]
         var running: [DeploymentKey: CancellationSwitch] = [:]
         /// The slugs that must not be removed, though no release may refer to them.
         var claims: [SlugHolder: SlugID] = [:]
+        /// What deployments have left in the slug store, by application, and the applications after which somebody tidies up.
+        var untidy: [String: Set<SlugID>] = [:]
+        var tidying: Set<String> = []
         var oneOffs: [DeploymentKey: OneOffRecord] = [:]
         /// Applications that are being destroyed: they begin nothing any more.
         var departing: Set<String> = []

@@ -94,7 +94,7 @@ struct SlugsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove the slugs that no release has, and give back the space that no slug needs.",
             discussion: """
-                A host does this by itself after deployments. Of a store that several hosts share, no slug is removed: a \
+                A host does this by itself after deployments, and at its start. Of a store that several hosts share, no slug is removed: a \
                 host does not know what the others need.
                 """)
         @OptionGroup var listing: ListingOptions

@@ -92,9 +92,7 @@ struct DeploymentRun: Sendable {
 
     /// Keeps a former release's slug from being removed while it is rolled out again.
     func keepSlug(of release: ReleaseRecord) async throws {
-        guard let id = SlugID(release.slug) else { return }
-        // If it has just gone, that is said.
-        if try await !self.platform.claim(id, for: self.holder) { try await self.platform.requireSlug(of: release) }
+        try await self.platform.claimSlug(of: release, for: self.holder)
     }
 
     private func store(
@@ -142,20 +140,20 @@ struct DeploymentRun: Sendable {
         }
         try await self.advance(to: .releasing, release: release.version)
         await self.log.write("-----> Release v\(release.version)")
+        try await platform.ensureLoaded(self.application)
         if draft.runsReleaseCommand { try await self.runReleaseCommand(of: release) }
 
         try await self.advance(to: .rollingOut)
         await self.log.write("-----> Rolling out v\(release.version)")
         let plan = try await platform.launchPlan(release, self.application)
         let log = self.log
-        try await platform.ensureLoaded(self.application)
         try await platform.controller(of: id).rollOut(plan, formation: formation) {
             await log.write("       \($0)")
         } promote: {
             try await self.promote(release, formation: formation)
         }
         await self.log.write("       \(platform.url(of: self.application.name)) is live with v\(release.version)")
-        platform.jobs.add { await platform.retireSlugs(of: id) }
+        platform.tidySlugs(of: id)
         return release
     }
 
@@ -184,11 +182,14 @@ struct DeploymentRun: Sendable {
         let splitter = LineSplitter()
         let (lines, feed) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(100_000))
         let plan = try await self.platform.launchPlan(release, self.application)
+        let log = self.log
+        try await self.platform.controller(of: self.application.id).makeRoom(for: plan.user) {
+            await log.write("       \($0)")
+        }
         try await self.platform.prepareStorage(of: plan)
         let request = self.platform.oneOffRequest(
             plan, processType: "release", number: self.number, command: .shell(command),
             size: try self.platform.size(named: nil))
-        let log = self.log
         let exit = try await withThrowingTaskGroup(of: WorkloadExit?.self) { group in
             group.addTask {
                 for await line in lines { await log.write("       " + line, source: .release) }

@@ -88,6 +88,13 @@ extension ApplicationController {
         try await self.makeRoom(instead: self.observed.filter { types.contains($0.processType) }, progress: progress)
     }
 
+    /// Returns when no instance of a user that the application had before is left: for a release command, which has the storage
+    /// as the instances have it.
+    func makeRoom(for user: UInt32?, progress: Progress) async throws {
+        self.desired.user = user
+        try await self.makeRoomForUser(progress: progress)
+    }
+
     /// The same of instances of a user that the application had before: nothing is started beside them (see ``ReconcilePlan``).
     private func makeRoomForUser(progress: Progress) async throws {
         let others = self.observed.filter { $0.user != self.desired.user && !$0.isOver }

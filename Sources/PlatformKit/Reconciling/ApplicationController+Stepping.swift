@@ -46,7 +46,23 @@ extension ApplicationController {
         guard !self.isRetired else { return failures }
         plan = ReconcilePlan(desired: self.desired, observed: self.observed)
         if self.setRoute(plan) { self.letGo(plan.retired) }
+        self.retryLater(after: failures)
         return failures
+    }
+
+    /// Of the live release alone: whoever brings up another is told of the failure, and decides.
+    private func retryLater(after failures: [ReconcilePlan.Start: PlatformError]) {
+        let hasFailed = failures.keys.contains { $0.release == self.desired.live?.release }
+        guard let delay = self.retry.step(hasFailed: hasFailed) else { return }
+        self.jobs.add {
+            guard (try? await self.clock.sleep(for: delay)) != nil else { return }
+            await self.retryNow()
+        }
+    }
+
+    private func retryNow() async {
+        self.retry.end()
+        await self.reconcile()
     }
 
     /// The routes have left these; now their requests may finish, and then they end.

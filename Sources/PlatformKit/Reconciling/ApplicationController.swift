@@ -34,6 +34,7 @@ actor ApplicationController {
     var hold = HoldWindow()
     var retiring: Set<String> = []
     var lastSerial = 0
+    var retry = StartRetry()
 
     init(
         applicationID: String, runtime: any WorkloadRuntime, settings: Settings, clock: any Clock<Duration>,

@@ -63,6 +63,11 @@ public final class LocalRuntime: WorkloadRuntime {
         Set(self.supervisor.statuses().compactMap { $0.labels[InstanceLabel.application] })
     }
 
+    /// All instances that the supervisor has, in any state.
+    public func instancesByApplication() -> [String: [WorkloadInstance]] {
+        Dictionary(grouping: self.supervisor.statuses().compactMap(WorkloadInstance.init(status:)), by: \.applicationID)
+    }
+
     /// Materialises the slug and starts a process in it.
     ///
     /// - Throws: `refused` when the slug cannot be unpacked or the process cannot be started.

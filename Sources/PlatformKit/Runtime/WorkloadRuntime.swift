@@ -29,6 +29,8 @@ public protocol WorkloadRuntime: Sendable {
     func instances(of applicationID: String) -> [WorkloadInstance]
     /// The applications that have instances here.
     func applicationIDs() -> Set<String>
+    /// All instances by application, at once.
+    func instancesByApplication() -> [String: [WorkloadInstance]]
     /// Starts one more instance; returns when its process exists.
     func start(_ request: WorkloadRequest) async throws(PlatformError) -> WorkloadInstance
     /// Returns when the instance is ready; throws `refused` with the cause when it ends or takes too long.
@@ -58,6 +60,11 @@ public protocol WorkloadRuntime: Sendable {
 extension WorkloadRuntime {
     /// Nothing: for a runtime that counts nothing.
     public func readings(names: ApplicationNames) async -> [MetricReading] { [] }
+
+    /// One application after the other.
+    public func instancesByApplication() -> [String: [WorkloadInstance]] {
+        Dictionary(uniqueKeysWithValues: self.applicationIDs().map { ($0, self.instances(of: $0)) })
+    }
 }
 
 /// What is wanted of one instance.

@@ -1,4 +1,5 @@
 import Foundation
+import GitReceiver
 import PlatformKitTesting
 import PlatformWire
 import SlugStore
@@ -81,7 +82,8 @@ import Testing
             try await host.platform.destroyApplication("blog", by: Harness.ada)
             #expect(host.runtime.snapshot.instances.isEmpty)
             #expect(host.runtime.snapshot.routes.isEmpty)
-            #expect(try await host.slugs.list().isEmpty)
+            #expect(!host.platform.gitServer.repositoryExists("blog"))
+            while try await !host.slugs.list().isEmpty { await Task.yield() }
             await expect(.notFound) { try await host.live() }
             // Name and host are free again.
             try await host.create()

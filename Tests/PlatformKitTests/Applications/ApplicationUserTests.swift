@@ -61,7 +61,7 @@ import Testing
             try await host.create("three")
             await expect(.limit, "--application-users") { try await host.deploy("three") }
             try await host.platform.destroyApplication("two", by: Harness.ada)
-            #expect(!FileManager.default.fileExists(atPath: storage))
+            while FileManager.default.fileExists(atPath: storage) { await Task.yield() }
             try await host.deploy("three")
             #expect(host.runtime.snapshot.requests.last?.user == two)
         }
@@ -106,17 +106,43 @@ import Testing
                         OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada,
                         session: OneOffSession { _ in })
                 }
-                // A rollout waits until it has ended, too.
+                // A release command and a rollout wait until it has ended.
                 let (lines, feed) = AsyncStream<String>.makeStream()
-                let deployment = Task { try await host.deploy(output: Lines(feed: feed)) }
+                let source = DeploymentSource.of("web: run\nrelease: migrate")
+                let deployment = Task { try await host.deploy("blog", source, output: Lines(feed: feed)) }
                 for await line in lines where line.contains("Stopping web.1, before another is started") { break }
                 #expect(runtime.snapshot.requests.isEmpty)
                 runtime.holdStops(of: [])
                 #expect(try await deployment.value.state == .live)
                 await host.settled(running: ["web.1@v2"], routed: ["web.1@v2"])
+                #expect(runtime.snapshot.records.contains(.oneOff("release.2@v2")))
                 let users = runtime.snapshot.requests.map(\.user)
                 #expect(Set(users) == [owner()] && (80_000...80_001).contains(owner()))
                 group.cancelAll()
+            }
+            #expect(runtime.snapshot.violations.isEmpty)
+        }
+    }
+
+    @Test func `a number is not given out while another application's instances still have it`() async throws {
+        try await withTemporaryDirectory { directory in
+            let runtime = ScriptedRuntime()
+            runtime.adopt(
+                WorkloadInstance(
+                    id: "left", applicationID: "destroyed", processType: "web", number: 1, release: 1, serial: 1,
+                    phase: .ready, user: 70_000))
+            runtime.holdStops(of: ["web"])
+            let configure: (inout Platform.Configuration) -> Void = { $0.applicationUsers = 69_999...70_001 }
+            try await Harness(directory, runtime: runtime, configure: configure).running { host in
+                try await host.create("one")
+                try await host.deploy("one")
+                #expect(runtime.snapshot.requests.map(\.user) == [70_001])
+                try await host.create("two")
+                await expect(.limit, "--application-users") { try await host.deploy("two") }
+                runtime.holdStops(of: [])
+                await runtime.wait { $0.instances["left"] == nil }
+                try await host.deploy("two")
+                #expect(runtime.snapshot.requests.map(\.user) == [70_001, 70_000])
             }
             #expect(runtime.snapshot.violations.isEmpty)
         }

@@ -29,7 +29,8 @@ struct Harness: Sendable {
     init(
         _ directory: FilePath, runtime: ScriptedRuntime = ScriptedRuntime(), store: (any PlatformStore)? = nil,
         key: Data = Self.key, certificates: CertificateStore = CertificateStore(),
-        issuer: (any CertificateIssuer)? = nil, configure: (inout Platform.Configuration) -> Void = { _ in }
+        issuer: (any CertificateIssuer)? = nil, far: Bool = false,
+        configure: (inout Platform.Configuration) -> Void = { _ in }
     ) throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         var slugs = LocalSlugRepository.Configuration(directory: directory.appending("slugs"))
@@ -46,7 +47,8 @@ struct Harness: Sendable {
         self.platform = try Platform(
             configuration: configuration, store: self.store, sealer: ConfigSealer(key: key),
             builder: Builder(buildpacks: [InProcessBuildpack()], sandbox: ScriptedSandbox(), logger: logger),
-            slugs: self.slugs, runtime: runtime, git: .init(root: directory.appending("repositories")),
+            slugs: far ? FarSlugs(self.slugs) : self.slugs, runtime: runtime,
+            git: .init(root: directory.appending("repositories")),
             logs: self.logs, signals: SignalRecorder(), registry: MetricsRegistry(), names: ApplicationNames(),
             sampler: NoSampler(), certificates: certificates, issuer: issuer, clock: self.clock, logger: logger)
     }
