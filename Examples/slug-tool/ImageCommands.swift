@@ -92,7 +92,7 @@ struct ImageCommands {
         options.platform = try self.platform(arguments)
         options.keepsOutwardLinks = arguments["keep-links"] != nil
         let report = try await self.repository.importImage(
-            name, from: layout, options: options, workingIn: self.places.temporary)
+            name, from: layout, options: options, workingIn: Places.temporary)
         SlugTool.say(report.slug)
         if let origin = report.origin, origin != report.slug.id {
             SlugTool.warn("slug-tool: the image says that it is of \(origin), but it was changed since.")

@@ -67,11 +67,11 @@ final class Places: Sendable {
     }
 
     /// Where what is needed for a moment is kept.
-    var temporary: FilePath { FilePath(FileManager.default.temporaryDirectory.path) }
+    static var temporary: FilePath { FilePath(FileManager.default.temporaryDirectory.path) }
 
     /// A new directory for one command, which is removed after it.
     func withDirectory<R>(_ body: (FilePath) async throws -> R) async throws -> R {
-        let directory = self.temporary.appending("slug-tool-\(UUID().uuidString)")
+        let directory = Self.temporary.appending("slug-tool-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             atPath: directory.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(atPath: directory.string) }

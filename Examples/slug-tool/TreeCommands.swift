@@ -38,7 +38,7 @@ struct TreeCommands {
             try arguments.allow([])
             SlugTool.say(
                 try await repository.importArchive(
-                    FilePath(words[0]), metadata: SlugMetadata(), workingIn: FilePath(FileManager.default.temporaryDirectory.path)))
+                    FilePath(words[0]), metadata: SlugMetadata(), workingIn: Places.temporary))
         case ("files", 1):
             for entry in try await repository.contents(of: try await find(words[0])) {
                 print(printable(entry.path.string.utf8), entry.bytes)
