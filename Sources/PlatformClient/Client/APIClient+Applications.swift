@@ -23,8 +23,10 @@ extension APIClient {
     }
 
     /// Removes an application with everything that belongs to it.
+    ///
+    /// Returns when what runs of it has ended, however long its grace is: ``Configuration/timeout`` does not hold here.
     public func destroyApplication(_ name: String) async throws {
-        try await self.bytes(Call(.delete, "apps", name, query: [("confirm", name)]))
+        try await self.body(Call(.delete, "apps", name, query: [("confirm", name)])) { _ in }
     }
 
     /// Switches the maintenance page on or off.
