@@ -103,6 +103,9 @@ struct SlugTool {
 
     static func fail(_ message: String, status: Int32) -> Never {
         self.warn(message)
-        exit(status)
+        self.end(status)
     }
+
+    /// Ends the program after it has said what there is to say.
+    static func end(_ status: Int32) -> Never { exit(status) }
 }

@@ -107,19 +107,7 @@ import Testing
         try await withPlatform { host in
             try await host.create()
             try await host.deploy()
-            // Its client does not take what it said, whoever is told that it is to end.
-            let (reading, read) = AsyncStream<Never>.makeStream()
-            let (saying, say) = AsyncStream<Void>.makeStream()
-            let oneOff = Task {
-                try await host.platform.runOneOff(
-                    OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada,
-                    session: OneOffSession { _ in
-                        say.yield()
-                        await shielded { for await _ in reading {} }
-                    })
-            }
-            host.runtime.scriptOneOffs { _ in .ends(0, printing: ["a line"]) }
-            for await _ in saying { break }
+            let (oneOff, read) = await host.heldOneOff()
             let sleepers = host.clock.sleeperCount
             let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
             await host.clock.sleepers(atLeast: sleepers + 1)

@@ -12,18 +12,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct DestructionTests {
     /// Runs `body` while the destruction of `blog` waits for a one-off, which then ends.
     private func whileDeparting(_ host: Harness, _ body: () async throws -> Void) async throws {
-        let (reading, read) = AsyncStream<Never>.makeStream()
-        let (saying, say) = AsyncStream<Void>.makeStream()
-        host.runtime.scriptOneOffs { _ in .ends(0, printing: ["a line"]) }
-        let oneOff = Task {
-            try await host.platform.runOneOff(
-                OneOffRequest(command: ["report"]), of: "blog", by: Harness.ada,
-                session: OneOffSession { _ in
-                    say.yield()
-                    await shielded { for await _ in reading {} }
-                })
-        }
-        for await _ in saying { break }
+        let (oneOff, read) = await host.heldOneOff()
         let sleepers = host.clock.sleeperCount
         let destruction = Task { try await host.platform.destroyApplication("blog", by: Harness.ada) }
         await host.clock.sleepers(atLeast: sleepers + 1)

@@ -121,6 +121,24 @@ struct Harness: Sendable {
         while queue.waitingCount < count { await Task.yield() }
     }
 
+    /// Starts a one-off of `blog` whose client does not take what it said, whoever is told that it is to end, before the
+    /// continuation is finished; returns when it has said something.
+    func heldOneOff() async -> (oneOff: Task<OneOffResult, any Error>, read: AsyncStream<Never>.Continuation) {
+        let (reading, read) = AsyncStream<Never>.makeStream()
+        let (saying, say) = AsyncStream<Void>.makeStream()
+        self.runtime.scriptOneOffs { _ in .ends(0, printing: ["a line"]) }
+        let oneOff = Task {
+            try await self.platform.runOneOff(
+                OneOffRequest(command: ["report"]), of: "blog", by: Self.ada,
+                session: OneOffSession { _ in
+                    say.yield()
+                    await shielded { for await _ in reading {} }
+                })
+        }
+        for await _ in saying { break }
+        return (oneOff, read)
+    }
+
     /// Returns when exactly these instances are there, and these get requests.
     func settled(running: [String], routed: [String]) async {
         await self.runtime.wait { $0.running == running && $0.routed == routed }

@@ -49,10 +49,9 @@ struct GarbageProtocol {
         var slug = 0
         var step = Step.look
         var attempts = 2
-        var first: Bits = 0
-        var second: Bits = 0
+        /// What a look has listed first.
+        var seen: Bits = 0
         var needed: Bits = 0
-        var missing: Bits = 0
         var new: Bits = 0
     }
 
@@ -133,25 +132,24 @@ struct GarbageProtocol {
     private func step(_ put: Put, _ number: Int, _ world: World) -> [World] {
         var (put, world) = (put, world)
         let packsFirst = self.breach == .putListsPacksFirst
+        // What a look has seen when it ends.
+        let (markers, packs) = packsFirst ? (world.markers, put.seen) : (put.seen, world.packs)
         switch put.step {
-        case .look:
-            put.first = packsFirst ? world.packs : world.markers
-            put.step = .lookOn
+        case .look, .again:
+            put.seen = packsFirst ? world.packs : world.markers
+            put.step = put.step == .look ? .lookOn : .againOn
         case .lookOn:
-            let (markers, packs) = packsFirst ? (world.markers, put.first) : (put.first, world.packs)
-            put.needed = 0
-            put.missing = 0
+            var missing: Bits = 0
             for chunk in Self.members(Self.needs[put.slug]) {
                 if let keeper = self.keeper(of: chunk, packs, markers, world) {
                     put.needed |= keeper
                 } else {
-                    put.missing |= chunk
+                    missing |= chunk
                 }
             }
-            put.first = 0
+            put.seen = 0
             // The name of what it is about to store is chosen by now.
-            put.new = put.missing == 0 ? 0 : self.name(for: put.missing, &world)
-            put.missing = 0
+            put.new = missing == 0 ? 0 : self.name(for: missing, &world)
             put.needed |= put.new
             put.step = self.breach == .intentIsWrittenAfterLookingAgain ? .upload : .intent
         case .intent:
@@ -161,12 +159,8 @@ struct GarbageProtocol {
             world.packs |= put.new
             put.new = 0
             put.step = self.breach == .putLooksOnce ? .record : .again
-        case .again:
-            put.second = packsFirst ? world.packs : world.markers
-            put.step = .againOn
         case .againOn:
-            let (markers, packs) = packsFirst ? (world.markers, put.second) : (put.second, world.packs)
-            put.second = 0
+            put.seen = 0
             if packs & ~markers & put.needed == put.needed {
                 put.step = self.breach == .intentIsWrittenAfterLookingAgain ? .intent : .record
             } else {
