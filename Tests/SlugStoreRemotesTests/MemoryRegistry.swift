@@ -85,6 +85,7 @@ final class MemoryRegistry: Sendable {
         guard let start = request.header("Range").flatMap({ Int($0.dropFirst(6).prefix { $0 != "-" }) }) else {
             return .init(headers: [("Content-Length", "\(blob.count)")], body: blob)
         }
+        guard start < blob.count else { return .init(status: 416) }
         return .init(
             status: 206, headers: [("Content-Range", "bytes \(start)-\(blob.count - 1)/\(blob.count)")],
             body: Array(blob[start...]))

@@ -250,6 +250,40 @@ import Testing
         }
     }
 
+    @Test func `a blob is fetched in as many pieces as it is cut off into`() async throws {
+        try await Self.with({ request, registry in
+            guard request.method == "GET", request.uri.contains("/blobs/"), !request.uri.contains("uploads") else {
+                return nil
+            }
+            var answer = registry.answer(request)
+            guard answer.body.count > 1 << 20 else { return nil }
+            answer.promisedBytes = answer.body.count
+            answer.headers.removeAll { $0.0 == "Content-Length" }
+            answer.body = Array(answer.body.prefix(2 << 20))
+            answer.closes = true
+            return answer
+        }) { store, server, _, directory in
+            let sample = try await Self.pushed(store, directory, dependencyBytes: 16 << 20)
+            let report = try await sample.fetched("v1", from: store, in: directory.appending("other"))
+            #expect(report.slug.id == sample.id)
+            let attempts = server.requests.count {
+                $0.method == "GET" && $0.uri.contains(sample.report.layers[0].digest)
+            }
+            #expect(attempts > store.client.transport.configuration.attempts)
+        }
+    }
+
+    @Test func `a name that no image can have in a layout is refused before anything is fetched`() async throws {
+        try await Self.with { store, server, _, directory in
+            let error = await slugStoreError { () throws(SlugStoreError) in
+                _ = try await store.fetch(
+                    "v1", into: ImageLayout(directory: directory.appending("layout")), as: "no name")
+            }
+            #expect(error?.code == .unsupportedEntry)
+            #expect(server.requests.isEmpty)
+        }
+    }
+
     @Test(arguments: ["other", "short", "long", "empty"])
     func `a blob that is not what its digest says is refused, and not kept`(lie: String) async throws {
         try await Self.with({ request, registry in

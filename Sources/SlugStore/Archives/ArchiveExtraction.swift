@@ -72,7 +72,7 @@ struct ArchiveExtraction {
         report.bytes = writer.bytes
         report.archiveBytes = reader.archiveBytes
         let stripped = self.extractor.stripsTopLevelDirectory ? tree.topLevelDirectory : nil
-        try tree.checkLinks(root: stripped)
+        try tree.checkLinks(root: stripped, self.cancellation)
         for (path, target) in links {
             try directories.directory(of: path).makeLink(path.name, to: target, "Making the link \(path)")
         }

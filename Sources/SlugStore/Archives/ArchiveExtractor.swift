@@ -18,6 +18,9 @@ public struct ArchiveExtractor: Sendable {
         public var maxDepth = 64
         /// The length of a path or a link's target in bytes. Default: 4,095.
         public var maxPathLength = 4095
+        /// The length of all paths and targets of links together in bytes: they are held in memory while an archive is extracted.
+        /// Default: 64 MiB.
+        public var maxPathBytes = 64 << 20
         /// The size of the archive as it comes in bytes. Default: 4 GiB.
         public var maxArchiveBytes: Int64 = 4 << 30
         /// The length of one name, a directory's or a file's, in bytes. Default: 255.
@@ -46,8 +49,8 @@ public struct ArchiveExtractor: Sendable {
         self.stripsTopLevelDirectory = stripsTopLevelDirectory
     }
 
-    /// Extracts an archive while it arrives, for example from a request's body. At most about 1 MiB is held in memory, and the
-    /// window of a zstd stream; a source that is faster than the disk is made to wait. What a zip archive holds is said at its
+    /// Extracts an archive while it arrives, for example from a request's body. Held in memory are about 1 MiB of it, the
+    /// window of a zstd stream, and the paths of its tree, some times over; a source that is faster than the disk is made to wait. What a zip archive holds is said at its
     /// end, so it is first kept in a nameless file beside the destination.
     /// - Parameters:
     ///   - archive: The bytes, in pieces of any size. They are read to the end.

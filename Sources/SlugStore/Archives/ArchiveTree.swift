@@ -16,11 +16,12 @@ struct ArchiveTree {
     private let limits: ArchiveExtractor.Limits
     private let checksSpellings: Bool
     private(set) var nodes: [TreePath: Node] = [:]
+    private var pathBytes = 0
     /// Every path in a form in which paths are equal that some file system takes for equal.
     private var spellings: [String: TreePath] = [:]
 
     /// - Parameter checksSpellings: Whether two names that are one where case does not count are refused when the second
-    ///   comes. Otherwise ``checkSpellings()`` looks for them in the end, when some may have been removed.
+    ///   comes. Otherwise ``checkSpellings(_:)`` looks for them in the end, when some may have been removed.
     init(limits: ArchiveExtractor.Limits, checksSpellings: Bool = true) {
         self.limits = limits
         self.checksSpellings = checksSpellings
@@ -99,8 +100,20 @@ struct ArchiveTree {
                 code: .limitExceeded,
                 message: "The archive has more than \(self.limits.maxEntries) entries, which is the limit, at \(path).")
         }
+        self.pathBytes += Self.pathBytes(of: path, node)
+        guard self.pathBytes <= self.limits.maxPathBytes else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message: "The archive has paths and targets of links of more than \(self.limits.maxPathBytes) bytes "
+                    + "together, which is the limit, at \(path).")
+        }
         if self.checksSpellings { try Self.spell(path, &self.spellings) }
         self.nodes[path] = node
+    }
+
+    private static func pathBytes(of path: TreePath, _ node: Node) -> Int {
+        guard case .symbolicLink(let target) = node else { return path.bytes.count }
+        return path.bytes.count + target.count
     }
 
     private static func spell(_ path: TreePath, _ spellings: inout [String: TreePath]) throws(SlugStoreError) {
@@ -115,13 +128,19 @@ struct ArchiveTree {
     }
 
     /// Refuses two names that are one where case does not count.
-    func checkSpellings() throws(SlugStoreError) {
+    func checkSpellings(_ cancellation: Cancellation) throws(SlugStoreError) {
         var spellings: [String: TreePath] = [:]
-        for path in self.nodes.keys { try Self.spell(path, &spellings) }
+        for path in self.nodes.keys {
+            try cancellation.check()
+            try Self.spell(path, &spellings)
+        }
     }
 
     /// Forgets an entry below which there is nothing any more.
-    mutating func remove(_ path: TreePath) { self.nodes[path] = nil }
+    mutating func remove(_ path: TreePath) {
+        guard let node = self.nodes.removeValue(forKey: path) else { return }
+        self.pathBytes -= Self.pathBytes(of: path, node)
+    }
 
     /// A path of the archive as a path of the tree; `nil` for the tree's root.
     func clean(_ raw: [UInt8]) throws(SlugStoreError) -> TreePath? {

@@ -15,10 +15,23 @@ extension ImageLayout {
 
     var blobs: FilePath { self.directory.appending("blobs/sha256") }
 
-    /// Whether content is there. A file of another size is what a power failure or somebody else has left: not the content, and
-    /// replaced by it.
-    func has(_ content: ImageDescriptor) throws(SlugStoreError) -> Bool {
-        try Self.bytes(at: try self.path(of: content)) == content.size
+    /// Whether content is there: it is read and hashed. A file with another is what a disk or somebody else has made of it: not
+    /// the content, and replaced by it.
+    func has(_ content: ImageDescriptor, _ cancellation: Cancellation) throws(SlugStoreError) -> Bool {
+        let path = try self.path(of: content)
+        guard try Self.bytes(at: path) == content.size else { return false }
+        let file = try Descriptor.regularFile(at: path)
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            try cancellation.check()
+            let count = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
+                try file.read(into: buffer, "Reading \(path)")
+            }
+            if count == 0 { break }
+            hash.update(data: buffer[..<count])
+        }
+        return "sha256:\(hexadecimal(hash.finalize()))" == content.digest
     }
 
     /// The size of a file; `nil` if there is none, or something else.
@@ -65,7 +78,8 @@ extension ImageLayout {
         let bytes = try ImageDocument.encode(document)
         let content = ImageDescriptor(
             mediaType: mediaType, digest: "sha256:\(ChunkID(of: bytes))", size: Int64(bytes.count))
-        if try !self.has(content) { try Self.write(bytes, to: try self.path(of: content)) }
+        // It is small, so nobody has to end that.
+        if try !self.has(content, Cancellation()) { try Self.write(bytes, to: try self.path(of: content)) }
         return content
     }
 
@@ -100,8 +114,12 @@ extension ImageLayout {
     }
 
     /// Copies content, which must be what its descriptor says.
-    func copy(_ content: ImageDescriptor, from source: FilePath, _ cancellation: Cancellation) throws(SlugStoreError) {
-        guard try !self.has(content) else { return }
+    /// - Returns: Whether it was not there.
+    @discardableResult
+    func copy(
+        _ content: ImageDescriptor, from source: FilePath, _ cancellation: Cancellation
+    ) throws(SlugStoreError) -> Bool {
+        guard try !self.has(content, cancellation) else { return false }
         let input = try Descriptor.regularFile(at: source)
         let output = try NewFile(at: try self.path(of: content))
         var hash = SHA256()
@@ -120,6 +138,7 @@ extension ImageLayout {
             throw .corrupted("\(source) is not what its digest says, \(content.digest).")
         }
         try output.publish(isDurable: true)
+        return true
     }
 
     func readIndex() throws(SlugStoreError) -> ImageIndex {

@@ -72,7 +72,7 @@ extension ImageLayout {
     }
 
     /// What the specification lets be a name.
-    private static func check(_ name: String) throws(SlugStoreError) {
+    package static func check(_ name: String) throws(SlugStoreError) {
         let isAllowed = name.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
                 || "-._:@/+".utf8.contains(byte)

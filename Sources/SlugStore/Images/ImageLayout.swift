@@ -97,7 +97,7 @@ public struct ImageLayout: ImageStore {
 
     /// See ``ImageStore/contains(_:)``.
     public func contains(_ content: ImageDescriptor) async throws(SlugStoreError) -> Bool {
-        try await BlockingWork.run { (_) throws(SlugStoreError) in try self.has(content) }
+        try await BlockingWork.run { cancellation throws(SlugStoreError) in try self.has(content, cancellation) }
     }
 
     /// See ``ImageStore/add(_:from:progress:)``.

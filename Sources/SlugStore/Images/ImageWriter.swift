@@ -36,18 +36,32 @@ struct ImageWriter {
         let base = try self.image.base.map { (base) throws(SlugStoreError) in try base.read(for: self.image.platform) }
         let root = try Descriptor.directory(at: tree)
         let entries = try TreeScanner.scan(root, limits: self.image.limits, cancellation: self.cancellation)
+        if let entry = entries.first(where: { LayerEntry.isReserved($0.path.name) }) {
+            throw SlugStoreError(
+                code: .unsupportedEntry,
+                message: "The name \(entry.path) cannot be in an image: names with .wh. in front say what of lower "
+                    + "layers is gone. Rename it.")
+        }
         try self.layout.prepare()
         var report = SlugImage.Report()
         for layer in base?.layers ?? [] {
-            if try !self.layout.has(layer) { report.newLayers += 1 }
             let source = try ImageLayout(directory: self.image.base?.layout ?? "").path(of: layer)
-            try self.layout.copy(layer, from: source, self.cancellation)
+            if try self.layout.copy(layer, from: source, self.cancellation) { report.newLayers += 1 }
         }
         var layers: [Layer] = []
-        for part in LayerPlan(try self.sizes(of: entries, in: root), limit: self.image.maxDependencyLayers).layers {
-            let (layer, isNew) = try self.writeLayer(part, of: entries, in: root)
+        func add(_ comment: String, _ entries: [TreeScanner.Entry], hidesBase: Bool = false) throws(SlugStoreError) {
+            let tar = TarStream(
+                root, entries, prefix: Array(Self.directory.utf8), hidesLowerLayers: hidesBase,
+                maxBytes: self.image.limits.maxTreeBytes)
+            let (layer, isNew) = try self.writeLayer(tar, comment)
             layers.append(layer)
             if isNew { report.newLayers += 1 }
+        }
+        // A layer of its own, so that the others are the same on every base.
+        if base != nil { try add("nothing of the base in \(Self.directory)", [], hidesBase: true) }
+        for part in LayerPlan(try self.sizes(of: entries, in: root), limit: self.image.maxDependencyLayers).layers {
+            try add(
+                part.directory.map { "\(Self.directory)/\($0)" } ?? "the application", part.entries.map { entries[$0] })
         }
         report.layers = (base?.layers ?? []) + layers.map(\.descriptor)
         let top = entries.filter { $0.path.parent == nil }.map { String(decoding: $0.path.bytes, as: UTF8.self) }
@@ -89,11 +103,8 @@ struct ImageWriter {
     }
 
     private func writeLayer(
-        _ layer: LayerPlan.Layer, of entries: [TreeScanner.Entry], in root: Descriptor
+        _ tar: TarStream, _ comment: String
     ) throws(SlugStoreError) -> (Layer, isNew: Bool) {
-        let tar = TarStream(
-            root, layer.entries.map { entries[$0] }, prefix: Array(Self.directory.utf8),
-            maxBytes: self.image.limits.maxTreeBytes)
         var stream = CompressedTar(tar, try GzipCompressor(level: self.image.compressionLevel))
         let file = try NewFile(at: self.layout.blobs.appending("layer"))
         var (content, compressed) = (SHA256(), SHA256())
@@ -106,13 +117,12 @@ struct ImageWriter {
         }
         let hex = hexadecimal(compressed.finalize())
         let descriptor = ImageDescriptor(mediaType: ImageMediaType.layer, digest: "sha256:\(hex)", size: file.bytes)
-        let isNew = try !self.layout.has(descriptor)
+        let isNew = try !self.layout.has(descriptor, self.cancellation)
         if isNew { try file.publish(as: hex, isDurable: true) }
-        let name = layer.directory.map { "\(Self.directory)/\($0)" } ?? "the application"
         return (
             Layer(
                 descriptor: descriptor,
-                contentDigest: "sha256:\(hexadecimal(content.finalize()))", comment: name), isNew
+                contentDigest: "sha256:\(hexadecimal(content.finalize()))", comment: comment), isNew
         )
     }
 

@@ -49,18 +49,24 @@ struct ImportedMetadata {
     private func commands(_ labels: [String: String]) -> [String: String] {
         if let processes = CloudNativeBuild(labels)?.processes, !processes.isEmpty {
             return Dictionary(
-                processes.filter { Self.isType($0.type) }.map { process in
+                processes.filter { Self.isType($0.type) }.compactMap { process in
                     let words = process.command.words + (process.args ?? [])
+                    guard !words.isEmpty else { return nil }
                     // What is not direct is text for a shell.
                     let isText = process.direct == false && words.count == 1
-                    return (process.type, self.command(isText ? ["/bin/sh", "-c"] + words : words))
+                    return (
+                        process.type,
+                        self.command(
+                            isText ? ["/bin/sh", "-c"] + words : words,
+                            in: process.workingDirectory ?? self.process.workingDirectory)
+                    )
                 }
             ) { first, _ in first }
         }
         let words = (self.process.entryPoint ?? []) + (self.process.command ?? [])
         guard !words.isEmpty else { return [:] }
         let type = labels[ImageLabel.processType].flatMap { Self.isType($0) ? $0 : nil }
-        return [type ?? "web": self.command(words)]
+        return [type ?? "web": self.command(words, in: self.process.workingDirectory)]
     }
 
     /// Refuses what no honest image says, and terminals and programs would obey or stumble over.
@@ -103,37 +109,40 @@ struct ImportedMetadata {
     // MARK: Commands
 
     /// Arguments as text for a shell that runs in the slug.
-    private func command(_ arguments: [String]) -> String {
+    private func command(_ arguments: [String], in workingDirectory: String?) -> String {
+        let directory = self.directory(workingDirectory)
         let shells: Set = ["/bin/sh", "/bin/bash", "sh", "bash"]
-        var text: String
+        var script: String?
         if arguments.count == 3, shells.contains(arguments[0]), arguments[1] == "-c" {
-            text = arguments[2]
+            script = arguments[2]
         } else if arguments.count == 5, arguments[0] == "/bin/sh", arguments[3] == "slipway" {
             // As `ImageEntryPoint` writes it.
-            text = arguments[4]
-        } else {
-            var words = arguments
-            if let program = words.first { words[0] = self.program(program) }
-            text = words.map(Self.quoted).joined(separator: " ")
+            script = arguments[4]
         }
-        if let directory = self.directory { text = "cd \(Self.quoted(directory)) && \(text)" }
-        return text
+        if let script {
+            // A line of its own, as `cd there && one & two` would run `two` here.
+            return directory.map { "cd \(Self.quoted($0)) || exit\n\(script)" } ?? script
+        }
+        var words = arguments
+        if let program = words.first { words[0] = self.program(program, from: directory) }
+        let text = words.map(Self.quoted).joined(separator: " ")
+        return directory.map { "cd \(Self.quoted($0)) && \(text)" } ?? text
     }
 
     /// The program by its path in the slug, if it is a file of it.
-    private func program(_ path: String) -> String {
+    private func program(_ path: String, from directory: String?) -> String {
         guard path.hasPrefix("/"), let inside = self.inside(path), !inside.bytes.isEmpty,
             let node = self.contents.nodes[inside], node != .directory
         else { return path }
         // From where it is started.
-        let up = self.directory.map { String(repeating: "../", count: $0.utf8.split(separator: TreePath.slash).count) }
+        let up = directory.map { String(repeating: "../", count: $0.utf8.split(separator: TreePath.slash).count) }
         let name = String(decoding: inside.bytes, as: UTF8.self)
         return (up ?? (name.contains("/") ? "" : "./")) + name
     }
 
-    /// The image's working directory in the slug, unless it is the slug's root or elsewhere.
-    private var directory: String? {
-        guard let path = self.process.workingDirectory, path.hasPrefix("/"), let inside = self.inside(path),
+    /// A working directory of the image in the slug, unless it is the slug's root or elsewhere.
+    private func directory(_ path: String?) -> String? {
+        guard let path, path.hasPrefix("/"), let inside = self.inside(path),
             !inside.bytes.isEmpty, self.contents.nodes[inside] == .directory
         else { return nil }
         return String(decoding: inside.bytes, as: UTF8.self)
@@ -169,6 +178,12 @@ private struct CloudNativeBuild: Decodable {
         var command: Command
         var args: [String]?
         var direct: Bool?
+        var workingDirectory: String?
+
+        enum CodingKeys: String, CodingKey {
+            case type, command, args, direct
+            case workingDirectory = "working-dir"
+        }
     }
 
     /// A list of words, or before version 0.10 a text.

@@ -7,16 +7,19 @@ enum LayerEntry: Equatable {
     case opaque(TreePath?)
 
     private static let prefix = Array(".wh.".utf8)
-    private static let opaqueName = Array(".wh..wh..opq".utf8)
+    static let opaqueName = Array(".wh..wh..opq".utf8)
+
+    /// Whether a name says something of lower layers, and so can be no file's.
+    static func isReserved(_ name: ArraySlice<UInt8>) -> Bool { name.starts(with: self.prefix) }
 
     /// - Throws: ``SlugStoreError/Code/invalidArchive`` for a whiteout of nothing, of an unknown kind, or above something.
     init(_ path: TreePath) throws(SlugStoreError) {
         let components = path.components
-        guard let name = components.last, components.contains(where: { $0.starts(with: Self.prefix) }) else {
+        guard let name = components.last, components.contains(where: Self.isReserved) else {
             self = .entry(path)
             return
         }
-        guard !components.dropLast().contains(where: { $0.starts(with: Self.prefix) }) else {
+        guard !components.dropLast().contains(where: Self.isReserved) else {
             throw ArchiveTree.invalid("The archive has \(path), which is below a whiteout.")
         }
         if name.elementsEqual(Self.opaqueName) {

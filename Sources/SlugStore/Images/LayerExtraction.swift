@@ -81,7 +81,8 @@ struct LayerExtraction {
             }
         }
         do throws(SlugStoreError) {
-            try state.tree.check(keepsOutwardLinks: self.options.keepsOutwardLinks)
+            try state.tree.check(
+                keepsOutwardLinks: self.options.keepsOutwardLinks, self.cancellation)
         } catch {
             guard error.code == .unsafeArchive else { throw error }
             var error = error
@@ -188,7 +189,7 @@ struct LayerExtraction {
     private func take(
         _ entry: ArchiveEntry, from reader: TarReader, _ state: inout State
     ) throws(SlugStoreError) -> TreePath? {
-        guard let full = try state.tree.tree.clean(entry.path) else {
+        guard let full = try state.tree.tree.clean(Self.relative(entry.path)) else {
             guard case .directory = entry.kind else {
                 throw ArchiveTree.invalid("The archive has an entry without a name.")
             }
@@ -227,6 +228,9 @@ struct LayerExtraction {
         return full
     }
 
+    /// The builders of cloud native buildpacks, kaniko and others write the names of layers from the image's root.
+    private static func relative(_ path: [UInt8]) -> [UInt8] { Array(path.drop { $0 == TreePath.slash }) }
+
     private static func checkMarker(_ entry: ArchiveEntry, _ path: TreePath) throws(SlugStoreError) {
         guard case .file = entry.kind, entry.bytes == 0 else {
             throw ArchiveTree.invalid("The archive has the whiteout \(path), which is not an empty file.")
@@ -245,7 +249,7 @@ struct LayerExtraction {
             guard entry.bytes == 0 else {
                 throw ArchiveTree.refused("The archive has the hard link \(path) with content of its own.")
             }
-            guard let target = try tree.tree.clean(rawTarget) else {
+            guard let target = try tree.tree.clean(Self.relative(rawTarget)) else {
                 throw ArchiveTree.invalid("The hard link \(path) leads nowhere.")
             }
             guard let inside = tree.inside(target) else {

@@ -25,7 +25,14 @@ struct LayerTree {
     private var touched: Set<TreePath> = []
     private var rootIsTouched = false
     private var rootExists: Bool
+    /// The whiteouts of the present layer.
     private var whiteouts: Set<TreePath> = []
+    private var whiteoutBytes = 0
+    private let limits: ArchiveExtractor.Limits
+    /// How many entries have been looked at for whiteouts and replacements. Each of those looks at all that is below it and
+    /// stays, so their number alone bounds nothing.
+    private var looks = 0
+    private static let maxLooks = 20_000_000
     /// By directory; `nil` is the root.
     private var children: [TreePath?: Set<TreePath>] = [:]
     /// The root or a directory above it, if that is something else now, and what.
@@ -34,6 +41,7 @@ struct LayerTree {
     init(root: TreePath?, limits: ArchiveExtractor.Limits) {
         self.root = root
         self.rootExists = root == nil
+        self.limits = limits
         // A layer may take one spelling away and bring the other, in any order.
         self.tree = ArchiveTree(limits: limits, checksSpellings: false)
     }
@@ -41,7 +49,7 @@ struct LayerTree {
     /// What comes next is of the layer above.
     mutating func beginLayer() {
         self.touched = []
-        self.whiteouts = []
+        (self.whiteouts, self.whiteoutBytes) = ([], 0)
         self.rootIsTouched = false
         self.obstacle?.isOfThisLayer = false
     }
@@ -66,7 +74,7 @@ struct LayerTree {
                 self.touch(path)
                 return .none
             }
-            replaced = self.removeUntouched(at: path)
+            replaced = try self.removeUntouched(at: path)
         }
         guard let admission = try self.tree.admit(path, node) else {
             self.touch(path)
@@ -95,7 +103,7 @@ struct LayerTree {
         } else {
             self.obstacle = (path, "is not a directory", true)
         }
-        return .remove(self.emptyRoot())
+        return .remove(try self.emptyRoot())
     }
 
     /// Takes a whiteout: of one entry, or of all that lower layers have in a directory.
@@ -106,6 +114,13 @@ struct LayerTree {
         guard self.whiteouts.insert(marker).inserted else {
             throw ArchiveTree.invalid("The archive has \(marker) twice.")
         }
+        self.whiteoutBytes += marker.bytes.count
+        guard self.whiteouts.count <= self.limits.maxEntries, self.whiteoutBytes <= self.limits.maxPathBytes else {
+            throw SlugStoreError(
+                code: .limitExceeded,
+                message: "The layer has more than \(self.limits.maxEntries) whiteouts, or "
+                    + "\(self.limits.maxPathBytes) bytes of their paths, which is the limit, at \(marker).")
+        }
         guard let target, self.root != target, self.root?.isBelow(target) != true else {
             // Of the root or of a directory above it; `nil` is the image's.
             if let obstacle, !obstacle.isOfThisLayer,
@@ -113,20 +128,19 @@ struct LayerTree {
             {
                 self.obstacle = nil
             }
-            let removals = self.emptyRoot()
+            let removals = try self.emptyRoot()
             if isOpaque, self.root == target { self.rootExists = true }
             return .remove(removals)
         }
         guard let path = self.inside(target) else { return .none }
-        guard isOpaque else { return .remove(self.removeUntouched(at: path)) }
-        return .remove(self.removeUntouched(below: path))
+        return .remove(isOpaque ? try self.removeUntouched(below: path) : try self.removeUntouched(at: path))
     }
 
     // MARK: The end
 
     /// Checks what has come of all layers.
     /// - Parameter keepsOutwardLinks: Whether links may lead out of the tree.
-    func check(keepsOutwardLinks: Bool) throws(SlugStoreError) {
+    func check(keepsOutwardLinks: Bool, _ cancellation: Cancellation) throws(SlugStoreError) {
         if let root, let obstacle {
             throw SlugStoreError(
                 code: .notFound, message: "The image has no directory /\(root): /\(obstacle.path) \(obstacle.what).")
@@ -135,8 +149,8 @@ struct LayerTree {
             throw SlugStoreError(
                 code: .notFound, message: "The image has no directory /\(self.root.map { "\($0)" } ?? "").")
         }
-        try self.tree.checkSpellings()
-        if !keepsOutwardLinks { try self.tree.checkLinks(root: nil) }
+        try self.tree.checkSpellings(cancellation)
+        if !keepsOutwardLinks { try self.tree.checkLinks(root: nil, cancellation) }
     }
 
     // MARK: What is where
@@ -151,21 +165,26 @@ struct LayerTree {
         while let current = path, self.touched.insert(current).inserted { path = current.parent }
     }
 
-    private mutating func emptyRoot() -> [Removal] {
+    private mutating func emptyRoot() throws(SlugStoreError) -> [Removal] {
         if !self.rootIsTouched { self.rootExists = self.root == nil }
-        return self.removeUntouched(below: nil)
+        return try self.removeUntouched(below: nil)
     }
 
-    private mutating func removeUntouched(below directory: TreePath?) -> [Removal] {
+    private mutating func removeUntouched(below directory: TreePath?) throws(SlugStoreError) -> [Removal] {
         var removals: [Removal] = []
-        for child in self.children[directory] ?? [] { removals += self.removeUntouched(at: child) }
+        for child in self.children[directory] ?? [] { removals += try self.removeUntouched(at: child) }
         return removals
     }
 
     /// What the present layer has named has all directories above it named, too. So below what it has not, it has named nothing.
-    private mutating func removeUntouched(at path: TreePath) -> [Removal] {
+    private mutating func removeUntouched(at path: TreePath) throws(SlugStoreError) -> [Removal] {
+        self.looks += 1
+        guard self.looks <= Self.maxLooks else {
+            throw SlugStoreError(
+                code: .limitExceeded, message: "The image's whiteouts are too entangled to be applied, at \(path).")
+        }
         guard let node = self.tree.nodes[path] else { return [] }
-        if self.touched.contains(path) { return self.removeUntouched(below: path) }
+        if self.touched.contains(path) { return try self.removeUntouched(below: path) }
         self.children[path.parent]?.remove(path)
         var pending = [path]
         while let next = pending.popLast() {

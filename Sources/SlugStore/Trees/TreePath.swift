@@ -19,6 +19,9 @@ struct TreePath: Hashable, Sendable, CustomStringConvertible {
         self.bytes = Array(bytes)
     }
 
+    /// All bytes at once, where an array hashes one after the other.
+    func hash(into hasher: inout Hasher) { self.bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     var components: [ArraySlice<UInt8>] { self.bytes.split(separator: Self.slash) }
 
     var name: ArraySlice<UInt8> {

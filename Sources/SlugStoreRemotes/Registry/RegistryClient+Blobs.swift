@@ -1,6 +1,9 @@
 public import SlugStore
 
 extension RegistryClient {
+    /// What an attempt must bring to be no failure.
+    private static let worthwhileBytes: Int64 = 256 << 10
+
     /// The size of a blob; `nil` if there is none.
     /// - Parameter digest: `sha256:` and 64 hexadecimal digits.
     public func blobBytes(_ digest: String) async throws(SlugStoreError) -> Int64? {
@@ -43,7 +46,8 @@ extension RegistryClient {
         throw SlugStoreError(code: .invalidAnswer, message: "\(what): the registry refers from one place to the next.")
     }
 
-    /// Reads a blob from its start or from where a reading has come, and hands its bytes on. After a failure it goes on from there.
+    /// Reads a blob from its start or from where a reading has come, and hands its bytes on. After a failure it goes on from there;
+    /// attempts that bring nothing worth mentioning are counted.
     /// - Parameters:
     ///   - digest: The blob.
     ///   - size: Its size, which is not 0.
@@ -57,6 +61,7 @@ extension RegistryClient {
         var attempt = 1
         while true {
             let start = position()
+            guard start < size else { return }
             var headers: [(name: String, value: String)] = []
             if start > 0 { headers = [(name: "Range", value: "bytes=\(start)-\(size - 1)")] }
             do throws(SlugStoreError) {
@@ -69,6 +74,7 @@ extension RegistryClient {
                 guard [200, 206].contains(answer.status) else { throw self.failure(what, answer) }
                 return
             } catch {
+                if position() - start >= Self.worthwhileBytes { attempt = 1 }
                 guard error.code == .remoteUnavailable, attempt < self.transport.configuration.attempts else {
                     throw error
                 }

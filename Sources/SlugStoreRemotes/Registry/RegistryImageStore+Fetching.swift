@@ -18,6 +18,8 @@ extension RegistryImageStore {
         _ reference: String, for platform: ImagePlatform = .current, into layout: ImageLayout, as name: String? = nil,
         progress: (@Sendable (ImageProgress) -> Void)? = nil
     ) async throws(SlugStoreError) -> ImageDescriptor {
+        let name = name ?? (reference.hasPrefix("sha256:") ? "latest" : reference)
+        try ImageLayout.check(name)
         let (image, bytes) = try await self.find(reference, for: platform)
         let manifest = try ImageDocument.decode(ImageManifest.self, bytes, "The manifest \(image.digest)")
         let contents = manifest.layers + [manifest.config]
@@ -36,7 +38,7 @@ extension RegistryImageStore {
         let writer = try await ImageContentWriter.begin(image, in: layout)
         try await writer.append(bytes)
         try await writer.finish()
-        try await layout.name(image, as: name ?? (reference.hasPrefix("sha256:") ? "latest" : reference))
+        try await layout.name(image, as: name)
         return image
     }
 

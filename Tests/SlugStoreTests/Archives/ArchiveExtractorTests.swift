@@ -246,6 +246,32 @@ struct Pieces: AsyncSequence, Sendable {
                 _ = try await extractor.extract(Pieces(bytes: tar.archive), into: directory.appending("tree"))
             }
             #expect(many?.code == .limitExceeded)
+            extractor.limits.maxEntries = 21
+            // The directory, and its files with it in their paths.
+            extractor.limits.maxPathBytes = 1 + 10 * 3 + 10 * 4
+            _ = try await extractor.extract(Pieces(bytes: tar.archive), into: directory.appending("fits"))
+            extractor.limits.maxPathBytes -= 1
+            let long = await slugStoreError { [extractor, tar] () throws(SlugStoreError) in
+                _ = try await extractor.extract(Pieces(bytes: tar.archive), into: directory.appending("tree"))
+            }
+            #expect(long?.code == .limitExceeded)
+            #expect(long?.message.contains("at d/19") == true)
+        }
+    }
+
+    @Test func `links that lead a long way through each other are not followed for ever`() async throws {
+        try await withTemporaryDirectory { directory in
+            var tar = HandmadeTar()
+            let way = String(repeating: "/d", count: 2000)
+            for number in 0..<39 {
+                tar.addPax("linkpath", Array("\(number + 1)\(way)".utf8))
+                tar.addLink("\(number)", to: "short")
+            }
+            let error = await slugStoreError { [tar] () throws(SlugStoreError) in
+                _ = try await ArchiveExtractor().extract(Pieces(bytes: tar.archive), into: directory.appending("tree"))
+            }
+            #expect(error?.code == .limitExceeded)
+            #expect(error?.message.contains("entangled") == true)
         }
     }
 

@@ -118,6 +118,25 @@ import Testing
         }
     }
 
+    @Test func `names from the root, as some builders write them, are names like others`() async throws {
+        try await withTemporaryDirectory { directory in
+            var image = HandmadeImage()
+            image.add { tar in
+                tar.addDirectory("/app")
+                tar.add("/app/run", mode: 0o755, content: "#!")
+                tar.add("//app/gone", content: "0")
+            }
+            image.add { tar in
+                tar.addHardLink("/app/same", to: "/app/run")
+                tar.add("/app/.wh.gone")
+                tar.addLink("/app/link", to: "run")
+            }
+            let (tree, _, _) = try await self.tree(image, ImageImport(path: "/app"), in: directory)
+            let run = TestTree.Entry.file("#!", executable: true)
+            #expect(tree == TestTree(["run": run, "same": run, "link": .link("run")]))
+        }
+    }
+
     @Test func `only the directory that is wanted is taken, and nothing else is judged`() async throws {
         try await withTemporaryDirectory { directory in
             var image = HandmadeImage()
@@ -222,20 +241,30 @@ import Testing
     @Test func `an image of Cloud Native Buildpacks has a process type for each of its processes`() async throws {
         try await withTemporaryDirectory { directory in
             var image = HandmadeImage()
-            image.add { $0.add("workspace/server", mode: 0o755, content: "#!") }
+            image.add { tar in
+                tar.add("workspace/server", mode: 0o755, content: "#!")
+                tar.addDirectory("workspace/jobs")
+            }
             image.process.entryPoint = ["/cnb/process/web"]
             image.process.workingDirectory = "/workspace"
             let build = """
                 {"bom":null,"buildpacks":[{"id":"example/node","version":"1.2"}],"launcher":{"version":"0.19"},
                  "processes":[{"type":"web","command":["/workspace/server"],"args":["--port","80"],"direct":true},
-                  {"type":"shell","command":"echo $A; sleep 1","args":null,"direct":false}]}
+                  {"type":"shell","command":"echo $A; sleep 1","args":null,"direct":false},
+                  {"type":"job","command":["/workspace/server"],"args":["job"],"direct":true,"working-dir":"/workspace/jobs"},
+                  {"type":"both","command":"one & two","direct":false,"working-dir":"/workspace/jobs"},
+                  {"type":"nothing","command":[],"args":null,"direct":true}]}
                 """
             image.process.labels = [
                 "io.buildpacks.build.metadata": build, "io.buildpacks.lifecycle.metadata": "{}",
                 "io.buildpacks.stack.id": "any",
             ]
             let (_, metadata, report) = try await self.tree(image, ImageImport(path: "/workspace"), in: directory)
-            #expect(metadata.processTypes == ["web": "./server --port 80", "shell": "echo $A; sleep 1"])
+            #expect(
+                metadata.processTypes == [
+                    "web": "./server --port 80", "shell": "echo $A; sleep 1", "job": "cd jobs && ../server job",
+                    "both": "cd jobs || exit\none & two",
+                ])
             #expect(metadata.buildpacks == ["example/node"])
             #expect(metadata.labels["io.buildpacks.build.metadata"] == build)
             // As an image again it says so, but nothing of layers that it has not.

@@ -117,10 +117,14 @@ import Testing
             let image = SlugImage(base: ImageBase(layout: base.directory))
             let second = try await image.write(directory.appending("tree"), metadata: Self.metadata, into: layout)
             #expect(second.layers.first == first.layers.first)
-            #expect(second.layers.count == 3)
+            #expect(second.layers.count == 4)
             let web = try await self.configuration("web", layout)
-            #expect(web.rootfs.layers.count == 3)
-            #expect(web.history?.count == 3)
+            #expect(web.rootfs.layers.count == 4)
+            #expect(web.history?.count == 4)
+            // What the base has where the application goes is not the application's.
+            let (imported, repository) = try await layout.imported("web", in: directory)
+            let tree = try await repository.materialise(imported.slug.id)
+            #expect(try TestTree(readingAt: tree.path).entries["bin/sh"] == nil)
             #expect(web.config?.environment?.contains("PATH=/base/bin") == true)
             #expect(web.config?.environment?.contains("LANG=C.UTF-8") == true)
             // Of a base that is damaged, nothing is made.
@@ -132,6 +136,37 @@ import Testing
             #expect(damaged?.code == .corrupted)
             #expect(try names(in: other.directory) == ["blobs", "oci-layout"])
             #expect(try names(in: other.blobs).isEmpty)
+        }
+    }
+
+    @Test func `a file that a layer could not tell from a whiteout is refused`() async throws {
+        try await withTemporaryDirectory { directory in
+            try TestTree(["lib/.wh.x": .file(""), "lib/x": .file("")]).write(to: directory.appending("tree"))
+            let error = await slugStoreError { () throws(SlugStoreError) in
+                _ = try await SlugImage().write(
+                    directory.appending("tree"), metadata: SlugMetadata(),
+                    into: ImageLayout(directory: directory.appending("layout")))
+            }
+            #expect(error?.code == .unsupportedEntry)
+            #expect(error?.message.contains("lib/.wh.x") == true)
+        }
+    }
+
+    @Test func `content that is damaged in a layout counts as missing`() async throws {
+        try await withTemporaryDirectory { directory in
+            try Self.tree().write(to: directory.appending("tree"))
+            let layout = ImageLayout(directory: directory.appending("layout"))
+            let report = try await SlugImage().write(
+                directory.appending("tree"), metadata: Self.metadata, into: layout)
+            let path = try layout.path(of: report.layers[0])
+            let bytes = try path.contents()
+            var damaged = bytes
+            damaged[1000] ^= 1
+            try path.write(damaged)
+            #expect(try await !layout.contains(report.layers[0]))
+            let again = try await SlugImage().write(directory.appending("tree"), metadata: Self.metadata, into: layout)
+            #expect(again.newLayers == 1)
+            #expect(try path.contents() == bytes)
         }
     }
 

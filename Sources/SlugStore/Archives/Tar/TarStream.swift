@@ -14,13 +14,21 @@ struct TarStream {
     ///   - root: The root of the tree.
     ///   - entries: What of it goes into the archive, each after its directory.
     ///   - prefix: The directory that the tree is in, in the archive; none if empty.
+    ///   - hidesLowerLayers: Whether it is a layer that hides what those below have in that directory.
     ///   - maxBytes: What all files together may have.
-    init(_ root: Descriptor, _ entries: [TreeScanner.Entry], prefix: [UInt8] = [], maxBytes: Int64) {
+    init(
+        _ root: Descriptor, _ entries: [TreeScanner.Entry], prefix: [UInt8] = [], hidesLowerLayers: Bool = false,
+        maxBytes: Int64
+    ) {
         self.maxBytes = maxBytes
         self.directories = DirectoryCursor(root: root)
         self.entries = entries[...]
         self.prefix = prefix.isEmpty ? [] : prefix + [TreePath.slash]
         if !prefix.isEmpty { self.pending = TarHeader.encode(prefix, .directory)[...] }
+        if hidesLowerLayers {
+            self.pending += TarHeader.encode(
+                self.prefix + LayerEntry.opaqueName, .file(executable: false, bytes: 0))
+        }
     }
 
     /// Fills `buffer` as far as there is something; 0 is the end.
