@@ -207,6 +207,8 @@ final class Descriptor: Sendable {
     }
 
     func setMode(_ mode: mode_t, _ what: @autoclosure () -> String) throws(SlugStoreError) {
+        // Mostly it is that already, and looking costs a file system less than a change.
+        guard try self.status(what()).st_mode & 0o7777 != mode else { return }
         guard fchmod(self.raw, mode) == 0 else { throw .systemCall(what()) }
     }
 

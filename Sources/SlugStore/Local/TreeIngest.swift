@@ -21,6 +21,8 @@ final class TreeIngest: Sendable {
     }
 
     private static let filesAtOnce = 16
+    /// What of a file is in memory at a time: some of the largest chunks, and little enough for the cache of a core.
+    private static let bufferBytes = 4 * Chunker.files.maximum
 
     private let entries: [TreeScanner.Entry]
     private let root: Descriptor
@@ -57,16 +59,16 @@ final class TreeIngest: Sendable {
         let frames = try self.pack.map { pack throws(SlugStoreError) in
             try FrameWriter(pack: pack, level: self.configuration.compressionLevel)
         }
-        var buffer = [UInt8](repeating: 0, count: PackFormat.frameBytes)
+        // Not an array, whose zeros would bring all of it into memory, while most files fill a few pages.
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferBytes, alignment: 16)
+        defer { buffer.deallocate() }
         while let batch = self.take() {
             for position in batch {
                 guard case .file = self.entries[position].kind else { continue }
                 if stop.isCancelled { return }
                 let path = self.entries[position].path
                 let source = try TreeFile(path, in: try directories.directory(of: path))
-                let chunks = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
-                    try self.read(source, through: buffer, into: frames)
-                }
+                let chunks = try self.read(source, through: buffer, into: frames)
                 let file = File(position: position, isExecutable: source.isExecutable, chunks: chunks)
                 self.state.withLock { state in
                     state.files.append(file)

@@ -28,7 +28,8 @@ final class ChunkReader {
     private let decompressor: ZstdDecompressor
     private var frames: [CachedFrame] = []
     private var files: [(slot: UInt32, pack: ChunkIndex.Pack, file: Descriptor)] = []
-    private var stored: [UInt8] = []
+    /// For frames as they are stored; as large as the largest.
+    private var stored = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 1)
     private var uses = 0
 
     private static let cachedFrames = 4
@@ -43,6 +44,7 @@ final class ChunkReader {
 
     deinit {
         for frame in self.frames { frame.memory.deallocate() }
+        self.stored.deallocate()
     }
 
     /// Gives `body` the verified bytes of a chunk.
@@ -81,18 +83,20 @@ final class ChunkReader {
         }
         let (pack, file) = try self.file(location.slot)
         let frame = pack.frames[Int(location.frame)]
-        if self.stored.count < frame.storedBytes { self.stored = [UInt8](repeating: 0, count: frame.storedBytes) }
+        if self.stored.count < frame.storedBytes {
+            self.stored.deallocate()
+            self.stored = .allocateFrame(byteCount: max(frame.storedBytes, PackFormat.frameBytes / 2))
+        }
         let memory = self.memory(frame.bytes)
         let content = UnsafeMutableRawBufferPointer(rebasing: memory[..<frame.bytes])
         let isSound: Bool
         do throws(SlugStoreError) {
-            isSound = try self.stored.withMutableBytes { stored throws(SlugStoreError) in
-                let stored = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedBytes])
-                let count = try file.read(at: frame.offset, into: stored, "Reading the pack \(pack.name)")
-                let bytes = UnsafeRawBufferPointer(stored)
-                return count == stored.count && PackFormat.checksum(bytes) == frame.checksum
-                    && self.decompressor.decompress(bytes, into: content)
-            }
+            let stored = UnsafeMutableRawBufferPointer(rebasing: self.stored[..<frame.storedBytes])
+            let count = try file.read(at: frame.offset, into: stored, "Reading the pack \(pack.name)")
+            let bytes = UnsafeRawBufferPointer(stored)
+            isSound =
+                count == stored.count && PackFormat.checksum(bytes) == frame.checksum
+                && self.decompressor.decompress(bytes, into: content)
         } catch {
             memory.deallocate()
             throw error

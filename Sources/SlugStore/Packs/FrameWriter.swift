@@ -4,16 +4,17 @@
 final class FrameWriter {
     private let pack: PendingPack
     private let compressor: ZstdCompressor
-    private let raw: UnsafeMutableRawBufferPointer
-    private let compressed: UnsafeMutableRawBufferPointer
+    // Small until more comes: often it is a few files of a release that are new.
+    private var raw: UnsafeMutableRawBufferPointer
+    private var compressed: UnsafeMutableRawBufferPointer
     private var used = 0
     private var chunks: [SlugManifest.ChunkReference] = []
 
     init(pack: PendingPack, level: Int) throws(SlugStoreError) {
         self.pack = pack
         self.compressor = try ZstdCompressor(level: level)
-        self.raw = .allocateFrame(byteCount: PackFormat.frameBytes)
-        self.compressed = .allocateFrame(byteCount: ZstdCompressor.bound(PackFormat.frameBytes))
+        self.raw = .allocateFrame(byteCount: PackFormat.frameBytes / 16)
+        self.compressed = .allocateFrame(byteCount: ZstdCompressor.bound(self.raw.count))
     }
 
     deinit {
@@ -23,13 +24,24 @@ final class FrameWriter {
 
     /// Adds a chunk, which is smaller than a frame.
     func append(_ chunk: SlugManifest.ChunkReference, _ bytes: UnsafeRawBufferPointer) throws(SlugStoreError) {
-        guard bytes.count <= self.raw.count else {
-            throw .corrupted("The chunk \(chunk.id) has \(bytes.count) bytes; none is larger than \(self.raw.count).")
+        guard bytes.count <= PackFormat.frameBytes else {
+            throw .corrupted(
+                "The chunk \(chunk.id) has \(bytes.count) bytes; none is larger than \(PackFormat.frameBytes).")
         }
-        if self.used + bytes.count > self.raw.count { try self.flush() }
+        if self.used + bytes.count > PackFormat.frameBytes { try self.flush() }
+        if self.used + bytes.count > self.raw.count { self.grow() }
         UnsafeMutableRawBufferPointer(rebasing: self.raw[self.used...]).copyMemory(from: bytes)
         self.used += bytes.count
         self.chunks.append(chunk)
+    }
+
+    private func grow() {
+        let larger = UnsafeMutableRawBufferPointer.allocateFrame(byteCount: PackFormat.frameBytes)
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: self.raw[..<self.used]))
+        self.raw.deallocate()
+        self.compressed.deallocate()
+        self.raw = larger
+        self.compressed = .allocateFrame(byteCount: ZstdCompressor.bound(larger.count))
     }
 
     /// Writes what has been gathered.
