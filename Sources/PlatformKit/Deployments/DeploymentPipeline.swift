@@ -75,7 +75,7 @@ struct DeploymentRun: Sendable {
         await self.log.write("-----> Storing the slug")
         let summary = try await self.store(result.tree, types: types, buildpacks: result.buildpacks)
         await self.log.write(
-            "       \(summary.files) files, \(byteText(summary.bytes)); \(byteText(summary.newBytesStored)) added to the store: \(summary.id.shortDescription)"
+            "       \(summary.files) file\(summary.files == 1 ? "" : "s"), \(byteText(summary.bytes)); \(byteText(summary.newBytesStored)) added to the store: \(summary.id.shortDescription)"
         )
         try await self.advance(to: .packaged)
         return ReleaseDraft(
