@@ -11,10 +11,12 @@ import SystemPackage
 
 /// Writes a manifest's tree into an empty directory that nobody else knows, on several threads.
 ///
-/// Files are written in the order in which their chunks are stored, so that every frame is decompressed about once.
+/// Files are written in the order in which their chunks are stored, those that begin in one frame by one thread, so that every
+/// frame is decompressed about once.
 /// Links come after all files: while files are written, there is no link that a write could follow.
 final class TreeWriter: Sendable {
-    private static let filesAtOnce = 16
+    /// What one thread takes at most. To make so many files takes longer than to decompress their frame once more.
+    private static let filesAtOnce = 512
 
     private let manifest: SlugManifest
     private let root: Descriptor
@@ -24,6 +26,8 @@ final class TreeWriter: Sendable {
     private let cancellation: Cancellation
     /// The positions of the files in the manifest, in the order in which they are written.
     private let order: [Int]
+    /// What is written by one thread, as ranges of ``order``.
+    private let batches: [Range<Int>]
     private let next = Atomic(0)
 
     init(
@@ -41,7 +45,18 @@ final class TreeWriter: Sendable {
             guard case .file(_, let chunks) = entry.kind else { continue }
             order.append((chunks.first.flatMap { index.location(of: $0.id)?.place } ?? .start, position))
         }
-        self.order = order.sorted { ($0.place, $0.position) < ($1.place, $1.position) }.map(\.position)
+        order.sort { ($0.place, $0.position) < ($1.place, $1.position) }
+        self.order = order.map(\.position)
+        var batches: [Range<Int>] = []
+        var start = 0
+        for end in 1..<max(order.count + 1, 1)
+        where end == order.count || end - start == Self.filesAtOnce
+            || !order[end].place.isSameFrame(as: order[start].place)
+        {
+            batches.append(start..<end)
+            start = end
+        }
+        self.batches = batches
     }
 
     /// Writes all of it. Blocks. After an error, the directory holds part of the tree.
@@ -81,9 +96,9 @@ final class TreeWriter: Sendable {
         let directories = DirectoryCursor(root: self.root)
         let reader = try ChunkReader(index: self.index, packs: self.packs)
         while true {
-            let start = self.next.add(Self.filesAtOnce, ordering: .relaxed).oldValue
-            guard start < self.order.count else { return }
-            for position in self.order[start..<min(start + Self.filesAtOnce, self.order.count)] {
+            let next = self.next.add(1, ordering: .relaxed).oldValue
+            guard next < self.batches.count else { return }
+            for position in self.order[self.batches[next]] {
                 guard case .file(let isExecutable, let chunks) = self.manifest.entries[position].kind else { continue }
                 if stop.isCancelled { return }
                 try self.cancellation.check()
@@ -112,6 +127,8 @@ extension ChunkIndex {
         var offset: UInt32
 
         static let start = Place(slot: 0, frame: 0, offset: 0)
+
+        func isSameFrame(as other: Place) -> Bool { (self.slot, self.frame) == (other.slot, other.frame) }
 
         static func < (lhs: Place, rhs: Place) -> Bool {
             (lhs.slot, lhs.frame, lhs.offset) < (rhs.slot, rhs.frame, rhs.offset)
