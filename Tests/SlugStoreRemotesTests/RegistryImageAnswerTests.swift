@@ -87,7 +87,7 @@ import Testing
             }) { store, server, registry, directory in
                 let sample = try await SampleSlug(in: directory)
                 let error = await slugStoreError { () throws(SlugStoreError) in
-                    _ = try await sample.layout.copy("web", to: store, as: "v1")
+                    _ = try await sample.layout.copy("web", to: store, as: "v1", layersAtOnce: 1)
                 }
                 #expect(error?.code == (status == 500 ? .remoteUnavailable : .remoteRefused))
                 #expect(registry.content.manifests.isEmpty)
@@ -166,7 +166,7 @@ import Testing
             }, credentials: .init(user: "me", password: "secret"), mountableFrom: ["private"]
         ) { store, server, registry, directory in
             let sample = try await SampleSlug(in: directory)
-            _ = try await sample.layout.copy("web", to: store, as: "v1")
+            _ = try await sample.layout.copy("web", to: store, as: "v1", layersAtOnce: 1)
             #expect(registry.content.manifests["shop:v1"] != nil)
             // It is not tried again for each blob.
             #expect(server.requests.filter { $0.uri.contains("mount=") }.count == 1)
@@ -183,7 +183,7 @@ import Testing
         ) { store, server, _, directory in
             let sample = try await SampleSlug(in: directory)
             let error = await slugStoreError { () throws(SlugStoreError) in
-                _ = try await sample.layout.copy("web", to: store, as: "v1")
+                _ = try await sample.layout.copy("web", to: store, as: "v1", layersAtOnce: 1)
             }
             #expect(error?.code == .unauthorised)
             #expect(error?.message.contains("user me") == true)

@@ -1,9 +1,11 @@
+import Synchronization
 public import SystemPackage
 
 /// Where images are kept or sent to: a directory, a registry.
 ///
 /// ## Promises a conformer keeps
 /// - Content that is there already is not asked for again: ``contains(_:)`` says so.
+/// - Several contents may be added at the same time.
 /// - ``add(_:from:progress:)`` throws unless all of the content is stored as its digest says.
 /// - A name leads to the image that it was given last, once ``name(_:as:)`` has returned, and to a complete one at any time.
 public protocol ImageStore: Sendable {
@@ -45,36 +47,51 @@ public struct ImageProgress: Sendable, Hashable {
 }
 
 extension ImageLayout {
-    /// Copies an image with all that it consists of, what is there already excepted. Its name is given last, so that nobody
-    /// there sees a part of it.
+    /// Copies an image with all that it consists of, what is there already excepted. Layers go several at a time, then what refers to
+    /// them. The name is given last, so that nobody there sees a part of the image.
     /// - Parameters:
     ///   - name: The image in this layout.
     ///   - store: Where it goes.
     ///   - newName: What it is called there; the same if `nil`.
+    ///   - layersAtOnce: How many layers are copied at the same time, 1 at least.
     ///   - progress: Is called now and then, never twice at a time.
-    /// - Returns: What was copied, in the order in which it was.
+    /// - Returns: What was copied, in the image's order.
     /// - Throws: ``SlugStoreError/Code/notFound`` if there is no such image; ``SlugStoreError/Code/corrupted`` and
     ///   ``SlugStoreError/Code/invalidArchive`` if something in the layout is not what its manifest says; and what the store
     ///   throws.
     public func copy(
-        _ name: String, to store: some ImageStore, as newName: String? = nil,
+        _ name: String, to store: some ImageStore, as newName: String? = nil, layersAtOnce: Int = 4,
         progress: (@Sendable (ImageProgress) -> Void)? = nil
     ) async throws(SlugStoreError) -> [ImageDescriptor] {
         let image = try await self.image(named: name)
         let contents = try await self.contents(of: image)
-        var copied: [ImageDescriptor] = []
         let meter = ImageMeter(contents, progress)
-        for content in contents {
-            if try await store.contains(content) {
-                meter.found(content.size)
-                continue
-            }
+        let copied = Mutex<Set<String>>([])
+        let copy: @Sendable (ImageDescriptor) async throws(SlugStoreError) -> Void = { content throws(SlugStoreError) in
+            if try await store.contains(content) { return meter.found(content) }
             try await BlockingWork.run { (_) throws(SlugStoreError) in try self.check(content) }
-            try await store.add(content, from: try self.path(of: content)) { meter.moved($0) }
-            meter.finished(content.size)
-            copied.append(content)
+            try await store.add(content, from: try self.path(of: content)) { meter.moved($0, of: content) }
+            meter.finished(content)
+            copied.withLock { _ = $0.insert(content.digest) }
         }
+        // The configuration and the manifest come last. A layer may be in an image twice.
+        let (layers, repeated) = contents.dropLast(2).separatingRepeated()
+        try await inParallel(layers, limit: layersAtOnce, copy)
+        for layer in repeated { meter.found(layer) }
+        for content in contents.suffix(2) { try await copy(content) }
         try await store.name(image, as: newName ?? name)
-        return copied
+        return copied.withLock { copied in contents.filter { copied.remove($0.digest) != nil } }
+    }
+}
+
+extension Sequence<ImageDescriptor> {
+    /// The contents in their order, and those of them that had come before.
+    package func separatingRepeated() -> (first: [ImageDescriptor], repeated: [ImageDescriptor]) {
+        var known: Set<String> = []
+        var (first, repeated): ([ImageDescriptor], [ImageDescriptor]) = ([], [])
+        for content in self {
+            if known.insert(content.digest).inserted { first.append(content) } else { repeated.append(content) }
+        }
+        return (first, repeated)
     }
 }

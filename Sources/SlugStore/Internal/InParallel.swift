@@ -1,6 +1,6 @@
 /// Runs `body` for each element, `limit` at a time, until all are done or one has failed; then the others are cancelled and
 /// waited for. Throws the first failure.
-func inParallel<Element: Sendable>(
+package func inParallel<Element: Sendable>(
     _ elements: [Element], limit: Int, _ body: @escaping @Sendable (Element) async throws(SlugStoreError) -> Void
 ) async throws(SlugStoreError) {
     // One at a time stays in its task: nothing is handed over, and tests that decide about order see one task.

@@ -2,7 +2,7 @@ public import SlugStore
 
 extension RegistryImageStore {
     /// Brings an image into a layout: what that has is not fetched again. Every content is compared with its digest and size while
-    /// it comes, at most about a megabyte of it is in memory, and after a failure it goes on from where it was.
+    /// it comes, at most about a megabyte of each is in memory, and after a failure it goes on from where it was.
     /// - Parameters:
     ///   - reference: A tag or a digest.
     ///   - platform: Which image it is if the reference is to several.
@@ -25,15 +25,12 @@ extension RegistryImageStore {
         let contents = manifest.layers + [manifest.config]
         try self.check(contents, of: image)
         let meter = ImageMeter(contents, progress)
-        var brought: Set<String> = []
-        for content in contents {
-            let isThere = try await layout.contains(content)
-            guard !isThere, brought.insert(content.digest).inserted else {
-                meter.found(content.size)
-                continue
-            }
+        let (missing, repeated) = contents.separatingRepeated()
+        for content in repeated { meter.found(content) }
+        try await inParallel(missing, limit: self.configuration.contentsAtOnce) { content throws(SlugStoreError) in
+            if try await layout.contains(content) { return meter.found(content) }
             try await self.fetch(content, into: layout, meter)
-            meter.finished(content.size)
+            meter.finished(content)
         }
         let writer = try await ImageContentWriter.begin(image, in: layout)
         try await writer.append(bytes)
@@ -144,7 +141,7 @@ extension RegistryImageStore {
                 content.digest, size: content.size, position: { writer.bytes }
             ) { piece throws(SlugStoreError) in
                 try await writer.append(piece)
-                meter.moved(writer.bytes)
+                meter.moved(writer.bytes, of: content)
             }
         }
         try await writer.finish()

@@ -19,6 +19,8 @@ public struct RegistryImageStore: ImageStore {
         public var maxImageBytes: Int64 = 8 << 30
         /// How many contents an image that is fetched may have. Default: 128.
         public var maxContents = 128
+        /// How many contents are fetched at the same time. Default: 4.
+        public var contentsAtOnce = 4
         /// Other repositories of the same registry, for example those of bases, that may have a layer already: it is then mounted
         /// from there, if the registry does that, and not sent. They are asked in this order, for each layer that is missing.
         public var mountableFrom: [String] = []

@@ -191,6 +191,57 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `layers are copied at the same time, and what refers to them comes after`() async throws {
+        try await withTemporaryDirectory { directory in
+            try Self.tree().write(to: directory.appending("tree"))
+            let layout = ImageLayout(directory: directory.appending("layout"))
+            let report = try await SlugImage().write(
+                directory.appending("tree"), metadata: Self.metadata, into: layout)
+            let store = MeetingStore(expecting: report.layers.count)
+            let reports = Mutex<[ImageProgress]>([])
+            let copied = try await layout.copy("web", to: store) { progress in reports.withLock { $0.append(progress) }
+            }
+            #expect(store.order.prefix(2).allSatisfy { $0 == ImageMediaType.layer })
+            #expect(store.order.suffix(2) == [ImageMediaType.config, ImageMediaType.manifest])
+            #expect(copied.prefix(2).map(\.digest) == report.layers.map(\.digest))
+            let progress = reports.withLock { $0 }
+            #expect(progress.last.map { $0.bytesMoved } == progress.last?.bytes)
+            #expect(zip(progress, progress.dropFirst()).allSatisfy { $0.bytesMoved <= $1.bytesMoved })
+        }
+    }
+
+    /// A registry that takes no layer before all are on their way.
+    private final class MeetingStore: ImageStore {
+        private let state = Mutex<(order: [String], missing: Int)>(([], 0))
+        private let all: AsyncStream<Void>
+        private let arrival: AsyncStream<Void>.Continuation
+
+        init(expecting count: Int) {
+            (self.all, self.arrival) = AsyncStream.makeStream()
+            self.state.withLock { $0.missing = count }
+        }
+
+        /// The kinds of contents as they came.
+        var order: [String] { self.state.withLock { $0.order } }
+
+        func contains(_ content: ImageDescriptor) -> Bool { false }
+
+        func add(_ content: ImageDescriptor, from file: FilePath, progress: (@Sendable (Int64) -> Void)?) async {
+            let isLast = self.state.withLock { state in
+                state.order.append(content.mediaType)
+                if content.mediaType == ImageMediaType.layer { state.missing -= 1 }
+                return state.missing == 0
+            }
+            progress?(content.size / 2)
+            if isLast { self.arrival.finish() }
+            for await _ in self.all {}
+            progress?(content.size)
+        }
+
+        func name(_ manifest: ImageDescriptor, as name: String) {}
+    }
+
     /// A registry that only remembers.
     private final class MemoryStore: ImageStore {
         private let state = Mutex<(contents: Set<String>, names: [String: String])>(([], [:]))
