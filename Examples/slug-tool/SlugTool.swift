@@ -60,12 +60,16 @@ struct SlugTool {
             try await places.close()
         } catch {
             try? await places.close()
+            if error is Unsound { exit(1) }
             fail("slug-tool: \(error)", status: error is Arguments.Unknown ? 64 : 1)
         }
     }
 
+    /// What is stored is not sound, and all about it has been said.
+    struct Unsound: Error {}
+
     static func run(_ command: String, _ arguments: Arguments, on place: String, _ places: Places) async throws {
-        let repository = try places.repository(place)
+        let repository = try places.repository(place, isNew: ["put", "import", "pull"].contains(command))
         if command == "repair", let local = repository as? LocalSlugRepository, arguments.words.count == 1 {
             return try await UpkeepCommands(repository: local).repair(
                 local, from: try places.repository(arguments.words[0]))
@@ -103,9 +107,6 @@ struct SlugTool {
 
     static func fail(_ message: String, status: Int32) -> Never {
         self.warn(message)
-        self.end(status)
+        exit(status)
     }
-
-    /// Ends the program after it has said what there is to say.
-    static func end(_ status: Int32) -> Never { exit(status) }
 }
