@@ -3,6 +3,7 @@ import Logging
 import SlugStore
 import SlugStoreRemotes
 import SystemPackage
+import UnixSignals
 
 // Without all of Foundation, which a program of milliseconds would spend most of them loading.
 #if canImport(FoundationEssentials)
@@ -56,17 +57,34 @@ struct SlugTool {
         guard arguments.count >= 2 else { fail(self.usage, status: 64) }
         let places = Places(environment: ProcessInfo.processInfo.environment, logger: Logger(label: "slug-tool"))
         do {
-            try await run(arguments[1], try Arguments(arguments.dropFirst(2)), on: arguments[0], places)
+            let rest = try Arguments(arguments.dropFirst(2))
+            try await untilInterrupted { try await run(arguments[1], rest, on: arguments[0], places) }
             try await places.close()
         } catch {
             try? await places.close()
-            if error is Unsound { exit(1) }
+            if let end = error as? End { exit(end.status) }
             fail("slug-tool: \(error)", status: error is Arguments.Unknown ? 64 : 1)
         }
     }
 
-    /// What is stored is not sound, and all about it has been said.
-    struct Unsound: Error {}
+    /// Ends the program, about which all has been said.
+    struct End: Error {
+        var status: Int32
+    }
+
+    /// Ends a command early when the program is asked to end, so that it cleans up after itself.
+    private static func untilInterrupted(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await body() }
+            group.addTask {
+                for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                    throw End(status: signal == .sigint ? 130 : 143)
+                }
+            }
+            try await group.next()
+        }
+    }
 
     static func run(_ command: String, _ arguments: Arguments, on place: String, _ places: Places) async throws {
         let repository = try places.repository(place, isNew: ["put", "import", "pull"].contains(command))

@@ -28,7 +28,7 @@ struct UpkeepCommands {
             print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
             // That was this machine's part of what hosts share.
             let isFarSound = repository is TieredSlugRepository ? try await self.verifyRemote() : true
-            if !report.isSound || !isFarSound { throw SlugTool.Unsound() }
+            if !report.isSound || !isFarSound { throw SlugTool.End(status: 1) }
         case ("verify", 1):
             try await repository.verify(try await find(words[0]))
         case ("remove", 1):
@@ -70,7 +70,7 @@ struct UpkeepCommands {
         let report = try await repository.repair(from: other)
         for id in report.repaired { print(id, "repaired") }
         for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", printable(reason.utf8)) }
-        if !report.lost.isEmpty { throw SlugTool.Unsound() }
+        if !report.lost.isEmpty { throw SlugTool.End(status: 1) }
     }
 
     /// 32 bytes that nobody else may read.

@@ -9,12 +9,18 @@
 
     /// The program, which is built beside the tests.
     @Suite struct SlugToolTests {
+        private static var program: FilePath {
+            get throws {
+                let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+                return FilePath(own).removingLastComponent().appending("slug-tool")
+            }
+        }
+
         private static func slugTool(
             _ arguments: [String], in directory: FilePath, _ environment: [Environment.Key: String?] = [:]
         ) async throws -> (status: TerminationStatus, output: String, errors: String) {
-            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
             let result = try await run(
-                .path(FilePath(own).removingLastComponent().appending("slug-tool")), arguments: Arguments(arguments),
+                .path(try self.program), arguments: Arguments(arguments),
                 environment: .inherit.updating(environment), workingDirectory: directory,
                 output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
             return (result.terminationStatus, result.standardOutput, result.standardError)
@@ -53,6 +59,33 @@
                     #expect(push.status == .exited(0), "\(push.errors)")
                     #expect(try FileManager.default.contentsOfDirectory(atPath: work.string).isEmpty)
                     #expect(registry.content.manifests["shop:v1"] != nil)
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: [Signal.interrupt, .terminate])
+        func `a command that is asked to end cleans up`(signal: Signal) async throws {
+            let (asked, feed) = AsyncStream<Void>.makeStream()
+            try await ScriptedServer.with({ _ in
+                feed.yield()
+                return .init(hangs: true)
+            }) { server in
+                try await withTemporaryDirectory { directory in
+                    let work = directory.appending("work")
+                    try FileManager.default.createDirectory(
+                        atPath: work.string, withIntermediateDirectories: true)
+                    let result = try await run(
+                        .path(try Self.program), arguments: ["new", "pull", "oci://127.0.0.1:\(server.port)/shop:v1"],
+                        environment: .inherit.updating(["TMPDIR": work.string]), workingDirectory: directory,
+                        input: .none, output: .discarded, error: .string(limit: 1 << 20)
+                    ) { execution in
+                        for await _ in asked { break }
+                        #expect(try FileManager.default.contentsOfDirectory(atPath: work.string).count == 1)
+                        try execution.send(signal: signal)
+                    }
+                    #expect(result.terminationStatus == .exited(signal == .interrupt ? 130 : 143))
+                    #expect(result.standardError == "")
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: work.string).isEmpty)
                 }
             }
         }
