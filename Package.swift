@@ -153,7 +153,7 @@ let examples: [Target] = [
         swiftSettings: settings),
     .executableTarget(
         name: "slug-tool",
-        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .nioCore, .system],
+        dependencies: ["SlugStore", "SlugStoreRemotes", .asyncHTTPClient, .logging, .nioCore, .system, .unixSignals],
         path: "Examples/slug-tool",
         swiftSettings: settings),
     .executableTarget(

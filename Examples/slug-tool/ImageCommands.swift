@@ -50,7 +50,7 @@ struct ImageCommands {
         let store = try self.places.images(reference, mountableFrom: arguments["mount-from"].map { [$0] } ?? [])
         let id = try await SlugTool.find(slug, in: self.repository)
         try await self.places.withDirectory { directory in
-            let layout = ImageLayout(directory: directory.appending("images"))
+            let layout = ImageLayout(directory: directory)
             let report = try await self.repository.exportImage(
                 id, as: SlugImage(base: arguments["base"].map { ImageBase(layout: FilePath($0)) }), into: layout)
             // The tag that people use comes last: by then, all that belongs to it is there.
@@ -77,7 +77,7 @@ struct ImageCommands {
         let reference = try ImageReference(source)
         let store = try self.places.images(reference)
         try await self.places.withDirectory { directory in
-            let layout = ImageLayout(directory: directory.appending("images"))
+            let layout = ImageLayout(directory: directory)
             let line = ProgressLine("fetching \(reference.name.prefix(19))", "fetched")
             _ = try await store.fetch(
                 reference.name, for: try self.platform(arguments), into: layout, as: "pulled"

@@ -43,9 +43,13 @@ final class Places: Sendable {
             })
     }
 
-    func repository(_ place: String) throws -> any SlugRepository {
+    /// - Parameter isNew: Whether one is made in a directory where there is none.
+    func repository(_ place: String, isNew: Bool = false) throws -> any SlugRepository {
         let isRemote = RemoteAddress.isAddress(place)
         let directory = isRemote ? self.environment["SLUG_CACHE"] ?? "slug-cache" : place
+        guard isRemote || isNew || FileManager.default.fileExists(atPath: "\(place)/format") else {
+            throw SlugStoreError(code: .notFound, message: "\(place) is no repository: it has no file `format`.")
+        }
         let local = LocalSlugRepository(configuration: .init(directory: FilePath(directory)), logger: self.logger)
         guard isRemote else { return local }
         let address = try RemoteAddress(place)
@@ -69,13 +73,13 @@ final class Places: Sendable {
     /// Where what is needed for a moment is kept.
     static var temporary: FilePath { FilePath(FileManager.default.temporaryDirectory.path) }
 
-    /// A new directory for one command, which is removed after it.
-    func withDirectory<R>(_ body: (FilePath) async throws -> R) async throws -> R {
-        let directory = Self.temporary.appending("slug-tool-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            atPath: directory.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        defer { try? FileManager.default.removeItem(atPath: directory.string) }
-        return try await body(directory)
+    /// A directory for one command to make, which is removed after it; what a command that was killed has left, later ones remove.
+    func withDirectory(_ body: (FilePath) async throws -> Void) async throws {
+        let failure: (any Error)? = try await WorkingDirectory.with(in: Self.temporary) { directory in
+            do { try await body(directory) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
     }
 
     // MARK: Credentials

@@ -3,6 +3,7 @@ import Logging
 import SlugStore
 import SlugStoreRemotes
 import SystemPackage
+import UnixSignals
 
 // Without all of Foundation, which a program of milliseconds would spend most of them loading.
 #if canImport(FoundationEssentials)
@@ -56,16 +57,37 @@ struct SlugTool {
         guard arguments.count >= 2 else { fail(self.usage, status: 64) }
         let places = Places(environment: ProcessInfo.processInfo.environment, logger: Logger(label: "slug-tool"))
         do {
-            try await run(arguments[1], try Arguments(arguments.dropFirst(2)), on: arguments[0], places)
+            let rest = try Arguments(arguments.dropFirst(2))
+            try await untilInterrupted { try await run(arguments[1], rest, on: arguments[0], places) }
             try await places.close()
         } catch {
             try? await places.close()
+            if let end = error as? End { exit(end.status) }
             fail("slug-tool: \(error)", status: error is Arguments.Unknown ? 64 : 1)
         }
     }
 
+    /// Ends the program, about which all has been said.
+    struct End: Error {
+        var status: Int32
+    }
+
+    /// Ends a command early when the program is asked to end, so that it cleans up after itself.
+    private static func untilInterrupted(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await body() }
+            group.addTask {
+                for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                    throw End(status: signal == .sigint ? 130 : 143)
+                }
+            }
+            try await group.next()
+        }
+    }
+
     static func run(_ command: String, _ arguments: Arguments, on place: String, _ places: Places) async throws {
-        let repository = try places.repository(place)
+        let repository = try places.repository(place, isNew: ["put", "import", "pull"].contains(command))
         if command == "repair", let local = repository as? LocalSlugRepository, arguments.words.count == 1 {
             return try await UpkeepCommands(repository: local).repair(
                 local, from: try places.repository(arguments.words[0]))
@@ -103,9 +125,6 @@ struct SlugTool {
 
     static func fail(_ message: String, status: Int32) -> Never {
         self.warn(message)
-        self.end(status)
+        exit(status)
     }
-
-    /// Ends the program after it has said what there is to say.
-    static func end(_ status: Int32) -> Never { exit(status) }
 }

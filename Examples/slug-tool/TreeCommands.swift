@@ -30,7 +30,7 @@ struct TreeCommands {
             print(target)
         case ("export", 2):
             guard let compression = TreeArchiver.Compression(fileName: words[1]) else {
-                SlugTool.fail("slug-tool: \(words[1]) is not named .tar, .tar.gz or .tar.zst.", status: 64)
+                throw Arguments.Unknown(description: "\(words[1]) is not named .tar, .tar.gz or .tar.zst.")
             }
             let slug = try await find(words[0])
             print(try await repository.export(slug, to: FilePath(words[1]), compression: compression), "bytes")

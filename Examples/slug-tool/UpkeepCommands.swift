@@ -28,7 +28,7 @@ struct UpkeepCommands {
             print("\(report.slugs) slugs, \(report.bytes) bytes, \(report.damages.count) damages")
             // That was this machine's part of what hosts share.
             let isFarSound = repository is TieredSlugRepository ? try await self.verifyRemote() : true
-            if !report.isSound || !isFarSound { SlugTool.end(1) }
+            if !report.isSound || !isFarSound { throw SlugTool.End(status: 1) }
         case ("verify", 1):
             try await repository.verify(try await find(words[0]))
         case ("remove", 1):
@@ -50,7 +50,14 @@ struct UpkeepCommands {
             do throws(SlugStoreError) {
                 try await self.repository.verify(slug.id)
             } catch {
-                guard error.code == .corrupted else { throw error }
+                switch error.code {
+                case .remoteUnavailable, .unauthorised, .remoteRefused, .noSpace, .busy, .cancelled:
+                    // The next one would not be read either.
+                    throw error
+                case .notFound where try await !self.repository.list().contains(where: { $0.id == slug.id }):
+                    continue  // removed meanwhile
+                default: break
+                }
                 print(slug.id, printable(error.description.utf8))
                 isSound = false
             }
@@ -63,7 +70,7 @@ struct UpkeepCommands {
         let report = try await repository.repair(from: other)
         for id in report.repaired { print(id, "repaired") }
         for (id, reason) in report.lost.sorted(by: { $0.key < $1.key }) { print(id, "lost:", printable(reason.utf8)) }
-        if !report.lost.isEmpty { SlugTool.end(1) }
+        if !report.lost.isEmpty { throw SlugTool.End(status: 1) }
     }
 
     /// 32 bytes that nobody else may read.

@@ -47,7 +47,7 @@ public protocol SlugRepository: Sendable {
 
     /// Keeps a signature with a slug. A second one of the same key replaces the first.
     /// - Throws: ``SlugStoreError/Code/untrusted`` if it is not a valid one of this slug; ``SlugStoreError/Code/notFound``;
-    ///   ``SlugStoreError/Code/limitExceeded`` beyond 32 keys.
+    ///   ``SlugStoreError/Code/limitExceeded`` beyond 32 keys, where nobody else adds any.
     func add(_ signature: SlugSignature, to id: SlugID) async throws(SlugStoreError)
 
     /// The signatures that are kept with a slug, in the order of their keys. What is valid is for ``SignaturePolicy`` to say.

@@ -48,7 +48,7 @@ import Testing
 
     @Test(arguments: [
         ("bytes 0-9/100", 10), ("bytes 10-29/100", 20), ("bytes 10-14/100", 5), ("nonsense", 10), ("", 10),
-        ("bytes 10-19/15", 10),
+        ("bytes 10-19/15", 10), ("\u{9b}2Jbytes", 10),
     ])
     func `an answer to another range is refused`(range: String, count: Int) async throws {
         try await Self.withS3(
@@ -58,6 +58,8 @@ import Testing
                 _ = try await store.read(key, range: 10..<20)
             }
             #expect(error?.code == .invalidAnswer)
+            let isPrintable = error?.message.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+            #expect(isPrintable == true)
         }
     }
 

@@ -82,13 +82,15 @@ final class MemoryRegistry: Sendable {
         _ request: ScriptedServer.Request, _ repository: String, _ digest: String, _ query: [String: String]
     ) -> ScriptedServer.Answer {
         guard let blob = self.content.blobs["\(repository)@\(digest)"] else { return .init(status: 404) }
-        guard let start = request.header("Range").flatMap({ Int($0.dropFirst(6).prefix { $0 != "-" }) }) else {
+        let bounds = request.header("Range")?.dropFirst(6).split(separator: "-").compactMap { Int($0) } ?? []
+        guard let start = bounds.first else {
             return .init(headers: [("Content-Length", "\(blob.count)")], body: blob)
         }
         guard start < blob.count else { return .init(status: 416) }
+        let last = min(bounds.dropFirst().first ?? .max, blob.count - 1)
         return .init(
-            status: 206, headers: [("Content-Range", "bytes \(start)-\(blob.count - 1)/\(blob.count)")],
-            body: Array(blob[start...]))
+            status: 206, headers: [("Content-Range", "bytes \(start)-\(last)/\(blob.count)")],
+            body: Array(blob[start..<last + 1]))
     }
 
     private func manifest(

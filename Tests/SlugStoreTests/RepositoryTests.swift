@@ -327,6 +327,26 @@ import Testing
         }
     }
 
+    @Test func `a format that was never written is written`() async throws {
+        try await withTemporaryDirectory { directory in
+            try TestTree(["a": .file("1")]).write(to: directory.appending("tree"))
+            let path = directory.appending("repository")
+            try TestTree(["format": .file("")]).write(to: path)
+            let id = try await makeRepository(path).put(directory.appending("tree"), metadata: SlugMetadata()).id
+            #expect(try path.appending("format").contents() == Array(RepositoryDirectory.format.utf8))
+            for lost in [true, false] {
+                if lost {
+                    try FileManager.default.removeItem(atPath: path.appending("format").string)
+                } else {
+                    try path.appending("format").write([])
+                }
+                try await makeRepository(path).verify(id)
+                #expect(try path.appending("format").contents() == Array(RepositoryDirectory.format.utf8))
+            }
+            #expect(try names(in: path).allSatisfy { !$0.hasPrefix(".") })
+        }
+    }
+
     @Test func `garbage collection merges small packs and keeps every slug`() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending("repository")

@@ -12,6 +12,13 @@ import Testing
 #else
     import Foundation
 #endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 @Suite struct TieredRepositoryTests {
     static let metadata = SlugMetadata(processTypes: ["web": "bin/run"])
@@ -292,6 +299,51 @@ import Testing
             let report = try await makeHost(directory.appending("3"), on: store).verifyAll()
             #expect(report.damagedSlugs == [slug.id])
             #expect(report.damages.first?.description.contains("remote") == true)
+        }
+    }
+
+    @Test func `a remote that refuses hides nothing that is found here`() async throws {
+        try await withTemporaryDirectory { directory in
+            let weather = Weather()
+            let path = directory.appending("1")
+            let host = makeHost(path, on: weather.makeStore())
+            let slug = try await host.put(
+                try Self.write(Self.tree(27, files: 2), in: directory), metadata: Self.metadata)
+            for pack in try names(in: path.appending("packs")) {
+                let file = path.appending("packs").appending(pack)
+                var bytes = try file.contents()
+                bytes[20] ^= 1
+                try file.write(bytes)
+            }
+            weather.set { _ in SlugStoreError(code: .remoteRefused, message: "The remote says no.") }
+            let report = try await makeHost(path, on: weather.makeStore()).verifyAll()
+            #expect(report.damagedSlugs == [slug.id])
+            #expect(report.damages.last?.description.contains("The remote says no.") == true)
+            #expect(report.damages.last?.slugs == [])
+        }
+    }
+
+    @Test func `notes and indexes that were never finished are removed`() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending("1")
+            let store = InMemoryObjectStore()
+            let slug = try await makeHost(path, on: store).put(
+                try Self.write(Self.tree(28, files: 2), in: directory), metadata: Self.metadata)
+            let beside = path.appending("remote")
+            for name in ["indexes", "journal", "stored", "used"] {
+                try beside.appending(name).appending(".1-2-3").write([1])
+            }
+            // Somebody is at work.
+            let lock = try Descriptor.open(beside.appending("lock"), O_RDWR, "")
+            try #require(flock(lock.raw, LOCK_SH | LOCK_NB) == 0)
+            _ = try await makeHost(path, on: store).list()
+            #expect(try names(in: beside.appending("indexes")).contains(".1-2-3"))
+            try #require(flock(lock.raw, LOCK_UN) == 0)
+            #expect(try await makeHost(path, on: store).list() == [slug])
+            for name in ["indexes", "journal", "stored", "used"] {
+                #expect(try names(in: beside.appending(name)).allSatisfy { !$0.hasPrefix(".") }, "\(name)")
+            }
+            #expect(try names(in: beside.appending("indexes")).count == 1)
         }
     }
 

@@ -197,6 +197,47 @@ import Testing
         }
     }
 
+    @Test func `a pack of another version is not damaged, and is left alone`() async throws {
+        try await self.withSlug { directory, path, id in
+            let pack = try #require(try self.files(in: path).first { $0.string.contains("/packs/") })
+            let bytes = try pack.contents()
+            var other = bytes
+            (other[15], other[other.count - 1]) = (9, 9)
+            let name = try #require(pack.lastComponent?.string)
+            func error() async throws -> SlugStoreError? {
+                let repository = try RepositoryDirectory(path: path, synchronises: false)
+                return await slugStoreError { () throws(SlugStoreError) in _ = try repository.readPackIndex(name) }
+            }
+            // One end alone is damaged.
+            for index in [15, bytes.count - 1] {
+                var damaged = bytes
+                damaged[index] = 9
+                try pack.write(damaged)
+                #expect(try await error()?.code == .corrupted)
+            }
+            try pack.write(other)
+            #expect(try await error()?.code == .unsupportedFormat)
+            #expect(try await error()?.message.contains("version 9") == true)
+
+            let repository = makeRepository(path)
+            try TestTree(["mine": .file("mine")]).write(to: directory.appending("second"))
+            let second = try await repository.put(directory.appending("second"), metadata: SlugMetadata()).id
+            _ = try await repository.materialise(second)
+            let report = try await repository.verifyAll()
+            #expect(report.damages.contains { $0.description.contains("version 9") && $0.slugs.isEmpty })
+            #expect(report.damagedSlugs == [id])
+            _ = await slugStoreError { () throws(SlugStoreError) in _ = try await repository.collectGarbage() }
+            try await repository.setDamageAside()
+            #expect(try pack.contents() == other)
+            let sound = makeRepository(directory.appending("other"))
+            _ = try await sound.put(directory.appending("tree"), metadata: SlugMetadata())
+            #expect(try await repository.repair(from: sound).repaired == [id])
+            _ = try await repository.materialise(id)
+            // By one that holds the same, and so has its name.
+            #expect(try pack.contents() == bytes)
+        }
+    }
+
     @Test func `counts as repaired what has come back with another slug`() async throws {
         try await self.withSlug { directory, path, id in
             var tree = Self.tree.entries

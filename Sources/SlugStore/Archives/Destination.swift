@@ -27,6 +27,7 @@ struct Destination {
         let parent = try Descriptor.directory(at: above.isEmpty ? "." : above)
         self.parent = parent
         let mode = try Self.modeOfExisting(name, in: parent, path)
+        Leftovers.trees.sweep(parent)
         var (number, made) = (0, false)
         var temporaryName = ""
         while !made {
@@ -42,6 +43,7 @@ struct Destination {
         self.temporaryName = temporaryName
         self.directory = try parent.open(
             temporaryName.utf8, O_RDONLY | O_DIRECTORY, "Opening the directory beside \(path)")
+        Leftovers.claim(self.directory)
         self.finalMode = mode
     }
 

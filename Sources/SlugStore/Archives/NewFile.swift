@@ -35,6 +35,7 @@ final class NewFile {
                 self.file = try self.directory.open(
                     temporaryName.utf8, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644, "Making a file beside \(path)")
                 self.temporaryName = temporaryName
+                Leftovers.claim(self.file)
                 return
             } catch {
                 guard error.cause as? Errno == .fileExists, number < 10_000 else { throw error }
@@ -45,6 +46,9 @@ final class NewFile {
     deinit {
         if !self.isPublished { try? self.directory.unlink(self.temporaryName.utf8, "Removing an unfinished file") }
     }
+
+    /// Removes what programs that were killed have left of such files in the same directory.
+    func removeLeftovers() { Leftovers.files.sweep(self.directory) }
 
     func append(_ bytes: [UInt8]) throws(SlugStoreError) {
         try bytes.withBytes { bytes throws(SlugStoreError) in

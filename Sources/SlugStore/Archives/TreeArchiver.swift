@@ -60,6 +60,7 @@ public struct TreeArchiver: Sendable {
         return try await BlockingWork.run { cancellation throws(SlugStoreError) in
             let producer = ArchiveProducer(archive)
             let output = try NewFile(at: file)
+            output.removeLeftovers()
             while let bytes = try producer.next(cancellation) { try output.append(bytes) }
             try output.publish()
             return output.bytes

@@ -18,6 +18,12 @@ extension LocalSlugRepository {
     /// How many keys may vouch for one slug.
     static let maxSignatures = 32
 
+    /// Whose signatures are asked for here.
+    var trustedKeys: Set<Data> {
+        guard case .anyOf(let keys) = self.configuration.signatures else { return [] }
+        return keys
+    }
+
     /// Keeps a signature with a slug; see ``SlugRepository/add(_:to:)``.
     public func add(_ signature: SlugSignature, to id: SlugID) async throws(SlugStoreError) {
         guard signature.isValid(for: id) else {
@@ -38,11 +44,11 @@ extension LocalSlugRepository {
     /// Keeps valid signatures that are kept elsewhere too: of more than there may be, those of keys that are trusted here.
     func adopt(_ signatures: [SlugSignature], of id: SlugID) async throws(SlugStoreError) {
         guard !signatures.isEmpty else { return }
-        var trusted: Set<Data> = []
-        if case .anyOf(let keys) = self.configuration.signatures { trusted = keys }
-        try await self.withRepository(.shared) { [trusted] directory, _ throws(SlugStoreError) in
+        let trusted = self.trustedKeys
+        try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
             guard try directory.hasRecord(of: id) else { throw directory.notFound(id) }
-            var kept = Set(try directory.signatures(of: id).map(\.publicKey))
+            // One that is damaged is replaced.
+            var kept = Set(try directory.soundSignatures(of: id).map(\.publicKey))
             // Those of trusted keys first, and for them others give way.
             for signature in signatures.sorted(by: { trusted.contains($0.publicKey) && !trusted.contains($1.publicKey) }
             )
@@ -84,17 +90,35 @@ extension RepositoryDirectory {
     func signatures(of id: SlugID) throws(SlugStoreError) -> [SlugSignature] {
         var signatures: [SlugSignature] = []
         for name in try self.signatureNames(of: id).sorted() {
-            let what = "Reading a signature of \(id)"
-            guard let key = bytes(hexadecimal: String(name.dropFirst(id.hex.utf8.count + 1))) else { continue }
-            let file = try self.signatures.open(name.utf8, O_RDONLY, what)
-            var bytes = [UInt8](repeating: 0, count: 65)
-            let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
-                try file.read(into: buffer, what)
-            }
-            guard count == 64 else { throw .corrupted("The signature \(name) is damaged. Sign the slug again.") }
-            signatures.append(SlugSignature(publicKey: Data(key), signature: Data(bytes[..<count])))
+            if let signature = try self.signature(name, of: id) { signatures.append(signature) }
         }
         return signatures
+    }
+
+    /// Those signatures of a slug that are valid; others may be damaged in any way.
+    func soundSignatures(of id: SlugID) throws(SlugStoreError) -> [SlugSignature] {
+        var signatures: [SlugSignature] = []
+        for name in try self.signatureNames(of: id) {
+            do throws(SlugStoreError) {
+                guard let signature = try self.signature(name, of: id), signature.isValid(for: id) else { continue }
+                signatures.append(signature)
+            } catch {
+                guard error.code == .corrupted else { throw error }
+            }
+        }
+        return signatures
+    }
+
+    private func signature(_ name: String, of id: SlugID) throws(SlugStoreError) -> SlugSignature? {
+        let what = "Reading a signature of \(id)"
+        guard let key = bytes(hexadecimal: String(name.dropFirst(id.hex.utf8.count + 1))) else { return nil }
+        let file = try self.signatures.open(name.utf8, O_RDONLY, what)
+        var bytes = [UInt8](repeating: 0, count: 65)
+        let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
+            try file.read(into: buffer, what)
+        }
+        guard count == 64 else { throw .corrupted("The signature \(name) is damaged. Sign the slug again.") }
+        return SlugSignature(publicKey: Data(key), signature: Data(bytes[..<count]))
     }
 
     func removeSignature(of id: SlugID, by publicKey: Data) throws(SlugStoreError) {

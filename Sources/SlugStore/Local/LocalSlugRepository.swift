@@ -148,8 +148,8 @@ public final class LocalSlugRepository: SlugRepository, Sendable {
                         let pack = try directory.readPackIndex(name)
                         self.index.add(name: name, fileBytes: pack.fileBytes, frames: pack.frames)
                     } catch {
-                        guard error.code == .corrupted else { throw error }
-                        // One damaged pack must not keep the slugs of all others from starting.
+                        guard error.code == .corrupted || error.code == .unsupportedFormat else { throw error }
+                        // One pack that is damaged, or of a newer program, must not keep the slugs of all others from starting.
                         self.logger.error(
                             "a pack cannot be read and is left out",
                             metadata: ["slug.pack": "\(name)", "error": "\(error)"])

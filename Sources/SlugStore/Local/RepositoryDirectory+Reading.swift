@@ -97,10 +97,17 @@ extension RepositoryDirectory {
         guard size >= UInt64(PackFormat.header.count + PackFormat.footerBytes) else {
             throw .corrupted("The pack \(name) has only \(size) bytes.")
         }
-        guard try read(0, PackFormat.header.count) == PackFormat.header else {
-            throw .corrupted("The pack \(name) does not start as a pack of a known version does.")
-        }
+        let header = try read(0, PackFormat.header.count)
         let footer = try read(size - UInt64(PackFormat.footerBytes), PackFormat.footerBytes)
+        if let version = PackFormat.otherVersion(header: header, footer: footer) {
+            throw SlugStoreError(
+                code: .unsupportedFormat,
+                message: "The pack \(name) has version \(version); this reads version \(PackFormat.version). Use the "
+                    + "program that wrote it.")
+        }
+        guard header == PackFormat.header else {
+            throw .corrupted("The pack \(name) does not start as a pack does.")
+        }
         let place = try self.decoding(name) { () throws(ByteReader.Malformed) in
             try PackFormat.decodeFooter(footer, fileBytes: size)
         }

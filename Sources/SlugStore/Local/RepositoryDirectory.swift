@@ -51,13 +51,14 @@ final class RepositoryDirectory: Sendable {
 
     private static func checkFormat(_ root: Descriptor, _ path: FilePath) throws(SlugStoreError) {
         let what = "Reading the format of the repository \(path)"
-        if try root.status(of: "format".utf8, what) == nil {
+        // An empty one is what a full disk or a power failure has left of it, and like none: what is in the repository says by
+        // itself of which version it is.
+        if try root.status(of: "format".utf8, what)?.st_size ?? 0 == 0 {
             // Two processes may make it at the same time: they write the same bytes.
-            let file = try root.open("format".utf8, O_WRONLY | O_CREAT, mode: 0o644, what)
-            try Array(self.format.utf8).withBytes { bytes throws(SlugStoreError) in
-                try file.write(bytes, at: 0, what)
-            }
-            try file.synchronise(what)
+            let file = try NewFile(at: path.appending("format"))
+            file.removeLeftovers()
+            try file.append(Array(self.format.utf8))
+            try file.publish(isDurable: true)
         }
         let file = try root.open("format".utf8, O_RDONLY, what)
         var bytes = [UInt8](repeating: 0, count: 64)

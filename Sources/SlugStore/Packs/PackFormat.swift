@@ -4,8 +4,11 @@ import CSlugStoreIO
 ///
 /// A pack is written once and never changed. It is named after the digest of its index, so a name says what is in it.
 enum PackFormat {
-    static let header: [UInt8] = Array("slipway-pack\u{0}\u{0}\u{0}\u{2}".utf8)
-    static let trailer: [UInt8] = Array("packend\u{2}".utf8)
+    static let version: UInt8 = 2
+    private static let magic = Array("slipway-pack\u{0}\u{0}\u{0}".utf8)
+    private static let endMagic = Array("packend".utf8)
+    static let header = magic + [version]
+    static let trailer = endMagic + [version]
     /// Offset and length of the index, its digest, the trailer.
     static let footerBytes = 8 + 8 + ChunkID.byteCount + 8
     static let fileExtension = ".pack"
@@ -26,6 +29,15 @@ enum PackFormat {
         /// that the content is what it should be, the digests of the chunks say.
         var checksum: UInt32
         var chunks: [SlugManifest.ChunkReference]
+    }
+
+    /// The version of a pack that another program has written; `nil` of one of this version, or if it is none. Both ends say it: one
+    /// alone is a damage.
+    static func otherVersion(header: [UInt8], footer: [UInt8]) -> UInt8? {
+        guard let version = header.last, version != self.version, header == self.magic + [version],
+            footer.suffix(self.trailer.count).elementsEqual(self.endMagic + [version])
+        else { return nil }
+        return version
     }
 
     static func checksum(_ stored: UnsafeRawBufferPointer) -> UInt32 {

@@ -33,20 +33,30 @@ final class RemoteCache: Sendable {
         let lock = try Descriptor.open(path.appending("lock"), O_RDWR | O_CREAT, mode: 0o600, "Locking \(path)")
         self.names = TemporaryNames(chance: chance)
         self.staging = path.appending("staging")
+        let indexes = path.appending("indexes")
         try make(self.staging)
+        try make(indexes)
+        self.indexes = try Descriptor.directory(at: indexes)
+        self.journal = try SlugNotes(path: path.appending("journal"), names: self.names, synchronises: synchronises)
+        self.stored = try SlugNotes(path: path.appending("stored"), names: self.names, synchronises: false)
+        self.used = try SlugNotes(path: path.appending("used"), names: self.names, synchronises: false)
         if retrying({ flock(lock.raw, LOCK_EX | LOCK_NB) }) == 0 {
             let staging = try Descriptor.directory(at: self.staging)
             for (name, _) in try staging.entries("Listing \(self.staging)") {
                 try staging.unlink(name, "Sweeping \(self.staging)")
             }
+            for name in ["indexes", "journal", "stored", "used"] { try Self.sweep(path.appending(name)) }
         }
         guard retrying({ flock(lock.raw, LOCK_SH) }) == 0 else { throw .systemCall("Locking \(path)") }
         self.lock = lock
-        try make(path.appending("indexes"))
-        self.indexes = try Descriptor.directory(at: path.appending("indexes"))
-        self.journal = try SlugNotes(path: path.appending("journal"), names: self.names, synchronises: synchronises)
-        self.stored = try SlugNotes(path: path.appending("stored"), names: self.names, synchronises: false)
-        self.used = try SlugNotes(path: path.appending("used"), names: self.names, synchronises: false)
+    }
+
+    /// Removes files that were never finished: until then, their names begin with a dot.
+    private static func sweep(_ path: FilePath) throws(SlugStoreError) {
+        let directory = try Descriptor.directory(at: path)
+        for (name, _) in try directory.entries("Listing \(path)") where name.first == UInt8(ascii: ".") {
+            try directory.unlink(name, "Sweeping \(path)")
+        }
     }
 
     // MARK: The first time

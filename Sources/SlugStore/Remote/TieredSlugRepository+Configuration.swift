@@ -29,7 +29,7 @@ extension TieredSlugRepository {
         public var indexBytes = 64 << 20
         /// The largest record that is read. Default: 16 MiB.
         public var recordBytes = 16 << 20
-        /// The most signatures of one slug that are read, whoever has put them there; more are an error. Default: 1,000.
+        /// The most signatures of one slug that are read besides those of trusted keys, whoever has put them there. Default: 1,000.
         public var signatures = 1_000
         /// Slugs that may wait to be sent; further puts fail. Default: 1,000.
         public var pendingSlugs = 1_000

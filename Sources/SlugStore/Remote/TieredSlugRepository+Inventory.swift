@@ -127,9 +127,14 @@ extension TieredSlugRepository {
                 report.damages.append(.init(description: "The record in the remote: \(error.message)", slugs: [id]))
             }
         } catch {
-            guard error.code == .remoteUnavailable else { throw error }
+            guard error.code != .cancelled else { throw error }
             self.logger.warning(
-                "the remote is away: only what is on this machine was checked", metadata: ["error": "\(error)"])
+                "the remote cannot be asked: only what is on this machine was checked", metadata: ["error": "\(error)"])
+            // What was found here is told all the same. An absence passes; a refusal does not.
+            if error.code != .remoteUnavailable {
+                report.damages.append(
+                    .init(description: "The records in the remote cannot be asked for: \(error.message)", slugs: []))
+            }
         }
         return report
     }

@@ -1,3 +1,4 @@
+import Logging
 import Synchronization
 
 #if canImport(FoundationEssentials)
@@ -13,18 +14,17 @@ extension TieredSlugRepository {
         guard signature.isValid(for: id) else {
             throw SlugStoreError(code: .untrusted, message: "This is not a valid signature of the slug \(id).")
         }
-        let kept = try await self.signatures(of: id)
-        guard
-            kept.count < LocalSlugRepository.maxSignatures
-                || kept.contains(where: { $0.publicKey == signature.publicKey })
-        else {
-            throw SlugStoreError(
-                code: .limitExceeded, message: "The slug \(id) has \(kept.count) signatures, which is the limit.")
-        }
         // While a slug is being sent, its signatures may have been read already.
         try await self.locks.withLock(.slug(id), .exclusive) { () async throws(SlugStoreError) in
-            if try await self.local.has(id) { try await self.local.add(signature, to: id) }
-            if !cache.journal.contains(id) { try await self.send(signature, of: id) }
+            let isHere = try await self.local.has(id)
+            if cache.journal.contains(id) { return try await self.local.add(signature, to: id) }
+            if isHere {
+                try await self.local.adopt([signature], of: id)
+            } else if try await self.remoteRecord(of: id) == nil {
+                throw self.notFound(id)
+            }
+            // However many there are: strangers, who may have put them there, keep nobody from signing.
+            try await self.send(signature, of: id)
         }
     }
 
@@ -58,15 +58,20 @@ extension TieredSlugRepository {
         }
     }
 
-    /// All of them: of many, any may be the one that is trusted.
+    /// Those of keys that are trusted here, and of others as many as the limit allows: whoever may write there may put more.
     private func remoteSignatures(of id: SlugID) async throws(SlugStoreError) -> [SlugSignature] {
-        let keys = try await self.store.list(prefix: RemoteLayout.signatures(of: id)).sorted()
         let limits = self.configuration.limits
-        guard keys.count <= limits.signatures else {
-            throw SlugStoreError(
-                code: .limitExceeded,
-                message: "The remote has \(keys.count) signatures of the slug \(id); the limit is \(limits.signatures) "
-                    + "(signatures). Delete what strangers have put there under \(RemoteLayout.signatures(of: id)).")
+        let trusted = Set(self.local.trustedKeys.map { RemoteLayout.signature(of: id, by: $0) })
+        var keys: [ObjectKey]
+        do throws(SlugStoreError) {
+            let listed = try await self.store.list(prefix: RemoteLayout.signatures(of: id))
+            let others = listed.filter { !trusted.contains($0) }.sorted()
+            keys = listed.filter(trusted.contains) + others.prefix(limits.signatures)
+            if others.count > limits.signatures { self.tell(tooManySignaturesOf: id) }
+        } catch {
+            guard error.code == .limitExceeded else { throw error }
+            self.tell(tooManySignaturesOf: id)
+            keys = Array(trusted)
         }
         let found = Mutex<[SlugSignature]>([])
         try await inParallel(keys, limit: limits.requests) { key throws(SlugStoreError) in
@@ -81,5 +86,14 @@ extension TieredSlugRepository {
             }
         }
         return found.withLock { $0 }
+    }
+
+    private func tell(tooManySignaturesOf id: SlugID) {
+        self.logger.warning(
+            "a slug has more signatures in the remote than are read: delete what strangers have put there",
+            metadata: [
+                "slug.id": "\(id)", "slug.objects": "\(RemoteLayout.signatures(of: id))",
+                "slug.limit": "\(self.configuration.limits.signatures)",
+            ])
     }
 }

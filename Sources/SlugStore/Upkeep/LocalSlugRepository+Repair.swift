@@ -94,8 +94,13 @@ extension LocalSlugRepository {
     ) throws(SlugStoreError) -> ChunkIndex {
         let index = ChunkIndex()
         for name in try directory.packNames().sorted() where !packs.contains(name) {
-            let pack = try directory.readPackIndex(name)
-            index.add(name: name, fileBytes: pack.fileBytes, frames: pack.frames)
+            do throws(SlugStoreError) {
+                let pack = try directory.readPackIndex(name)
+                index.add(name: name, fileBytes: pack.fileBytes, frames: pack.frames)
+            } catch {
+                // It stays as it is, for those who can read it.
+                guard error.code == .unsupportedFormat else { throw error }
+            }
         }
         return index
     }

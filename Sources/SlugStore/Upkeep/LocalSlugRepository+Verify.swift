@@ -109,8 +109,15 @@ extension LocalSlugRepository {
                 return try PackCheck(name, in: directory)
             }
         } catch {
-            guard error.code == .corrupted else { throw error }
-            findings.places.append(Findings.Place(pack: name, description: error.message, chunks: nil))
+            switch error.code {
+            case .corrupted:
+                findings.places.append(Findings.Place(pack: name, description: error.message, chunks: nil))
+            case .unsupportedFormat:
+                // It may be as sound as any: no place, which a repair would write anew without it.
+                findings.report.damages.append(.init(description: error.message, slugs: []))
+            default:
+                throw error
+            }
             return nil
         }
     }

@@ -225,7 +225,7 @@ public struct RemoteTransport: Sendable {
                     code: .invalidAnswer,
                     message:
                         "\(what): bytes \(range.lowerBound) to \(range.upperBound - 1) were asked for, and the answer is "
-                        + "\"\(answer.header("Content-Range") ?? "without Content-Range")\".")
+                        + "\"\(RemoteAnswer.line(of: answer.header("Content-Range") ?? "without Content-Range"))\".")
             }
             skip = 0
             expected = content.last - content.first + 1
