@@ -78,6 +78,7 @@ extension [Double] {
     }
 
     fileprivate func summary(_ unit: String) -> String {
+        if unit == "s", let median = self.median, abs(median) < 1 { return self.map { $0 * 1000 }.summary("ms") }
         func text(_ value: Double) -> String {
             String(format: abs(value) < 1 ? "%.2f" : abs(value) < 100 ? "%.1f" : "%.0f", value)
         }
