@@ -41,7 +41,8 @@ extension GitServer {
         /// When and how repositories are tidied up: see ``GitServer/maintain(_:)``.
         public struct Maintenance: Sendable, Hashable {
             /// The packs, of which every push brings one, that make a repository due for maintenance in the background
-            /// (``GitServer/runMaintenance()``). Default: 40.
+            /// (``GitServer/runMaintenance()``). Packs of what nothing reaches, which wait for their end, do not count.
+            /// Default: 40.
             public var packs = 40
             /// How long objects that no reference reaches any more are kept, from when maintenance first finds them. Zero
             /// removes them at once. Default: 14 days.

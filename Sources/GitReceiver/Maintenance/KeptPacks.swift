@@ -26,6 +26,15 @@ struct KeptPacks {
 
     mutating func add(_ pack: String, at time: Date) { self.since[pack] = time }
 
+    /// Makes packs ordinary ones again, because what is in them was pushed once more: should it be lost again, its
+    /// time begins anew.
+    static func forget(_ packs: [String], of repository: FilePath) throws(GitReceiverError) {
+        var kept = KeptPacks(repository: repository)
+        let count = kept.since.count
+        for pack in packs { kept.since[pack] = nil }
+        if kept.since.count < count { try kept.save() }
+    }
+
     /// Forgets packs that are not there any more.
     mutating func keepOnly(_ packs: Set<String>) { self.since = self.since.filter { packs.contains($0.key) } }
 

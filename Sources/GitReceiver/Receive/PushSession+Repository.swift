@@ -3,6 +3,9 @@ import SystemPackage
 
 /// The parts of a push that touch the repository. All of them block.
 extension PushSession {
+    /// How many tags may point at each other. Whoever asks for the references has all of them followed.
+    private static let tagDepth = 32
+
     /// What is known of each command before the handler is asked, in the order of the request.
     struct Checked: Sendable {
         var updates: [RefUpdate]
@@ -15,12 +18,12 @@ extension PushSession {
         let path = try self.core.repositories.path(of: self.name)
         let view = try Repository(bareAt: path, quarantine: pack)
         let objects = try view.objects()
+        let deadline = Deadline(
+            configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
         if pack != nil {
             guard case .received(let intake) = self.intake, let table = intake.takeTable() else {
                 throw GitReceiverError(.storage, "the pack cannot be checked: what its objects need is not known")
             }
-            let deadline = Deadline(
-                configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
             try deadline.check()
             try table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
                 try deadline.check()
@@ -32,6 +35,8 @@ extension PushSession {
             self.request.commands, snapshot: snapshot, limit: configuration.limits.references)
         var updates: [RefUpdate] = []
         for (index, command) in self.request.commands.enumerated() {
+            // To compare two commits may take all of the history.
+            try deadline.check()
             var update = RefUpdate(
                 name: command.name, old: command.isCreation ? nil : command.old.description,
                 new: command.isDeletion ? nil : command.new.description)
@@ -44,6 +49,8 @@ extension PushSession {
                     refusals[index] = "missing necessary objects"
                 } else if update.isBranch, kind != .commit {
                     refusals[index] = "a branch can only name a commit"
+                } else if try objects.tagChain(command.new, limit: Self.tagDepth).kind == .tag {
+                    refusals[index] = "more than \(Self.tagDepth) tags of tags, the limit of this server"
                 } else if kind == .commit, !command.isCreation, try objects.header(of: command.old)?.kind == .commit {
                     update.isForced = try !view.isDescendant(command.new, of: command.old)
                 }
@@ -74,7 +81,10 @@ extension PushSession {
             if self.request.isAtomic { refusals = RefRules.atomically(refusals) }
             let accepted = zip(self.request.commands, refusals).filter { $0.1 == nil }.map(\.0)
             guard !accepted.isEmpty else { return refusals }
-            if pack != nil, accepted.contains(where: { !$0.isDeletion }) { try self.quarantine?.install() }
+            if pack != nil, let quarantine = self.quarantine, accepted.contains(where: { !$0.isDeletion }) {
+                try quarantine.install()
+                try KeptPacks.forget(quarantine.installed, of: path)
+            }
             for command in accepted {
                 if command.isDeletion {
                     try transaction.remove(command.name)
@@ -84,7 +94,9 @@ extension PushSession {
             }
             try transaction.commit()
             self.updateHead(repository)
-            if PackDirectory(repository: path).count > self.core.configuration.maintenance.packs {
+            // What is put aside stays where it is until its time is over, however often maintenance runs.
+            let packs = PackDirectory(repository: path).count - KeptPacks(repository: path).since.count
+            if packs > self.core.configuration.maintenance.packs {
                 self.core.maintenance.ask(for: self.name)
             }
             return refusals
