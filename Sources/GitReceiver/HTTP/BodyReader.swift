@@ -64,7 +64,7 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
                 try inflater.finish()
                 return nil
             }
-            if let more = try await self.nextRaw() { inflater.append(more) }
+            if let more = try await self.nextRaw() { try inflater.append(more) }
         }
     }
 

@@ -10,6 +10,8 @@ enum RefName {
         guard components.allSatisfy(Self.isComponent), bytes.last != UInt8(ascii: "."),
             !bytes.contains("..".utf8), !bytes.contains("@{".utf8)
         else { return "not a valid reference name" }
+        // To who compares characters, a slash that a combining mark follows is none.
+        guard name.count(where: { $0 == "/" }) == components.count - 1 else { return "not a valid reference name" }
         if name == "refs/heads/HEAD" { return "a branch cannot be called HEAD" }
         return nil
     }
