@@ -1,9 +1,14 @@
+import Foundation
 import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
 
 @testable import GitReceiver
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 /// Work that a few bytes of a request can ask for any amount of.
 @Suite(.needsGit, .timeLimit(.minutes(1)))
@@ -65,6 +70,33 @@ struct `Work without an end of its own` {
             }
             #expect(try await fetch(3).error == "")
             #expect(try await fetch(1000).error.contains("took longer than"))
+        }
+    }
+
+    /// In a process of its own, which may open few files.
+    @Test(arguments: [false, true])
+    func `is no reason to hold a file open for each reference`(atomic: Bool) async throws {
+        await #expect(processExitsWith: .success) { [atomic] in
+            var files = rlimit()
+            #if canImport(Glibc)
+                let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+            #else
+                let kind = RLIMIT_NOFILE
+            #endif
+            try #require(getrlimit(kind, &files) == 0)
+            files.rlim_cur = 256
+            try #require(setrlimit(kind, &files) == 0)
+            try await withFixture { fixture in
+                let work = try await fixture.workTree()
+                let head = try await fixture.git("rev-parse", "HEAD", in: work)
+                let refs = (0..<500).map { "\(head) refs/heads/b\(1000 + $0)\n" }
+                try ("# pack-refs with: peeled fully-peeled sorted \n" + refs.joined())
+                    .write(toFile: work.appending(".git/packed-refs").string, atomically: true, encoding: .utf8)
+                let output = try await fixture.git.run(
+                    ["push", "slipway", "--all"] + (atomic ? ["--atomic"] : []), in: work)
+                try #require(output.status == 0, "\(output.stderr)")
+                try #require(try await fixture.server.branches(of: "app").count == 501)
+            }
         }
     }
 }
