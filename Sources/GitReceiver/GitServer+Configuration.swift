@@ -113,6 +113,9 @@ extension GitServer {
             /// The bytes a second that a client has to take on average, once it has been waited for as long as
             /// ``stallTime``; one that is slower loses its place. Default: 8,192.
             public var fetchRate = 8192
+            /// The bytes a second that a client has to send on average, in a push and in the request of a fetch, once it has
+            /// been waited for as long as ``stallTime``; one that is slower loses its place. Default: 8,192.
+            public var pushRate = 8192
             /// The bytes one export writes. Default: 2 GiB.
             public var checkoutBytes = 2 << 30
             /// The files, links and directories one export makes. Default: 300,000.

@@ -204,13 +204,14 @@ struct UploadPack: Sendable {
         _ pack: FetchedPack, over channel: SideBandChannel, _ core: ServerCore
     ) async throws(GitReceiverError) {
         let configuration = core.configuration
-        var pace = FetchPace(rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
+        var pace = ClientPace(
+            .takes, rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
         while true {
             let piece = try await core.pool.run { flag throws(GitReceiverError) in try pack.next(flag: flag) }
             if piece.isEmpty { return }
             let stopwatch = Stopwatch(configuration.clock)
             try await channel.send(piece, on: .data)
-            try pace.sent(piece.count, in: stopwatch.elapsed())
+            try pace.moved(piece.count, in: stopwatch.elapsed())
         }
     }
 }
