@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Synchronization
 import SystemPackage
 import TestSupport
@@ -100,6 +101,49 @@ struct `An object that nothing reaches` {
             try await fixture.commit(["a": "b"], "next", in: work)
             try await fixture.push(work, "main")
             #expect(fixture.server.core.maintenance.ask(for: try RepositoryName("app")))
+        }
+    }
+
+    @Test func `stays if another process has taken it up while the old packs were read`() async throws {
+        try await self.withDays {
+            $0.maintenance.grace = .zero
+        } _: { fixture, _, work in
+            try await fixture.commit(["a": "a"], "second", in: work)
+            try await fixture.push(work, "main")
+            try await fixture.commit(["a": "b"], "side", in: work)
+            let side = try #require(ObjectID(try await fixture.git("rev-parse", "HEAD", in: work)))
+            try await fixture.push(work, "main:side")
+            try await fixture.push(work, ":side")
+            var reader = try HeldLock(fixture.repository.appending(Repository.readersLock), shared: true)
+            async let maintained = fixture.server.maintain("app")
+            // The new pack beside the three old ones.
+            while fixture.packs.count < 4 { try await Task.sleep(for: .milliseconds(5)) }
+            let next = try GitServer(
+                configuration: .init(root: fixture.directory.appending("repositories")), handler: fixture.handler,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let answer = try await RawClient(server: next)
+                .push((0..<20).map { side.byte(at: $0) }, PackWriter().finished(), to: "refs/heads/again")
+            #expect(answer.report == ["unpack ok", "ok refs/heads/again"])
+            withExtendedLifetime(reader) { reader = nil }
+            let report = try await maintained
+            #expect(report.notes == ["references have changed and the old packs were not removed"])
+            #expect(try await fixture.faults() == "")
+            #expect(try await fixture.server.maintain("app").prunedObjects == 0)
+            #expect(try await fixture.faults() == "")
+        }
+    }
+
+    @Test func `is found anew if the list of what was put aside is damaged`() async throws {
+        try await self.withDays { fixture, _, work in
+            try await fixture.commit(["a": "b"], "side", in: work)
+            try await fixture.push(work, "main:side")
+            try await fixture.push(work, ":side")
+            try await fixture.server.maintain("app")
+            let pack = try #require(fixture.packs.first).dropLast(5)
+            try "\(pack) inf\n\(pack) nan\n\(pack) 1e99\n".write(
+                toFile: fixture.repository.appending("unreachable-packs").string, atomically: true, encoding: .utf8)
+            #expect(try await fixture.server.maintain("app").prunedObjects == 0)
+            #expect(try await fixture.faults() == "")
         }
     }
 

@@ -19,8 +19,8 @@ struct KeptPacks {
         guard let text = try? String(contentsOfFile: self.file.string, encoding: .utf8) else { return }
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ")
-            guard fields.count == 2, let seconds = Double(fields[1]) else { continue }
-            self.since[String(fields[0])] = Date(timeIntervalSince1970: seconds)
+            guard fields.count == 2, let seconds = UInt32(fields[1]) else { continue }
+            self.since[String(fields[0])] = Date(timeIntervalSince1970: Double(seconds))
         }
     }
 

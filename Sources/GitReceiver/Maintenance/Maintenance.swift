@@ -188,6 +188,14 @@ struct Maintenance {
     /// turn. Blocks.
     func removeOld(_ plan: inout Plan) throws(GitReceiverError) -> Bool {
         guard let alone = try FileLock(self.path.appending(Repository.readersLock), waits: false) else { return false }
+        // The turn is that of this process. Another, as its successor, may have accepted a push since part two.
+        if plan.report.prunedObjects > 0 {
+            let repository = try Repository(bareAt: self.path, isAlone: true)
+            guard try repository.snapshot(peeling: false, limit: .max) == plan.references else {
+                plan.report.notes.append("references have changed and the old packs were not removed")
+                return true
+            }
+        }
         let installed = Set(plan.quarantine?.installed ?? [])
         if !plan.oldPacks.isEmpty { try self.directory.removeMultiPackIndex() }
         if plan.report.prunedObjects > 0 { try self.directory.removeCommitGraph() }
