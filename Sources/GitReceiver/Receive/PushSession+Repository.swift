@@ -21,13 +21,12 @@ extension PushSession {
         let deadline = Deadline(
             configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
         if pack != nil {
-            guard case .received(let intake) = self.intake, let table = intake.takeTable() else {
+            guard case .received(let intake) = self.intake, let needs = intake.takeNeeds() else {
                 throw GitReceiverError(.storage, "the pack cannot be checked: what its objects need is not known")
             }
-            try deadline.check()
-            try table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
+            for need in needs {
                 try deadline.check()
-                return try objects.header(of: oid)?.kind
+                try need.check(objects.header(of: need.oid)?.kind, isShallow: !self.request.shallow.isEmpty)
             }
         }
         let snapshot = try view.snapshot(peeling: false, limit: configuration.limits.references)
