@@ -149,7 +149,9 @@ struct FetchSelection {
             excluded.append(ref.peeled ?? ref.oid)
         }
         return try self.history.boundary(
-            known, wants: self.commits, excluded: try self.commonCommits(excluded))
+            known, wants: self.commits,
+            tips: try known.isRelative ? self.commonCommits(self.snapshot.refs.map { $0.peeled ?? $0.oid }) : [],
+            excluded: try self.commonCommits(excluded))
     }
 
     /// What the client lacks, and what it has that deltas may build on.
