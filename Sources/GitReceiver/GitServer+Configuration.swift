@@ -41,7 +41,8 @@ extension GitServer {
         /// When and how repositories are tidied up: see ``GitServer/maintain(_:)``.
         public struct Maintenance: Sendable, Hashable {
             /// The packs, of which every push brings one, that make a repository due for maintenance in the background
-            /// (``GitServer/runMaintenance()``). Default: 40.
+            /// (``GitServer/runMaintenance()``). Packs of what nothing reaches, which wait for their end, do not count.
+            /// Default: 40.
             public var packs = 40
             /// How long objects that no reference reaches any more are kept, from when maintenance first finds them. Zero
             /// removes them at once. Default: 14 days.
@@ -112,6 +113,9 @@ extension GitServer {
             /// The bytes a second that a client has to take on average, once it has been waited for as long as
             /// ``stallTime``; one that is slower loses its place. Default: 8,192.
             public var fetchRate = 8192
+            /// The bytes a second that a client has to send on average, in a push and in the request of a fetch, once it has
+            /// been waited for as long as ``stallTime``; one that is slower loses its place. Default: 8,192.
+            public var pushRate = 8192
             /// The bytes one export writes. Default: 2 GiB.
             public var checkoutBytes = 2 << 30
             /// The files, links and directories one export makes. Default: 300,000.

@@ -34,13 +34,14 @@ public final class GitServer: Sendable {
     /// The body is read to its end before this returns, piece by piece with back-pressure; a pushed pack is in
     /// quarantine by then. What the client does wrong comes back as a response. Cancelling the task, here or in a streamed
     /// body, cancels the push: its handler's task is cancelled and its objects are removed. A client that stops sending
-    /// without closing is the HTTP server's to notice.
+    /// without closing is the HTTP server's to notice; one that sends too slowly is refused.
     ///
     /// - Throws: What the body throws, and ``GitReceiverError/Code/cancelled``.
     public func respond<Body: AsyncSequence & Sendable>(
         to request: GitRequest, body: Body
     ) async throws -> GitResponse where Body.Element == [UInt8] {
-        var reader = BodyReader(body.makeAsyncIterator(), of: request, pool: self.core.pool)
+        var reader = BodyReader(
+            body.makeAsyncIterator(), of: request, pool: self.core.pool, configuration: self.core.configuration)
         let refusal: GitResponse
         do {
             switch GitRoute.of(request) {

@@ -94,7 +94,9 @@ struct `A crowd` {
         }
     }
 
-    @Test func `member that takes nothing loses its place`() async throws {
+    /// From the reply, which may be long, to the flush at the end.
+    @Test(arguments: 0..<4)
+    func `member that takes nothing loses its place`(taken: Int) async throws {
         let clock = ManualClock()
         try await withFixture {
             $0.clock = clock
@@ -114,7 +116,7 @@ struct `A crowd` {
                     guard
                         writes.withLock({
                             $0 += 1; return $0
-                        }) > 1
+                        }) > taken
                     else { return }
                     stuck.signal()
                     try await waitForCancellation()
@@ -196,6 +198,76 @@ struct `A crowd` {
             let late = try await RawClient(server: fixture.server).push(commit, writer.finished())
             #expect(late.text.contains("503: the git server has too many pushes"))
             withExtendedLifetime(place) {}
+        }
+    }
+
+    /// A body whose end comes a byte at a time, each after something a test does.
+    struct Dribble: AsyncSequence, Sendable {
+        let first: [UInt8]
+        let before: @Sendable () throws -> Void
+        struct AsyncIterator: AsyncIteratorProtocol {
+            var first: [UInt8]?
+            var left = 1000
+            let before: @Sendable () throws -> Void
+            mutating func next() async throws -> [UInt8]? {
+                if let first = self.first {
+                    self.first = nil
+                    return first
+                }
+                try self.before()
+                self.left -= 1
+                return self.left < 0 ? nil : [0]
+            }
+        }
+        func makeAsyncIterator() -> AsyncIterator { AsyncIterator(first: self.first, before: self.before) }
+    }
+
+    private func text(_ response: GitResponse) async throws -> String {
+        switch response.body {
+        case .bytes(let bytes): return String(decoding: bytes, as: UTF8.self)
+        case .stream(let stream):
+            let collector = RawClient.Collector { _ in }
+            try await stream(collector)
+            return String(decoding: collector.bytes.withLock { $0 }, as: UTF8.self)
+        }
+    }
+
+    @Test(arguments: [GitRoute.Service.uploadPack, .receivePack])
+    func `member that sends a byte now and then loses its place`(service: GitRoute.Service) async throws {
+        let clock = ManualClock()
+        try await withFixture {
+            $0.clock = clock
+        } _: { fixture in
+            let pieces = Mutex(0)
+            let command = "\(ObjectID.zero) \(String(repeating: "a", count: 40)) refs/heads/main\0report-status"
+            let push = PktLine.encode(command) + PktLine.flush + Array("PACK".utf8) + [0, 0, 0, 2, 0, 0]
+            let body = Dribble(first: service == .receivePack ? push : Array("00".utf8)) {
+                pieces.withLock { $0 += 1 }
+                clock.advance(by: .seconds(30))
+            }
+            let request = GitRequest(method: "POST", path: "/app.git/\(service.rawValue)")
+            let answer = try await self.text(try await fixture.server.respond(to: request, body: body))
+            #expect(answer.contains("The client sends fewer than 8192 bytes a second"), "\(answer)")
+            #expect(pieces.withLock { $0 } < 10)
+        }
+    }
+
+    @Test func `member that sends what is refused holds no place`() async throws {
+        try await withFixture {
+            $0.limits.pushes = 1
+            $0.limits.waitingPacks = 0
+        } _: { fixture in
+            let command = "\(ObjectID.zero) \(String(repeating: "a", count: 40)) refs/heads/main\0report-status"
+            let pieces = Mutex(0)
+            let free = Mutex(0)
+            let body = Dribble(first: PktLine.encode(command) + PktLine.flush + Array("no pack at all".utf8)) {
+                pieces.withLock { $0 += 1 }
+                if (try? fixture.server.core.packs.requireRoom()) != nil { free.withLock { $0 += 1 } }
+            }
+            let request = GitRequest(method: "POST", path: "/app.git/git-receive-pack")
+            let answer = try await self.text(try await fixture.server.respond(to: request, body: body))
+            #expect(answer.contains("not a pack"), "\(answer)")
+            #expect(pieces.withLock { $0 } == 1001 && free.withLock { $0 } == 1001)
         }
     }
 }

@@ -76,7 +76,7 @@ struct `Noise` {
             var total = 0
             do {
                 for chunk in RawClient.Chunks(bytes, size: 1 + random.below(500)).chunks {
-                    inflater.append(chunk)
+                    try inflater.append(chunk)
                     while case let piece = try inflater.next(), !piece.isEmpty { total += piece.count }
                 }
                 try inflater.finish()

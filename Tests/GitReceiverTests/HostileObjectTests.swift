@@ -9,17 +9,19 @@ import Testing
 @Suite(.timeLimit(.minutes(2)))
 struct `A hostile object` {
     private func push(
-        configure: (inout GitServer.Configuration) -> Void = { _ in },
+        to name: String = "refs/heads/main", configure: (inout GitServer.Configuration) -> Void = { _ in },
         _ make: (inout PackWriter) -> [UInt8], tail: [UInt8] = []
     ) async throws -> [String] {
         var report: [String] = []
         try await withFixture(configure: configure) { fixture in
             var writer = PackWriter()
             let commit = make(&writer)
-            report = try await RawClient(server: fixture.server).push(commit, writer.finished() + tail).report
+            let client = RawClient(server: fixture.server)
+            report = try await client.push(commit, writer.finished() + tail, to: name).report
             #expect(fixture.quarantines.isEmpty)
             if report.first == "unpack ok", GitClient.executable != nil {
-                #expect(try await fixture.faults() == "")
+                // Of a repository without a branch git says so.
+                if name == "refs/heads/main" { #expect(try await fixture.faults() == "") }
             } else {
                 #expect(fixture.packs.isEmpty && fixture.handler.pushes.isEmpty)
             }
@@ -193,6 +195,21 @@ struct `A hostile object` {
             return writer.add(.tag, Array(text.replacingOccurrences(of: "OID", with: PackWriter.hex(commit)).utf8))
         }
         #expect(report.first?.hasPrefix("unpack tag ") == true, "\(report)")
+    }
+
+    @Test(arguments: [(32, nil), (33, "tags of tags")])
+    func `that is a tag of tags is followed so far and no further`(depth: Int, reason: String?) async throws {
+        let report = try await self.push(to: "refs/tags/v1") { writer in
+            var target = writer.commit(writer.tree([]))
+            for level in 0..<depth {
+                let type = level == 0 ? "commit" : "tag"
+                let tag = "object \(PackWriter.hex(target))\ntype \(type)\ntag v1\ntagger A <a@b.c> 1 +0000\n\nx"
+                target = writer.add(.tag, Array(tag.utf8))
+            }
+            return target
+        }
+        #expect(report.first == "unpack ok")
+        #expect(report.last?.contains(reason ?? "ok refs/tags/v1") == true)
     }
 
     @Test(.needsGit) func `of the repository is the base of many in a thin pack`() async throws {

@@ -74,17 +74,17 @@ struct `A plan of a pack` {
 /// How slow a client may be.
 struct `A pace of fetches` {
     @Test func `lets a slow client go on as long as it takes what it has to`() throws {
-        var pace = FetchPace(rate: 100, grace: .seconds(10))
-        try pace.sent(1, in: .seconds(10))
-        try pace.sent(99, in: .seconds(1))
-        for _ in 0..<1000 { try pace.sent(100, in: .seconds(1)) }
-        #expect(throws: GitReceiverError.self) { try pace.sent(99, in: .seconds(1.1)) }
+        var pace = ClientPace(.takes, rate: 100, grace: .seconds(10))
+        try pace.moved(1, in: .seconds(10))
+        try pace.moved(99, in: .seconds(1))
+        for _ in 0..<1000 { try pace.moved(100, in: .seconds(1)) }
+        #expect(throws: GitReceiverError.self) { try pace.moved(99, in: .seconds(1.1)) }
     }
 
     @Test func `ends after a time that depends on the bytes alone`() {
-        var pace = FetchPace(rate: 100, grace: .seconds(10))
+        var pace = ClientPace(.takes, rate: 100, grace: .seconds(10))
         var seconds = 0
-        while (try? pace.sent(1, in: .seconds(1))) != nil { seconds += 1 }
+        while (try? pace.moved(1, in: .seconds(1))) != nil { seconds += 1 }
         #expect(seconds == 10)
     }
 }

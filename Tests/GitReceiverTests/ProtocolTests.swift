@@ -110,7 +110,7 @@ private func oid(_ digit: Character) -> ObjectID { ObjectID(String(repeating: di
         "refs/heads/a.lock/b", "refs/heads/a..b", "refs/heads/a b", "refs/heads/a~", "refs/heads/a^", "refs/heads/a:b",
         "refs/heads/a?", "refs/heads/*", "refs/heads/[", "refs/heads/a\\b", "refs/heads/a@{b", "refs/heads/a.",
         "refs/heads/\u{7F}", "refs/heads/\n", "refs/heads/../../x", "/etc/passwd", "refs/heads/HEAD",
-        "refs/heads/" + String(repeating: "a", count: 251),
+        "refs/heads/" + String(repeating: "a", count: 251), "refs/heads/main/\u{301}x",
     ])
     func `refuse names that git or a file system would not take`(name: String) { #expect(RefName.refusal(name) != nil) }
 

@@ -120,11 +120,13 @@ struct `A push of every kind` {
         }
     }
 
-    @Test(.needsGit) func `holds no table of its objects while its handler decides`() async throws {
+    @Test(.needsGit) func `holds nothing of its objects while its handler decides`() async throws {
         let seen = Mutex<[Bool]>([])
         let handler = ScriptedHandler { push, _ in
             let source = push.source as? QuarantineSource
-            if case .received(let intake)? = source?.session.intake { seen.withLock { $0.append(intake.holdsTable) } }
+            if case .received(let intake)? = source?.session.intake {
+                seen.withLock { $0.append(intake.takeNeeds() != nil) }
+            }
             return .accept
         }
         try await withFixture(handler: handler) { fixture in
@@ -132,5 +134,20 @@ struct `A push of every kind` {
             #expect(output.status == 0)
         }
         #expect(seen.withLock { $0 } == [false])
+    }
+
+    @Test func `holds of its objects only what it lacks while it waits`() throws {
+        let oids = (1...6).map { number in (0..<20).map { _ in UInt8(number) } }.compactMap { ObjectID(raw: $0) }
+        var table = ObjectTable(objects: 10)
+        let commit = try table.add(oids[0], .commit)
+        let tree = try table.add(oids[1], .tree)
+        try table.want(oids[1], .tree, by: commit)
+        try table.want(oids[2], .commit, by: commit)
+        try table.want(oids[3], .blob, by: tree)
+        _ = try table.add(oids[3], .blob)
+        #expect(try table.needs().map(\.oid) == [oids[2]])
+        try table.want(oids[4], .blob, by: tree)
+        _ = try table.add(oids[4], .tree)
+        #expect(throws: GitReceiverError.self) { try table.needs() }
     }
 }

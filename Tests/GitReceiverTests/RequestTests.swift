@@ -54,6 +54,27 @@ struct `A request` {
             #expect(try await send(PackWriter.gzip([UInt8](repeating: 48, count: 20_000))).status == 413)
             #expect(try await send(Array(PackWriter.gzip(list).dropLast(10))).status == 400)
             #expect(try await send(list).status == 400)
+            // What follows the end would only fill the memory.
+            let trailed = try await send(PackWriter.gzip(list) + [UInt8](repeating: 0, count: 10))
+            #expect(trailed.status == 400 && trailed.text.contains("follows the end"), "\(trailed.text)")
+        }
+    }
+
+    @Test func `for references with more prefixes than is sensible gets all of them, as from git`() async throws {
+        try await withFixture { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let client = RawClient(server: fixture.server)
+            _ = try await client.push(commit, writer.finished())
+            func list(_ count: Int) async throws -> String {
+                let prefixes = (0..<count).flatMap { PktLine.encode("ref-prefix refs/tags/\($0)") }
+                return try await client.send(
+                    "POST", "/app.git/git-upload-pack", headers: [("Git-Protocol", "version=2")],
+                    body: PktLine.encode("command=ls-refs") + PktLine.delimiter + prefixes + PktLine.flush
+                ).text
+            }
+            #expect(try await list(1000) == "0000")
+            #expect(try await list(1001).contains("refs/heads/main"))
         }
     }
 

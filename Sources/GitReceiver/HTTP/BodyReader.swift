@@ -10,13 +10,17 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
 
     private let encoding: Encoding
     private let pool: BlockingPool
+    private let clock: any Clock<Duration>
+    private var pace: ClientPace
     private var atEnd = false
     /// The bytes handed out so far.
     private(set) var received = 0
 
-    init(_ source: Source, of request: GitRequest, pool: BlockingPool) {
+    init(_ source: Source, of request: GitRequest, pool: BlockingPool, configuration: GitServer.Configuration) {
         self.source = source
         self.pool = pool
+        self.clock = configuration.clock
+        self.pace = ClientPace(.sends, rate: configuration.limits.pushRate, grace: configuration.limits.stallTime)
         switch request.header("Content-Encoding")?.lowercased() {
         case nil, "", "identity": self.encoding = .plain
         case "gzip", "x-gzip":
@@ -43,10 +47,12 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
 
     private mutating func nextRaw() async throws -> [UInt8]? {
         while !self.atEnd {
+            let stopwatch = Stopwatch(self.clock)
             guard let piece = try await self.source.next(isolation: #isolation) else {
                 self.atEnd = true
                 break
             }
+            try self.pace.moved(piece.count, in: stopwatch.elapsed())
             if !piece.isEmpty { return piece }
         }
         return nil
@@ -64,7 +70,7 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
                 try inflater.finish()
                 return nil
             }
-            if let more = try await self.nextRaw() { inflater.append(more) }
+            if let more = try await self.nextRaw() { try inflater.append(more) }
         }
     }
 
@@ -81,9 +87,12 @@ struct BodyReader<Source: AsyncIteratorProtocol> where Source.Element == [UInt8]
         return bytes
     }
 
-    /// Reads on and forgets, at most `limit` bytes as sent: a client that is still sending does not read an answer.
+    /// Reads on and forgets, at most `limit` bytes as sent: a client that is still sending does not read an answer. One
+    /// that is too slow is not waited for.
     mutating func discard(limit: Int) async throws {
         var rest = limit
-        while rest > 0, let piece = try await self.nextRaw() { rest -= piece.count }
+        do {
+            while rest > 0, let piece = try await self.nextRaw() { rest -= piece.count }
+        } catch let error as GitReceiverError where error.code == .deadlineExceeded {}
     }
 }

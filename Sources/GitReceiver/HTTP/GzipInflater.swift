@@ -27,8 +27,12 @@ final class GzipInflater: Sendable {
         guard code == Z_OK else { throw GitReceiverError(.storage, "zlib could not be started.") }
     }
 
-    func append(_ bytes: [UInt8]) {
-        self.stream.withLock { stream in
+    /// Takes more of the stream. What follows its end is refused: nobody would ever take it from memory.
+    func append(_ bytes: [UInt8]) throws(GitReceiverError) {
+        try self.stream.withLock { stream throws(GitReceiverError) in
+            guard !stream.ended else {
+                throw GitReceiverError(.malformed, "Something follows the end of the gzipped request body.")
+            }
             if stream.head == stream.input.count {
                 stream.input = bytes
                 stream.head = 0

@@ -11,8 +11,10 @@ final class Repository {
     private let lock: HeldLock?
 
     /// Opens a repository; with `quarantine`, one that also sees the objects in that directory, which nobody else does.
-    init(bareAt path: FilePath, quarantine: FilePath? = nil) throws(GitReceiverError) {
-        self.lock = try HeldLock(path.appending(Self.readersLock), shared: true)
+    ///
+    /// - Parameter isAlone: whether the caller keeps all readers out already.
+    init(bareAt path: FilePath, quarantine: FilePath? = nil, isAlone: Bool = false) throws(GitReceiverError) {
+        self.lock = isAlone ? nil : try HeldLock(path.appending(Self.readersLock), shared: true)
         var pointer: OpaquePointer?
         try check(git_repository_open_bare(&pointer, path.string), "The repository could not be opened.")
         guard let pointer else { throw GitReceiverError(.storage, "The repository could not be opened.") }

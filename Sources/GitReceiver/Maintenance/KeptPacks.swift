@@ -19,12 +19,21 @@ struct KeptPacks {
         guard let text = try? String(contentsOfFile: self.file.string, encoding: .utf8) else { return }
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ")
-            guard fields.count == 2, let seconds = Double(fields[1]) else { continue }
-            self.since[String(fields[0])] = Date(timeIntervalSince1970: seconds)
+            guard fields.count == 2, let seconds = UInt32(fields[1]) else { continue }
+            self.since[String(fields[0])] = Date(timeIntervalSince1970: Double(seconds))
         }
     }
 
     mutating func add(_ pack: String, at time: Date) { self.since[pack] = time }
+
+    /// Makes packs ordinary ones again, because what is in them was pushed once more: should it be lost again, its
+    /// time begins anew.
+    static func forget(_ packs: [String], of repository: FilePath) throws(GitReceiverError) {
+        var kept = KeptPacks(repository: repository)
+        let count = kept.since.count
+        for pack in packs { kept.since[pack] = nil }
+        if kept.since.count < count { try kept.save() }
+    }
 
     /// Forgets packs that are not there any more.
     mutating func keepOnly(_ packs: Set<String>) { self.since = self.since.filter { packs.contains($0.key) } }

@@ -62,7 +62,7 @@ struct Maintenance {
             try walk.visit(ref.oid) { oid, _ throws(GitReceiverError) in reachable.append(oid) }
         }
         plan.report.reachableObjects = reachable.count
-        let unreachable = try self.unreachable(packs, catalog, loose, reachable: walk.seen, &plan)
+        let unreachable = try self.unreachable(packs, catalog, loose, objects, deadline, reachable: walk.seen, &plan)
         let isOnePack = plan.oldPacks.count == 1 && loose.isEmpty && plan.report.prunedObjects == 0
         guard !(isOnePack || plan.oldPacks.isEmpty && loose.isEmpty) || !unreachable.isEmpty else {
             plan.oldPacks = []
@@ -105,24 +105,31 @@ struct Maintenance {
     /// Sorts the packs into those that stay and those that are replaced; returns what has to be put aside.
     private func unreachable(
         _ packs: [PackDirectory.Pack], _ catalog: PackCatalog, _ loose: [(oid: ObjectID, file: FilePath)],
-        reachable: Set<ObjectID>,
-        _ plan: inout Plan
+        _ objects: ObjectDatabase, _ deadline: Deadline, reachable: Set<ObjectID>, _ plan: inout Plan
     ) throws(GitReceiverError) -> [ObjectID] {
         let kept = KeptPacks(repository: self.path)
         let oldest = self.core.configuration.now().addingTimeInterval(-Double(self.options.grace.components.seconds))
         var unreachable: Set<ObjectID> = []
         var pruned: Set<ObjectID> = []
-        for pack in packs where !pack.isKept {
+        // In packs that stay.
+        var staying: Set<ObjectID> = []
+        for pack in packs {
             let since = kept.since[pack.name]
-            if let since, since > oldest { continue }
-            plan.oldPacks.append(pack.name)
+            let stays = pack.isKept || since.map { $0 > oldest } ?? false
+            if !stays { plan.oldPacks.append(pack.name) }
             guard let index = catalog.packs.first(where: { $0.name == pack.name })?.index else { continue }
             for oid in (0..<index.count).lazy.map(index.oid) where !reachable.contains(oid) {
-                guard unreachable.count + pruned.count < self.options.objects else {
+                guard unreachable.count + pruned.count + staying.count < self.options.objects else {
                     throw GitReceiverError(
                         .limitExceeded, "The repository has more than \(self.options.objects) objects.")
                 }
-                if since == nil { unreachable.insert(oid) } else { pruned.insert(oid) }
+                if stays {
+                    staying.insert(oid)
+                } else if since == nil {
+                    unreachable.insert(oid)
+                } else {
+                    pruned.insert(oid)
+                }
             }
         }
         for (oid, _) in loose where !reachable.contains(oid) { unreachable.insert(oid) }
@@ -131,6 +138,17 @@ struct Maintenance {
             unreachable = []
         }
         pruned.subtract(unreachable)
+        pruned.subtract(staying)
+        // What stays keeps what it builds on, however old that is: whatever the repository has is complete. A push may
+        // come to rely on it, and a client that has it says so.
+        var pending = pruned.isEmpty ? [] : Array(unreachable) + staying
+        while let oid = pending.popLast() {
+            try deadline.check()
+            for other in try objects.references(of: oid) where pruned.remove(other) != nil {
+                unreachable.insert(other)
+                pending.append(other)
+            }
+        }
         plan.report.keptObjects = unreachable.count
         plan.report.prunedObjects = pruned.count
         return unreachable.sorted()
@@ -170,7 +188,17 @@ struct Maintenance {
     /// turn. Blocks.
     func removeOld(_ plan: inout Plan) throws(GitReceiverError) -> Bool {
         guard let alone = try FileLock(self.path.appending(Repository.readersLock), waits: false) else { return false }
+        // The turn is that of this process. Another, as its successor, may have accepted a push since part two.
+        if plan.report.prunedObjects > 0 {
+            let repository = try Repository(bareAt: self.path, isAlone: true)
+            guard try repository.snapshot(peeling: false, limit: .max) == plan.references else {
+                plan.report.notes.append("references have changed and the old packs were not removed")
+                return true
+            }
+        }
         let installed = Set(plan.quarantine?.installed ?? [])
+        if !plan.oldPacks.isEmpty { try self.directory.removeMultiPackIndex() }
+        if plan.report.prunedObjects > 0 { try self.directory.removeCommitGraph() }
         for (index, pack) in plan.oldPacks.enumerated() where !installed.contains(pack) {
             try self.directory.remove(pack)
             if index == 0 { try self.at(.oldRemoved) }

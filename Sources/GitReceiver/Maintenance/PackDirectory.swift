@@ -52,6 +52,19 @@ struct PackDirectory {
         return found
     }
 
+    /// Removes the index of many packs that a git program may have left, which is wrong once one of them goes.
+    func removeMultiPackIndex() throws(GitReceiverError) {
+        for name in Files.list(self.path) where name.hasPrefix("multi-pack-index") {
+            try Files.remove(self.path.appending(name))
+        }
+    }
+
+    /// Removes the list of commits that a git program may have left, which is wrong once one of them goes.
+    func removeCommitGraph() throws(GitReceiverError) {
+        let directory = self.objects.appending("info")
+        for name in ["commit-graph", "commit-graphs"] { try Files.remove(directory.appending(name)) }
+    }
+
     /// Removes a pack: its index first, without which nobody sees the rest.
     func remove(_ pack: String) throws(GitReceiverError) {
         for suffix in [".idx", ".pack", ".rev", ".bitmap", ".mtimes"] {

@@ -57,7 +57,9 @@ struct ObjectTable {
     mutating func want(_ oid: ObjectID, _ kind: ObjectKind, by owner: Int32) throws(GitReceiverError) -> Int32 {
         let number = try self.number(of: oid)
         if let wanted = self.rows[Int(number)].wanted {
-            guard wanted == kind else { throw self.mixedUp(number, owner: owner, is: wanted, as: kind) }
+            let other = self.rows[Int(owner)]
+            let need = ObjectNeed(oid: oid, kind: kind, owner: other.oid, ownerKind: other.kind)
+            try need.check(wanted, isShallow: false)
         } else {
             self.rows[Int(number)].wanted = kind
             self.rows[Int(number)].owner = owner
@@ -73,40 +75,20 @@ struct ObjectTable {
         self.nesting.append((parent, child))
     }
 
-    private func mixedUp(
-        _ number: Int32, owner: Int32, is kind: ObjectKind, as wanted: ObjectKind
-    ) -> GitReceiverError {
-        GitReceiverError(
-            .corrupt,
-            "\(self.name(owner)) names \(self.rows[Int(number)].oid) as a \(wanted.name), but it is a \(kind.name)")
-    }
-
-    private func name(_ owner: Int32) -> String {
-        let row = self.rows[Int(owner)]
-        return "\(row.kind?.name ?? "object") \(row.oid)"
-    }
-
-    /// Checks that each object is what others say it is; `elsewhere` knows those that the pack does not have.
+    /// Checks that each object of the pack is what the others say it is; returns what they need that the pack does not have.
     ///
     /// All objects count, not only those that the pushed references reach: whatever is in the pack becomes part of the
     /// repository. As this holds for every pack that was ever accepted, what the repository has is complete, and the
     /// check costs what the pack holds and nothing more.
-    func check(
-        shallow: Set<ObjectID>, elsewhere: (ObjectID) throws(GitReceiverError) -> ObjectKind?
-    ) throws(GitReceiverError) {
-        for (index, row) in self.rows.enumerated() {
+    func needs() throws(GitReceiverError) -> [ObjectNeed] {
+        var needs: [ObjectNeed] = []
+        for row in self.rows {
             guard let wanted = row.wanted else { continue }
-            let kind: ObjectKind?
-            if let own = row.kind { kind = own } else { kind = try elsewhere(row.oid) }
-            guard let kind else {
-                if wanted == .commit, !shallow.isEmpty, self.rows[Int(row.owner)].kind == .commit {
-                    throw GitReceiverError(.incomplete, "shallow update not allowed; run: git fetch --unshallow")
-                }
-                throw GitReceiverError(
-                    .incomplete, "\(self.name(row.owner)) needs the \(wanted.name) \(row.oid), which was not sent")
-            }
-            guard kind == wanted else { throw self.mixedUp(Int32(index), owner: row.owner, is: kind, as: wanted) }
+            let owner = self.rows[Int(row.owner)]
+            let need = ObjectNeed(oid: row.oid, kind: wanted, owner: owner.oid, ownerKind: owner.kind)
+            if let kind = row.kind { try need.check(kind, isShallow: false) } else { needs.append(need) }
         }
+        return needs
     }
 
     /// Limits how deep the pack's own trees nest. Older trees below them are not followed: an export, which has a

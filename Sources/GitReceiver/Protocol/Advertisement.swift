@@ -62,10 +62,17 @@ enum Advertisement {
         return bytes + PktLine.flush
     }
 
+    /// The most prefixes that are compared with each reference. They only make the answer shorter, so more of them are
+    /// ignored, as git does: a client could send half a million.
+    private static let prefixLimit = 1000
+
     /// The answer to version 2's `ls-refs`.
     static func lsRefs(_ snapshot: RefSnapshot, arguments: [String]) -> [UInt8] {
-        let prefixes = arguments.filter { $0.hasPrefix("ref-prefix ") }.map { String($0.dropFirst(11)) }
-        func wanted(_ name: String) -> Bool { prefixes.isEmpty || prefixes.contains { name.hasPrefix($0) } }
+        var prefixes = arguments.filter { $0.hasPrefix("ref-prefix ") }.map { String($0.dropFirst(11)) }
+        if prefixes.count > Self.prefixLimit { prefixes = [] }
+        func wanted(_ name: String) -> Bool {
+            prefixes.isEmpty || prefixes.contains { name.utf8.starts(with: $0.utf8) }
+        }
         let showsTargets = arguments.contains("symrefs")
         var bytes: [UInt8] = []
         if wanted("HEAD") {

@@ -10,6 +10,8 @@ enum RefName {
         guard components.allSatisfy(Self.isComponent), bytes.last != UInt8(ascii: "."),
             !bytes.contains("..".utf8), !bytes.contains("@{".utf8)
         else { return "not a valid reference name" }
+        // To who compares characters, a slash that a combining mark follows is none.
+        guard name.count(where: { $0 == "/" }) == components.count - 1 else { return "not a valid reference name" }
         if name == "refs/heads/HEAD" { return "a branch cannot be called HEAD" }
         return nil
     }
@@ -22,10 +24,8 @@ enum RefName {
     }
 
     /// The existing name that is a directory of `name` or has it as its directory: files cannot hold both.
-    static func conflict(of name: String, with names: Set<String>, directories: Set<String>) -> String? {
-        for parent in Self.parents(of: name) where names.contains(parent) { return parent }
-        guard directories.contains(name) else { return nil }
-        return names.filter { $0.hasPrefix(name + "/") }.min()
+    static func conflict(of name: String, with names: Set<String>, directories: [String: String]) -> String? {
+        Self.parents(of: name).first(where: names.contains) ?? directories[name]
     }
 
     /// `refs/heads/a/b` is below `refs/heads/a`, `refs/heads` and `refs`.
@@ -33,7 +33,10 @@ enum RefName {
         name.indices.filter { name[$0] == "/" }.map { String(name[..<$0]) }
     }
 
-    static func directories(of names: some Sequence<String>) -> Set<String> { Set(names.flatMap(Self.parents)) }
+    /// The directories of names, each with the first name in it.
+    static func directories(of names: some Sequence<String>) -> [String: String] {
+        Dictionary(names.flatMap { name in Self.parents(of: name).map { ($0, name) } }) { first, _ in first }
+    }
 }
 
 extension [UInt8] {

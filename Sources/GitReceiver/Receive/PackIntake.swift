@@ -13,8 +13,8 @@ final class PackIntake: Sendable {
         var computed = Duration.zero
         var expected: Int?
         var receiver: PackReceiver?
-        /// What the objects need, until somebody has judged it.
-        var table: ObjectTable?
+        /// What the objects need that is not in the pack, until somebody has judged it.
+        var needs: [ObjectNeed]?
         /// Given back with the memory that the receiver takes.
         var place: Gate.Place?
     }
@@ -86,22 +86,21 @@ final class PackIntake: Sendable {
                 return try receiver.finish(
                     objects: { () throws(GitReceiverError) in try repository.objects() }, isOver: isOver)
             }
+            // All else that is known of the objects, some hundred bytes for each, goes with the place: the push may wait
+            // for its turn as long as another is built.
+            state.needs = try receiver.judge.table.needs()
             state.receiver = nil
             state.place = nil
-            state.table = receiver.judge.table
             return true
         }
     }
 
-    /// Whether the table of objects is still in memory.
-    var holdsTable: Bool { self.state.withLock { $0.table != nil } }
-
-    /// Hands over what the objects of the pack need, which is some hundred bytes for each. Whoever judges it lets go of it
-    /// with that: a build that follows may take many minutes.
-    func takeTable() -> ObjectTable? {
+    /// Hands over what the objects of the pack need. Whoever judges it lets go of it with that: a build that follows may
+    /// take many minutes.
+    func takeNeeds() -> [ObjectNeed]? {
         self.state.withLock { state in
-            defer { state.table = nil }
-            return state.table
+            defer { state.needs = nil }
+            return state.needs
         }
     }
 

@@ -3,6 +3,9 @@ import SystemPackage
 
 /// The parts of a push that touch the repository. All of them block.
 extension PushSession {
+    /// How many tags may point at each other. Whoever asks for the references has all of them followed.
+    private static let tagDepth = 32
+
     /// What is known of each command before the handler is asked, in the order of the request.
     struct Checked: Sendable {
         var updates: [RefUpdate]
@@ -15,16 +18,15 @@ extension PushSession {
         let path = try self.core.repositories.path(of: self.name)
         let view = try Repository(bareAt: path, quarantine: pack)
         let objects = try view.objects()
+        let deadline = Deadline(
+            configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
         if pack != nil {
-            guard case .received(let intake) = self.intake, let table = intake.takeTable() else {
+            guard case .received(let intake) = self.intake, let needs = intake.takeNeeds() else {
                 throw GitReceiverError(.storage, "the pack cannot be checked: what its objects need is not known")
             }
-            let deadline = Deadline(
-                configuration.clock, limit: configuration.limits.checkingTime, what: "checking the pack", flag: flag)
-            try deadline.check()
-            try table.check(shallow: self.request.shallow) { oid throws(GitReceiverError) in
+            for need in needs {
                 try deadline.check()
-                return try objects.header(of: oid)?.kind
+                try need.check(objects.header(of: need.oid)?.kind, isShallow: !self.request.shallow.isEmpty)
             }
         }
         let snapshot = try view.snapshot(peeling: false, limit: configuration.limits.references)
@@ -32,6 +34,8 @@ extension PushSession {
             self.request.commands, snapshot: snapshot, limit: configuration.limits.references)
         var updates: [RefUpdate] = []
         for (index, command) in self.request.commands.enumerated() {
+            // To compare two commits may take all of the history.
+            try deadline.check()
             var update = RefUpdate(
                 name: command.name, old: command.isCreation ? nil : command.old.description,
                 new: command.isDeletion ? nil : command.new.description)
@@ -44,6 +48,8 @@ extension PushSession {
                     refusals[index] = "missing necessary objects"
                 } else if update.isBranch, kind != .commit {
                     refusals[index] = "a branch can only name a commit"
+                } else if try objects.tagChain(command.new, limit: Self.tagDepth).kind == .tag {
+                    refusals[index] = "more than \(Self.tagDepth) tags of tags, the limit of this server"
                 } else if kind == .commit, !command.isCreation, try objects.header(of: command.old)?.kind == .commit {
                     update.isForced = try !view.isDescendant(command.new, of: command.old)
                 }
@@ -51,55 +57,5 @@ extension PushSession {
             updates.append(update)
         }
         return Checked(updates: updates, refusals: refusals)
-    }
-
-    /// Makes the objects and references of an accepted push visible; returns why references were refused after all.
-    func apply(_ decided: [String?], _ pack: FilePath?) throws(GitReceiverError) -> [String?] {
-        let path = try self.core.repositories.path(of: self.name)
-        return try self.core.repositories.withReferencesLocked(of: path) { () throws(GitReceiverError) -> [String?] in
-            var refusals = decided
-            let repository = try Repository(bareAt: path)
-            let transaction = try RefTransaction(repository)
-            for (index, command) in self.request.commands.enumerated() where refusals[index] == nil {
-                do throws(GitReceiverError) {
-                    try transaction.lock(command.name)
-                    // Under the lock, so that nobody can come between the comparison and the change.
-                    let current = try repository.target(of: command.name) ?? .zero
-                    if current != command.old { refusals[index] = "fetch first" }
-                } catch {
-                    self.logger.info("a reference was not locked", metadata: ["error": "\(error.cause ?? error)"])
-                    refusals[index] = error.message
-                }
-            }
-            if self.request.isAtomic { refusals = RefRules.atomically(refusals) }
-            let accepted = zip(self.request.commands, refusals).filter { $0.1 == nil }.map(\.0)
-            guard !accepted.isEmpty else { return refusals }
-            if pack != nil, accepted.contains(where: { !$0.isDeletion }) { try self.quarantine?.install() }
-            for command in accepted {
-                if command.isDeletion {
-                    try transaction.remove(command.name)
-                } else {
-                    try transaction.set(command.name, to: command.new)
-                }
-            }
-            try transaction.commit()
-            self.updateHead(repository)
-            if PackDirectory(repository: path).count > self.core.configuration.maintenance.packs {
-                self.core.maintenance.ask(for: self.name)
-            }
-            return refusals
-        }
-    }
-
-    /// A repository whose only branch is `master` should be cloned with it checked out. The push is done by now, so
-    /// a failure is only logged.
-    private func updateHead(_ repository: Repository) {
-        do throws(GitReceiverError) {
-            let snapshot = try repository.snapshot(peeling: false, limit: .max)
-            let head = RefRules.head(current: snapshot.headTarget, names: Set(snapshot.refs.map(\.name)))
-            if head != snapshot.headTarget { try repository.setHead(head) }
-        } catch {
-            self.logger.info("HEAD was not updated", metadata: ["error": "\(error.cause ?? error)"])
-        }
     }
 }

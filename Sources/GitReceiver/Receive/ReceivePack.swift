@@ -48,6 +48,8 @@ struct ReceivePack: Sendable {
             if let quarantine, let place {
                 intake = try await self.takePack(reader.takeRest(), &body, into: quarantine, place)
             }
+            // The intake holds it from here on, or nobody: what is discarded may be sent slowly.
+            place = nil
         }
         if case .failed = intake { try await body.discard(limit: limits.discardBytes) }
         let session = PushSession(

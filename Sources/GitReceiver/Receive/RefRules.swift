@@ -6,7 +6,7 @@ enum RefRules {
     ) -> [String?] {
         let current = Dictionary(snapshot.refs.map { ($0.name, $0.oid) }) { first, _ in first }
         var names = Set(current.keys)
-        var directories = RefName.directories(of: names)
+        var directories = RefName.directories(of: snapshot.refs.map(\.name))
         var counts: [String: Int] = [:]
         for command in commands { counts[command.name, default: 0] += 1 }
         return commands.map { command in
@@ -27,7 +27,7 @@ enum RefRules {
             }
             guard names.count < limit else { return "the repository has \(limit) references, the limit of this server" }
             names.insert(command.name)
-            directories.formUnion(RefName.parents(of: command.name))
+            directories.merge(RefName.directories(of: [command.name])) { first, _ in first }
             return nil
         }
     }

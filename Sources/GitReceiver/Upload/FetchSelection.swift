@@ -114,6 +114,17 @@ struct FetchSelection {
         return commits
     }
 
+    /// Those that the repository has and that are commits. Of those that it has not there may be any number, each of
+    /// which ``ObjectDatabase/header(of:)`` would look for in the directory.
+    private func knownCommits(of oids: Set<ObjectID>) throws(GitReceiverError) -> Set<ObjectID> {
+        var known: Set<ObjectID> = []
+        for oid in oids {
+            try self.deadline.check()
+            if self.has(oid), try self.objects.header(of: oid)?.kind == .commit { known.insert(oid) }
+        }
+        return known
+    }
+
     private var history: ShallowHistory {
         let (objects, deadline) = (self.objects, self.deadline)
         return ShallowHistory { oid throws(GitReceiverError) in
@@ -126,9 +137,7 @@ struct FetchSelection {
     func boundary(_ request: ShallowRequest) throws(GitReceiverError) -> ShallowBoundary {
         if request.isEmpty { return ShallowBoundary() }
         var known = request
-        known.present = try request.present.filterThrowing { oid throws(GitReceiverError) in
-            try self.objects.header(of: oid)?.kind == .commit
-        }
+        known.present = try self.knownCommits(of: request.present)
         var excluded: [ObjectID] = []
         for name in request.excluded {
             let candidates = [name, "refs/\(name)", "refs/tags/\(name)", "refs/heads/\(name)"]
@@ -140,7 +149,9 @@ struct FetchSelection {
             excluded.append(ref.peeled ?? ref.oid)
         }
         return try self.history.boundary(
-            known, wants: self.commits, excluded: try self.commonCommits(excluded))
+            known, wants: self.commits,
+            tips: try known.isRelative ? self.commonCommits(self.snapshot.refs.map { $0.peeled ?? $0.oid }) : [],
+            excluded: try self.commonCommits(excluded))
     }
 
     /// What the client lacks, and what it has that deltas may build on.
@@ -196,9 +207,7 @@ struct FetchSelection {
         _ request: FetchRequest, _ bases: [ObjectID], _ boundary: ShallowBoundary
     ) throws(GitReceiverError) -> ShallowHistory.Missing {
         guard request.shallow.isEmpty else {
-            let old = try request.shallow.present.filterThrowing { oid throws(GitReceiverError) in
-                try self.objects.header(of: oid)?.kind == .commit
-            }
+            let old = try self.knownCommits(of: request.shallow.present)
             return try self.history.missing(wants: self.commits, common: bases, old: old, boundary: boundary)
         }
         // libgit2 stops where both histories have met, without reading what lies below.
@@ -232,16 +241,5 @@ struct FetchSelection {
         for tag in tags { missing.add(tag) }
         guard kind == .tree || kind == .blob else { return }
         try walk.visit(end) { oid, _ throws(GitReceiverError) in missing.add(oid) }
-    }
-}
-
-extension Set<ObjectID> {
-    /// `filter` for a question that may fail in this module's way.
-    func filterThrowing(
-        _ isIncluded: (ObjectID) throws(GitReceiverError) -> Bool
-    ) throws(GitReceiverError) -> Set<ObjectID> {
-        var result: Set<ObjectID> = []
-        for oid in self where try isIncluded(oid) { result.insert(oid) }
-        return result
     }
 }

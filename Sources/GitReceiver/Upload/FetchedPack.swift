@@ -10,7 +10,7 @@ import SystemPackage
 /// - no thread: each piece is a call of its own on the ``BlockingPool``;
 /// - no lock: the packs are open, so maintenance may remove their files whenever it likes;
 /// - of memory, some 80 bytes for each object and the piece that is being sent;
-/// - one of the places for fetches, until it is too slow for that (``FetchPace``).
+/// - one of the places for fetches, until it is too slow for that (``ClientPace``).
 ///
 /// Open files are what there could be too many of: each pack is one for each client. Fetches share a number of them
 /// (``FetchBudget``); one for which too few are left is spooled to a file without a name, which is one descriptor however

@@ -6,9 +6,11 @@ struct ShallowHistory {
     ///
     /// - Parameters:
     ///   - wants: the wanted commits.
+    ///   - tips: all commits that references name: a client that goes deeper from where its history ends does not want
+    ///     those again that it has.
     ///   - excluded: the commits that the references of `deepen-not` name.
     func boundary(
-        _ request: ShallowRequest, wants: [ObjectID], excluded: [ObjectID]
+        _ request: ShallowRequest, wants: [ObjectID], tips: [ObjectID], excluded: [ObjectID]
     ) throws(GitReceiverError) -> ShallowBoundary {
         guard request.isDeepening else { return ShallowBoundary(present: request.present) }
         if request.depth == ShallowRequest.unlimited {
@@ -17,7 +19,7 @@ struct ShallowHistory {
         let (inner, ends): (Set<ObjectID>, Set<ObjectID>)
         if let depth = request.depth {
             if request.isRelative {
-                let reachable = try self.closure(of: wants)
+                let reachable = try self.closure(of: wants + tips)
                 let starts = request.present.filter(reachable.contains).sorted()
                 (inner, ends) = try self.levels(from: starts, depth: depth + 1)
             } else {
@@ -69,8 +71,15 @@ struct ShallowHistory {
         guard !parents.isEmpty else {
             throw GitReceiverError(.notFound, "no commits selected for shallow requests")
         }
-        let ends = parents.filter { $0.value.contains { parents[$0] == nil } }.keys
-        return (Set(parents.keys), Set(ends))
+        let ends = Set(parents.filter { $0.value.contains { parents[$0] == nil } }.keys)
+        // What lies behind an end is not sent: a client that was told where that ends would miss it later.
+        var inner: Set<ObjectID> = []
+        pending = wants
+        while let oid = pending.popLast() {
+            guard let next = parents[oid], inner.insert(oid).inserted, !ends.contains(oid) else { continue }
+            pending += next
+        }
+        return (inner, ends.intersection(inner))
     }
 
     /// Commits with their ancestors; those of `ends` are the last.
@@ -98,7 +107,8 @@ struct ShallowHistory {
     func missing(
         wants: [ObjectID], common: [ObjectID], old: Set<ObjectID>, boundary: ShallowBoundary
     ) throws(GitReceiverError) -> Missing {
-        let has = try self.closure(of: common, ends: old).union(old)
+        // An end that nothing common leads to may be one that the client has kept the name of and nothing else.
+        let has = try self.closure(of: common, ends: old)
         var missing = Missing()
         var edges: Set<ObjectID> = []
         var seen: Set<ObjectID> = []
@@ -116,7 +126,7 @@ struct ShallowHistory {
             if !boundary.present.contains(oid) { pending += commit.parents }
         }
         // The newest that the client has are enough; older ones would cost more to read than they save.
-        for oid in edges.union(old.intersection(boundary.removed)).sorted().prefix(256) {
+        for oid in edges.union(has.intersection(boundary.removed)).sorted().prefix(256) {
             missing.knownTrees.append(try self.commit(oid).tree)
         }
         return missing

@@ -173,11 +173,12 @@ struct UploadPack: Sendable {
                 let channel = SideBandChannel(
                     writer, usesBands: request.usesSideBand, clock: configuration.clock,
                     patience: configuration.limits.stallTime)
-                try await channel.sendRaw(outcome.reply)
-                // Band 1, as git does: an empty piece of the pack.
+                // Band 1, as git does: an empty piece of the pack. From the first byte to the last, for they also find
+                // the client that takes nothing; the first comes an interval after the reply has begun.
                 try await channel.withKeepAlives(
                     every: configuration.keepAliveInterval, on: .data, clock: configuration.clock
                 ) {
+                    try await channel.sendRaw(outcome.reply)
                     do {
                         let pack = try await core.pool.run { flag throws(GitReceiverError) in
                             try Self.pack(request, decision, in: core.repositories.path(of: name), core, flag)
@@ -194,8 +195,8 @@ struct UploadPack: Sendable {
                         try await channel.send(Array("\(error.message)\n".utf8), on: .error)
                         throw error
                     }
+                    if request.usesSideBand { try await channel.sendRaw(PktLine.flush) }
                 }
-                if request.usesSideBand { try await channel.sendRaw(PktLine.flush) }
             })
     }
 
@@ -203,13 +204,14 @@ struct UploadPack: Sendable {
         _ pack: FetchedPack, over channel: SideBandChannel, _ core: ServerCore
     ) async throws(GitReceiverError) {
         let configuration = core.configuration
-        var pace = FetchPace(rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
+        var pace = ClientPace(
+            .takes, rate: configuration.limits.fetchRate, grace: configuration.limits.stallTime)
         while true {
             let piece = try await core.pool.run { flag throws(GitReceiverError) in try pack.next(flag: flag) }
             if piece.isEmpty { return }
             let stopwatch = Stopwatch(configuration.clock)
             try await channel.send(piece, on: .data)
-            try pace.sent(piece.count, in: stopwatch.elapsed())
+            try pace.moved(piece.count, in: stopwatch.elapsed())
         }
     }
 }

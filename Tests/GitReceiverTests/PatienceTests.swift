@@ -1,0 +1,102 @@
+import Foundation
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import GitReceiver
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Work that a few bytes of a request can ask for any amount of.
+@Suite(.needsGit, .timeLimit(.minutes(1)))
+struct `Work without an end of its own` {
+    /// A clock on which a millisecond passes whenever somebody looks at it: who looks often enough sees that it is late.
+    struct TickingClock: Clock {
+        struct Instant: InstantProtocol {
+            var elapsed: Duration
+            func advanced(by duration: Duration) -> Self { Self(elapsed: self.elapsed + duration) }
+            func duration(to other: Self) -> Duration { other.elapsed - self.elapsed }
+            static func < (one: Self, other: Self) -> Bool { one.elapsed < other.elapsed }
+        }
+
+        private final class Ticks: Sendable { let count = Atomic(0) }
+        private let ticks = Ticks()
+        var minimumResolution: Duration { .zero }
+        var now: Instant {
+            Instant(elapsed: .milliseconds(self.ticks.count.add(1, ordering: .relaxed).newValue))
+        }
+        func sleep(until deadline: Instant, tolerance: Duration?) async throws { try await waitForCancellation() }
+    }
+
+    @Test func `is what thousands of histories take to be compared`() async throws {
+        try await withFixture {
+            $0.clock = TickingClock()
+            $0.limits.checkingTime = .milliseconds(500)
+        } _: { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            let client = RawClient(server: fixture.server)
+            func commands(_ count: Int) -> [UInt8] {
+                (0..<count).flatMap { number in
+                    PktLine.encode(
+                        "\(ObjectID.zero) \(PackWriter.hex(commit)) refs/heads/\(count)-\(number)"
+                            + (number == 0 ? "\0report-status side-band-64k" : ""))
+                }
+            }
+            let few = try await client.send(
+                "POST", "/app.git/git-receive-pack", body: commands(3) + PktLine.flush + writer.finished())
+            #expect(few.report.first == "unpack ok")
+            let many = try await client.send(
+                "POST", "/app.git/git-receive-pack", body: commands(1000) + PktLine.flush + PackWriter().finished(),
+                chunk: 100_000)
+            #expect(many.report.first?.contains("took longer than") == true, "\(many.report.prefix(3))")
+        }
+    }
+
+    @Test func `is what thousands of unknown ends of a history take to be looked for`() async throws {
+        try await withFixture {
+            $0.clock = TickingClock()
+            $0.limits.fetchTime = .milliseconds(500)
+        } _: { fixture in
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            _ = try await RawClient(server: fixture.server).push(commit, writer.finished())
+            func fetch(_ count: Int) async throws -> RawFetch.Answer {
+                let ends = (0..<count).map { "shallow \(String(repeating: "a", count: 36))\(1000 + $0)" }
+                return try await RawFetch(wants: [PackWriter.hex(commit)], options: ends).run(fixture.server)
+            }
+            #expect(try await fetch(3).error == "")
+            #expect(try await fetch(1000).error.contains("took longer than"))
+        }
+    }
+
+    /// In a process of its own, which may open few files.
+    @Test(arguments: [false, true])
+    func `is no reason to hold a file open for each reference`(atomic: Bool) async throws {
+        await #expect(processExitsWith: .success) { [atomic] in
+            var files = rlimit()
+            #if canImport(Glibc)
+                let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+            #else
+                let kind = RLIMIT_NOFILE
+            #endif
+            try #require(getrlimit(kind, &files) == 0)
+            files.rlim_cur = 256
+            try #require(setrlimit(kind, &files) == 0)
+            try await withFixture { fixture in
+                let work = try await fixture.workTree()
+                let head = try await fixture.git("rev-parse", "HEAD", in: work)
+                let refs = (0..<500).map { "\(head) refs/heads/b\(1000 + $0)\n" }
+                try ("# pack-refs with: peeled fully-peeled sorted \n" + refs.joined())
+                    .write(toFile: work.appending(".git/packed-refs").string, atomically: true, encoding: .utf8)
+                let output = try await fixture.git.run(
+                    ["push", "slipway", "--all"] + (atomic ? ["--atomic"] : []), in: work)
+                try #require(output.status == 0, "\(output.stderr)")
+                try #require(try await fixture.server.branches(of: "app").count == 501)
+            }
+        }
+    }
+}
