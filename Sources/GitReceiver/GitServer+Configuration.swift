@@ -74,6 +74,10 @@ extension GitServer {
             public var totalObjectBytes = 16 << 30
             /// The objects in one pack. Default: 2 million.
             public var objects = 2_000_000
+            /// The objects of all packs that are being received, each of which costs about 200 bytes of memory until its pack is
+            /// indexed. The first 65,536 of a pack do not count. A push for which too few are left is refused, to be tried again.
+            /// No less than ``objects``. Default: 4 million.
+            public var receivedObjects = 4_000_000
             /// How many deltas one object that is received may take to be made: git makes 50, and 4,095 at most. Default: 4,095.
             public var deltaDepth = 4095
             /// How deep directories may nest. Default: 128.
@@ -126,8 +130,8 @@ extension GitServer {
             public var fetches = 64
             /// The fetches that wait for a place; who comes after them is sent away. Default: 1,000.
             public var waitingFetches = 1000
-            /// The packs of pushes that are received at the same time. Each takes memory for ``deltaCacheBytes`` and a few
-            /// objects. Default: 8.
+            /// The packs of pushes that are received at the same time. Each takes memory for ``deltaCacheBytes``, a few objects, and
+            /// what ``receivedObjects`` says. Default: 8.
             public var pushes = 8
             /// The pushes that wait for a place before their pack is read. Default: 64.
             public var waitingPacks = 64

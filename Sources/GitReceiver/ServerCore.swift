@@ -20,9 +20,11 @@ final class ServerCore: Sendable {
     let fetches: Gate
     let packs: Gate
     /// Packs that are open for clients.
-    let openFiles: FetchBudget
+    let openFiles: Budget
     /// Objects of packs that are sent while they are made.
-    let plannedObjects: FetchBudget
+    let plannedObjects: Budget
+    /// Objects of packs that are received.
+    let receivedObjects: Budget
     let repositories: RepositoryStore
     let maintenance: MaintenanceQueue
 
@@ -43,8 +45,9 @@ final class ServerCore: Sendable {
         self.packs = Gate(
             limits.pushes, waiting: limits.waitingPacks, patience: limits.placeWait, clock: configuration.clock,
             what: "pushes")
-        self.openFiles = FetchBudget(limits.fetchFiles)
-        self.plannedObjects = FetchBudget(limits.fetchPlannedObjects)
+        self.openFiles = Budget(limits.fetchFiles)
+        self.plannedObjects = Budget(limits.fetchPlannedObjects)
+        self.receivedObjects = Budget(limits.receivedObjects)
         self.maintenance = MaintenanceQueue(limit: configuration.maintenance.waiting)
         self.repositories = RepositoryStore(
             root: configuration.root, defaultBranch: configuration.defaultBranch, logger: logger)

@@ -42,6 +42,25 @@ struct `A hostile pack` {
         }
     }
 
+    @Test func `of very many objects is refused while others take the memory for them`() async throws {
+        let many: (inout PackWriter) -> (commit: [UInt8], pack: [UInt8]) = { writer in
+            let commit = Self.honest(&writer)
+            for number in 0..<1 << 16 { writer.add(.blob, Array("\(number)".utf8)) }
+            return (commit, writer.finished())
+        }
+        try await self.expectRefusal(
+            "too many objects at once (65535)", configure: { $0.limits.receivedObjects = 65_535 }, many)
+        // With enough of it they are taken, one after the other.
+        try await withFixture(configure: { $0.limits.receivedObjects = 65_536 }) { fixture in
+            var writer = PackWriter()
+            let (commit, pack) = many(&writer)
+            for branch in ["refs/heads/main", "refs/heads/again"] {
+                let report = try await RawClient(server: fixture.server).push(commit, pack, to: branch).report
+                #expect(report == ["unpack ok", "ok \(branch)"])
+            }
+        }
+    }
+
     @Test(arguments: [1, 20, 21, 60, 120])
     func `that is cut off is refused`(missing: Int) async throws {
         try await self.expectRefusal("unpack the pack is") { writer in

@@ -117,6 +117,19 @@ struct `Maintaining a repository` {
         }
     }
 
+    @Test func `removes what was never finished, unless a git program may be at it`() async throws {
+        try await withFixture { fixture in
+            _ = try await self.history(fixture)
+            let packs = fixture.repository.appending("objects").appending("pack")
+            let old = packs.appending("pack-\(String(repeating: "0", count: 40)).pack")
+            let new = packs.appending("tmp_pack_new")
+            for file in [old, new] { try Data("PACK".utf8).write(to: URL(filePath: file.string)) }
+            try Files.setTime(old, to: Int((Date().timeIntervalSince1970 - 7200) * 1e9))
+            #expect(try await fixture.server.maintain("app").leftovers == 1)
+            #expect(!Files.exists(old) && Files.exists(new))
+        }
+    }
+
     @Test func `that takes too long or finds too much changes nothing`() async throws {
         try await withFixture {
             $0.maintenance.time = .zero

@@ -159,7 +159,7 @@ struct Maintenance {
     func install(_ plan: inout Plan) throws(GitReceiverError) -> Bool {
         var report = plan.report
         let done = try self.core.repositories.withReferencesLocked(of: self.path) { () throws(GitReceiverError) in
-            report.leftovers += try self.directory.removeLeftovers()
+            report.leftovers += try self.directory.removeLeftovers(now: self.core.configuration.now())
             let repository = try Repository(bareAt: self.path)
             if report.prunedObjects > 0 {
                 guard try repository.snapshot(peeling: false, limit: .max) == plan.references else { return false }

@@ -72,16 +72,18 @@ struct PackDirectory {
         }
     }
 
-    /// Removes what a dead process left half done, and returns how many files that were. Nobody may be installing
-    /// a pack meanwhile, or its first half would be taken for one.
-    func removeLeftovers() throws(GitReceiverError) -> Int {
+    /// Removes what a dead process left half done, and returns how many files that were. No server may be installing a pack
+    /// meanwhile, or its first half would be taken for one; what is less than an hour old may be a git program's.
+    func removeLeftovers(now: Date) throws(GitReceiverError) -> Int {
+        let limit = Int((now.timeIntervalSince1970 - 3600) * 1e9)
         let names = Set(Files.list(self.path))
         let leftovers = names.filter { name in
             if name.hasPrefix("tmp_") || name.hasPrefix(".tmp-") || name.hasPrefix("pack_git2_") { return true }
             return name.hasPrefix("pack-") && name.hasSuffix(".pack")
                 && !names.contains(name.dropLast(5) + ".idx") && !names.contains(name.dropLast(5) + ".keep")
         }
-        for name in leftovers { try Files.remove(self.path.appending(name)) }
+        .map(self.path.appending).filter { Files.time($0) ?? .max < limit }
+        for file in leftovers { try Files.remove(file) }
         return leftovers.count
     }
 }

@@ -17,25 +17,31 @@ final class PackIntake: Sendable {
         var needs: [ObjectNeed]?
         /// Given back with the memory that the receiver takes.
         var place: Gate.Place?
+        var shares: [Budget.Share] = []
     }
+
+    /// How many objects are taken from the budget at once: only large pushes compete, and none by what it claims alone.
+    private static let share = 1 << 16
 
     let quarantine: Quarantine
     private let state: Mutex<State>
     /// What else the pack may build on: the repository that it is for.
     private let open: @Sendable () throws(GitReceiverError) -> Repository
     private let limits: GitServer.Configuration.Limits
+    private let objects: Budget
     private let clock: any Clock<Duration>
     /// libgit2 has to stay started as long as objects are hashed.
     private let library: Libgit2Library
 
     init(
         into quarantine: Quarantine, place: Gate.Place, library: Libgit2Library, limits: GitServer.Configuration.Limits,
-        clock: any Clock<Duration>, open: @escaping @Sendable () throws(GitReceiverError) -> Repository
+        objects: Budget, clock: any Clock<Duration>, open: @escaping @Sendable () throws(GitReceiverError) -> Repository
     ) {
         self.quarantine = quarantine
         self.state = Mutex(State(place: place))
         self.library = library
         self.limits = limits
+        self.objects = objects
         self.clock = clock
         self.open = open
     }
@@ -70,6 +76,15 @@ final class PackIntake: Sendable {
             try self.compute(&state, flag) { receiver, isOver throws(GitReceiverError) in
                 try receiver.append(piece, isOver: isOver)
             }
+            while (state.shares.count + 1) * Self.share < state.receiver?.entries.count ?? 0 {
+                guard let share = self.objects.take(Self.share) else {
+                    throw GitReceiverError(
+                        .busy,
+                        "the git server receives too many objects at once (\(self.limits.receivedObjects)); try again "
+                            + "in a minute, or push fewer commits at once")
+                }
+                state.shares.append(share)
+            }
         }
     }
 
@@ -89,8 +104,7 @@ final class PackIntake: Sendable {
             // All else that is known of the objects, some hundred bytes for each, goes with the place: the push may wait
             // for its turn as long as another is built.
             state.needs = try receiver.judge.table.needs()
-            state.receiver = nil
-            state.place = nil
+            Self.release(&state)
             return true
         }
     }
@@ -106,10 +120,13 @@ final class PackIntake: Sendable {
 
     /// Gives up; the quarantine can be removed afterwards. Blocks.
     func abandon() {
-        self.state.withLock { state in
-            state.receiver = nil
-            state.place = nil
-        }
+        self.state.withLock { Self.release(&$0) }
+    }
+
+    private static func release(_ state: inout State) {
+        state.receiver = nil
+        state.place = nil
+        state.shares = []
     }
 
     private func compute(

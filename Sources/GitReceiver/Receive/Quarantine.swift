@@ -25,7 +25,7 @@ final class Quarantine: Sendable {
                 in: repository.appending("objects"), prefix: RepositoryStore.quarantinePrefix)
             do throws(GitReceiverError) {
                 if let lock = try HeldLock(path.appending(Self.lockFile)) {
-                    try Files.createDirectory(path.appending("pack"))
+                    try Files.makeDirectory(path.appending("pack"))
                     self.path = path
                     self.lock = Mutex(lock)
                     return

@@ -81,7 +81,7 @@ struct ReceivePack: Sendable {
         let (core, name) = (self.core, self.name)
         let intake = PackIntake(
             into: quarantine, place: place, library: core.library, limits: core.configuration.limits,
-            clock: core.configuration.clock
+            objects: core.receivedObjects, clock: core.configuration.clock
         ) { () throws(GitReceiverError) in
             try Repository(bareAt: try core.repositories.path(of: name))
         }

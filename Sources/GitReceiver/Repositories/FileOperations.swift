@@ -29,6 +29,11 @@ enum Files {
         } catch { throw GitReceiverError(.storage, "A directory could not be created.", cause: error) }
     }
 
+    /// Makes one directory in one that is there.
+    static func makeDirectory(_ path: FilePath) throws(GitReceiverError) {
+        guard mkdir(path.string, 0o777) == 0 else { throw Self.failure("A directory could not be created") }
+    }
+
     /// A fresh directory `prefixXXXXXX`.
     static func temporaryDirectory(in parent: FilePath, prefix: String) throws(GitReceiverError) -> FilePath {
         var template = Array(parent.appending(prefix + "XXXXXX").string.utf8CString)

@@ -13,7 +13,7 @@ import SystemPackage
 /// - one of the places for fetches, until it is too slow for that (``ClientPace``).
 ///
 /// Open files are what there could be too many of: each pack is one for each client. Fetches share a number of them
-/// (``FetchBudget``); one for which too few are left is spooled to a file without a name, which is one descriptor however
+/// (``Budget``); one for which too few are left is spooled to a file without a name, which is one descriptor however
 /// many packs there were. Their objects have a budget as well, which is one of memory: a fetch of millions that does not fit lets go
 /// of its plan once it is spooled. An object that has to be made anew and is large is spooled by itself, so that no memory waits for
 /// a client.
@@ -24,7 +24,7 @@ final class FetchedPack: Sendable {
         var spool: PackSpool?
         var sent = 0
         /// What it takes of the budgets, if it is not spooled.
-        var shares: (files: FetchBudget.Share, objects: FetchBudget.Share)?
+        var shares: (files: Budget.Share, objects: Budget.Share)?
     }
 
     private let state: Mutex<State>
@@ -42,7 +42,7 @@ final class FetchedPack: Sendable {
         self.limits = limits
         guard contents.bytes <= limits.fetchBytes else { throw Self.tooLarge(limits) }
         let used = Set(contents.entries.lazy.map(\.pack)).subtracting([-1])
-        let shares: (files: FetchBudget.Share, objects: FetchBudget.Share)?
+        let shares: (files: Budget.Share, objects: Budget.Share)?
         if let files = core.openFiles.take(used.count), let objects = core.plannedObjects.take(contents.objects.count) {
             shares = (files, objects)
         } else {

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// How much of something all fetches may hold at the same time: open packs, objects that are planned.
-final class FetchBudget: Sendable {
+/// How much of something all requests may hold at the same time: open packs, objects that are planned or received.
+final class Budget: Sendable {
     /// A part of it, which others may use once nobody holds this any more.
     final class Share: Sendable {
-        private let budget: FetchBudget
+        private let budget: Budget
         private let count: Int
 
-        fileprivate init(_ budget: FetchBudget, _ count: Int) {
+        fileprivate init(_ budget: Budget, _ count: Int) {
             self.budget = budget
             self.count = count
         }
