@@ -160,6 +160,28 @@ import Testing
         }
     }
 
+    @Test func `a signature that is damaged keeps no other from vouching, and is told of`() async throws {
+        try await withTemporaryDirectory { directory in
+            try TestTree(["a": .file("1")]).write(to: directory.appending("tree"))
+            let path = directory.appending("slugs")
+            let repository = makeRepository(path) { $0.signatures = .anyOf([self.signer.publicKey]) }
+            let id = try await repository.put(directory.appending("tree"), metadata: SlugMetadata()).id
+            let other = SlugSigner()
+            for signer in [other, self.signer] { try await repository.sign(id, by: signer) }
+            let name = "\(id.hex).\(hexadecimal(other.publicKey))"
+            for damage in [10, 64] {
+                try path.appending("signatures").appending(name).write([UInt8](repeating: 7, count: damage))
+                #expect(try await self.refusal(repository, id) == nil)
+                #expect(try await repository.signatures(of: id).map(\.publicKey) == [self.signer.publicKey])
+                let damages = try await repository.verifyAll().damages
+                #expect(damages.map { $0.description.contains(name) } == [true], "\(damages)")
+            }
+            try await repository.sign(id, by: other)
+            #expect(try await repository.signatures(of: id).count == 2)
+            #expect(try await repository.verifyAll().isSound)
+        }
+    }
+
     @Test func `keys come back as they were kept`() throws {
         let again = try SlugSigner(privateKey: self.signer.privateKey)
         #expect(again.publicKey == self.signer.publicKey)

@@ -48,7 +48,7 @@ extension LocalSlugRepository {
         try await self.withRepository(.shared) { directory, _ throws(SlugStoreError) in
             guard try directory.hasRecord(of: id) else { throw directory.notFound(id) }
             // One that is damaged is replaced.
-            var kept = Set(try directory.soundSignatures(of: id).map(\.publicKey))
+            var kept = Set(try directory.signatures(of: id).map(\.publicKey))
             // Those of trusted keys first, and for them others give way.
             for signature in signatures.sorted(by: { trusted.contains($0.publicKey) && !trusted.contains($1.publicKey) }
             )
@@ -87,6 +87,7 @@ extension RepositoryDirectory {
             with: entry, as: "\(id.hex).\(hexadecimal(signature.publicKey))", in: self.signatures)
     }
 
+    /// The valid signatures of a slug. One that is damaged vouches for nothing, and keeps no other from doing so.
     func signatures(of id: SlugID) throws(SlugStoreError) -> [SlugSignature] {
         var signatures: [SlugSignature] = []
         for name in try self.signatureNames(of: id).sorted() {
@@ -95,20 +96,16 @@ extension RepositoryDirectory {
         return signatures
     }
 
-    /// Those signatures of a slug that are valid; others may be damaged in any way.
-    func soundSignatures(of id: SlugID) throws(SlugStoreError) -> [SlugSignature] {
-        var signatures: [SlugSignature] = []
-        for name in try self.signatureNames(of: id) {
-            do throws(SlugStoreError) {
-                guard let signature = try self.signature(name, of: id), signature.isValid(for: id) else { continue }
-                signatures.append(signature)
-            } catch {
-                guard error.code == .corrupted else { throw error }
-            }
+    /// The files of signatures that are not valid.
+    func damagedSignatures(of id: SlugID) throws(SlugStoreError) -> [String] {
+        var names: [String] = []
+        for name in try self.signatureNames(of: id).sorted() where try self.signature(name, of: id) == nil {
+            names.append(name)
         }
-        return signatures
+        return names
     }
 
+    /// `nil` if it is damaged.
     private func signature(_ name: String, of id: SlugID) throws(SlugStoreError) -> SlugSignature? {
         let what = "Reading a signature of \(id)"
         guard let key = bytes(hexadecimal: String(name.dropFirst(id.hex.utf8.count + 1))) else { return nil }
@@ -117,8 +114,8 @@ extension RepositoryDirectory {
         let count = try bytes.withMutableBytes { buffer throws(SlugStoreError) in
             try file.read(into: buffer, what)
         }
-        guard count == 64 else { throw .corrupted("The signature \(name) is damaged. Sign the slug again.") }
-        return SlugSignature(publicKey: Data(key), signature: Data(bytes[..<count]))
+        let signature = SlugSignature(publicKey: Data(key), signature: Data(bytes[..<count]))
+        return count == 64 && signature.isValid(for: id) ? signature : nil
     }
 
     func removeSignature(of id: SlugID, by publicKey: Data) throws(SlugStoreError) {

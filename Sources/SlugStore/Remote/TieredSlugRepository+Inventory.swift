@@ -139,6 +139,20 @@ extension TieredSlugRepository {
         return report
     }
 
+    private func deleteSignatures(of id: SlugID) async throws(SlugStoreError) {
+        do throws(SlugStoreError) {
+            for key in try await self.store.list(prefix: RemoteLayout.signatures(of: id)) {
+                try await self.store.delete(key)
+            }
+        } catch {
+            guard error.code == .limitExceeded else { throw error }
+            // Without the slug they vouch for nothing.
+            self.logger.warning(
+                "a slug is removed, and its many signatures stay",
+                metadata: ["slug.id": "\(id)", "slug.objects": "\(RemoteLayout.signatures(of: id))"])
+        }
+    }
+
     /// Removes a slug from the remote and from this machine. Other hosts that have a tree of it keep that until they
     /// ``trim()``.
     /// - Throws: ``SlugStoreError/Code/remoteUnavailable`` while the remote is away, unless the slug was never sent.
@@ -151,9 +165,7 @@ extension TieredSlugRepository {
                 isThere = try await self.store.size(of: key) != nil
                 if isThere {
                     try await self.store.delete(key)
-                    for key in try await self.store.list(prefix: RemoteLayout.signatures(of: id)) {
-                        try await self.store.delete(key)
-                    }
+                    try await self.deleteSignatures(of: id)
                 }
             } catch {
                 guard error.code == .remoteUnavailable, cache.journal.contains(id), !cache.stored.contains(id) else {

@@ -171,12 +171,11 @@ extension LocalSlugRepository {
                 findings.report.damages.append(
                     .init(description: "\(missing) chunks of the slug \(id) are in no pack.", slugs: [id]))
             }
-            for signature in try directory.signatures(of: id) where !signature.isValid(for: id) {
+            for name in try directory.damagedSignatures(of: id) {
                 findings.report.damages.append(
                     .init(
-                        description:
-                            "The signature of the slug \(id) by the key \(hexadecimal(signature.publicKey)) is "
-                            + "not valid.", slugs: []))
+                        description: "The signature \(printable(name.utf8)) is not valid. Sign the slug again.",
+                        slugs: []))
             }
             if checksTree { try self.checkTree(of: id, record.summary, in: directory, &findings, cancellation) }
         } catch {
