@@ -228,7 +228,8 @@ private func oid(_ digit: Character) -> ObjectID { ObjectID(String(repeating: di
     }
 
     @Test(arguments: [
-        ("", true, false, ["packfile"], true), ("9", false, false, ["acknowledgments", "NAK", "0000"], false),
+        ("", true, false, ["packfile"], true), ("", false, false, ["packfile"], true),
+        ("9", false, false, ["acknowledgments", "NAK", "0000"], false),
         ("91", false, false, ["acknowledgments", "ACK 1", "0000"], false),
         ("91", false, true, ["acknowledgments", "ACK 1", "ready", "0001", "packfile"], true),
         ("91", true, true, ["packfile"], true),

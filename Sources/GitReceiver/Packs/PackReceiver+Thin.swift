@@ -45,22 +45,27 @@ extension PackReceiver {
             let data = try self.contents(of: index)
             guard let kind = self.judge.table.rows[Int(entry.number)].kind else { throw Self.noBase }
             let header = PackEntryHeader.encode(.whole(kind), size: data.count)
-            let packed = header + data.deflated()
-            guard self.end + packed.count <= self.limits.packBytes else {
-                throw GitReceiverError(
-                    .limitExceeded,
-                    "the pack, with what it builds on, is larger than \(self.limits.packBytes >> 20) MiB, the limit of this "
-                        + "server; push fewer commits at once")
-            }
             (entry.offset, entry.header) = (self.end, header.count)
-            packed.withUnsafeBytes { entry.crc.update($0) }
-            try packed.withRaw { bytes throws(GitReceiverError) in try self.file.write(bytes) }
-            self.end += packed.count
+            try header.withRaw { bytes throws(GitReceiverError) in try self.add(bytes, to: &entry) }
+            try data.deflate { bytes throws(GitReceiverError) in try self.add(bytes, to: &entry) }
             added.append(entry)
         }
         self.entries.removeSubrange(own...)
         self.entries += added
         return true
+    }
+
+    /// Writes packed bytes of a borrowed object.
+    private func add(_ bytes: UnsafeRawBufferPointer, to entry: inout Entry) throws(GitReceiverError) {
+        guard self.end + bytes.count <= self.limits.packBytes else {
+            throw GitReceiverError(
+                .limitExceeded,
+                "the pack, with what it builds on, is larger than \(self.limits.packBytes >> 20) MiB, the limit of this "
+                    + "server; push fewer commits at once")
+        }
+        entry.crc.update(bytes)
+        try self.file.write(bytes)
+        self.end += bytes.count
     }
 
     /// Where an object of the pack takes the place of a borrowed one, what builds on it is deeper than it seemed, and could

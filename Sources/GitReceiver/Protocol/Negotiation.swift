@@ -60,15 +60,15 @@ struct Negotiation: Sendable {
         return outcome
     }
 
-    /// Version 2: an acknowledgments section unless the client is done, then perhaps the packfile section.
+    /// Version 2: an acknowledgments section unless the client is done or has named nothing, then perhaps the packfile section.
     static func version2(
         _ request: FetchRequest, boundary: ShallowBoundary = ShallowBoundary(),
         has: (ObjectID) throws(GitReceiverError) -> Bool, suffices: ([ObjectID]) throws(GitReceiverError) -> Bool
     ) throws(GitReceiverError) -> Outcome {
         var outcome = Outcome()
         for case let have? in request.haves where try has(have) { outcome.common.append(have) }
-        outcome.sendsPack = request.done
-        if !request.done {
+        outcome.sendsPack = request.done || request.haves.isEmpty
+        if !outcome.sendsPack {
             outcome.reply += PktLine.encode("acknowledgments\n")
             if outcome.common.isEmpty { outcome.reply += PktLine.encode("NAK\n") }
             for oid in outcome.common { outcome.reply += PktLine.encode("ACK \(oid)\n") }
