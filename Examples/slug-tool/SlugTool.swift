@@ -72,18 +72,24 @@ struct SlugTool {
         var status: Int32
     }
 
-    /// Ends a command early when the program is asked to end, so that it cleans up after itself.
+    /// Ends a command early when the program is asked to end, so that it cleans up after itself. Who asks twice does not want to wait
+    /// for that, or for a disk or a pipe that does not answer.
     private static func untilInterrupted(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            defer { group.cancelAll() }
-            group.addTask { try await body() }
-            group.addTask {
-                for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
-                    throw End(status: signal == .sigint ? 130 : 143)
-                }
+        let work = Task { try await body() }
+        let signals = Task {
+            var end: End?
+            for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                let status: Int32 = signal == .sigint ? 130 : 143
+                if end != nil { exit(status) }
+                end = End(status: status)
+                work.cancel()
             }
-            try await group.next()
+            return end
         }
+        let result = await work.result
+        signals.cancel()
+        if let end = await signals.value { throw end }
+        try result.get()
     }
 
     static func run(_ command: String, _ arguments: Arguments, on place: String, _ places: Places) async throws {

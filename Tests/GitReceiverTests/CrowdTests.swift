@@ -252,6 +252,29 @@ struct `A crowd` {
         }
     }
 
+    @Test func `member whose pack is empty holds no place while its push is decided`() async throws {
+        let gate = Mutex<Gate?>(nil)
+        let rooms = Mutex<[Bool]>([])
+        let handler = ScriptedHandler { _, _ in
+            rooms.withLock { $0.append((try? gate.withLock { $0 }?.requireRoom()) != nil) }
+            return .accept
+        }
+        try await withFixture(handler: handler) {
+            $0.limits.pushes = 1
+            $0.limits.waitingPacks = 0
+        } _: { fixture in
+            gate.withLock { $0 = fixture.server.core.packs }
+            var writer = PackWriter()
+            let commit = writer.commit(writer.tree([]))
+            for (branch, pack) in [("main", writer), ("again", PackWriter())] {
+                let answer = try await RawClient(server: fixture.server).push(
+                    commit, pack.finished(), to: "refs/heads/\(branch)")
+                #expect(answer.report == ["unpack ok", "ok refs/heads/\(branch)"])
+            }
+            #expect(rooms.withLock { $0 } == [true, true])
+        }
+    }
+
     @Test func `member that sends what is refused holds no place`() async throws {
         try await withFixture {
             $0.limits.pushes = 1

@@ -86,6 +86,30 @@ struct `An object that nothing reaches` {
         }
     }
 
+    @Test func `has all of its time again when it was reached meanwhile, in a pack of the same name`() async throws {
+        try await self.withDays { fixture, days, work in
+            // What is put aside, and is later all that there is.
+            try await fixture.commit(["a": "1"], "one", in: work)
+            try await fixture.commit(["a": "2"], "two", in: work)
+            let first = try await fixture.git("rev-list", "--max-parents=0", "HEAD", in: work)
+            let last = try await fixture.git("rev-parse", "HEAD", in: work)
+            try await fixture.push(work, "main")
+            let other = try await fixture.workTree("other", files: ["x": "y"])
+            try await fixture.push(other, "+main:main")
+            #expect(try await fixture.server.maintain("app").keptObjects > 0)
+            let aside = fixture.packs
+            try await fixture.push(work, "+\(first):refs/heads/main")
+            try await fixture.push(work, "\(last):refs/heads/main")
+            try await fixture.server.maintain("app")
+            #expect(!Set(aside).isDisjoint(with: fixture.packs))
+            days.pass(13)
+            try await fixture.push(other, "+main:main")
+            days.pass(2)
+            #expect(try await fixture.server.maintain("app").prunedObjects == 0)
+            #expect(try await fixture.has(last))
+        }
+    }
+
     @Test func `makes no repository due for maintenance again and again`() async throws {
         try await self.withDays {
             $0.maintenance.packs = 3

@@ -61,6 +61,21 @@ struct `A hostile pack` {
         }
     }
 
+    @Test func `of trees with very many names takes memory for each of them`() async throws {
+        try await self.expectRefusal("too many objects at once (65535)") {
+            $0.limits.receivedObjects = 65_535
+        } _: { writer in
+            var tree: [UInt8] = []
+            for number in 0..<1 << 16 {
+                let name = Array(String(number + 100_000).utf8)
+                let oid = [UInt8](repeating: 1, count: 16) + withUnsafeBytes(of: UInt32(number).bigEndian, Array.init)
+                tree += Array("100644 ".utf8) + name + [0] + oid
+            }
+            let commit = writer.commit(writer.add(.tree, tree))
+            return (commit, writer.finished())
+        }
+    }
+
     @Test(arguments: [1, 20, 21, 60, 120])
     func `that is cut off is refused`(missing: Int) async throws {
         try await self.expectRefusal("unpack the pack is") { writer in

@@ -172,6 +172,9 @@ struct Maintenance {
             }
             try self.at(.listed)
             try plan.quarantine?.install()
+            // What is reached is put aside no more, be it in a pack of the same name.
+            let reached = (plan.quarantine?.installed ?? []).filter { $0 != plan.keptPack }
+            try KeptPacks.forget(reached, of: self.path)
             guard plan.quarantine?.installed.count ?? 0 == plan.newPacks else {
                 throw GitReceiverError(.storage, "The new packs are not there; the old ones stay.")
             }
@@ -212,9 +215,12 @@ struct Maintenance {
     /// Counts what is there now, and forgets packs that are not.
     func finish(_ plan: Plan) throws(GitReceiverError) -> MaintenanceReport {
         let packs = self.directory.packs()
-        var kept = KeptPacks(repository: self.path)
-        kept.keepOnly(Set(packs.map(\.name)))
-        try kept.save()
+        // A push of another process may take up a pack meanwhile.
+        try self.core.repositories.withReferencesLocked(of: self.path) { () throws(GitReceiverError) in
+            var kept = KeptPacks(repository: self.path)
+            kept.keepOnly(Set(self.directory.packs().map(\.name)))
+            try kept.save()
+        }
         try self.at(.saved)
         var report = plan.report
         report.packsAfter = packs.count

@@ -76,21 +76,37 @@ final class PackIntake: Sendable {
             try self.compute(&state, flag) { receiver, isOver throws(GitReceiverError) in
                 try receiver.append(piece, isOver: isOver)
             }
-            while (state.shares.count + 1) * Self.share < state.receiver?.entries.count ?? 0 {
-                guard let share = self.objects.take(Self.share) else {
-                    throw GitReceiverError(
-                        .busy,
-                        "the git server receives too many objects at once (\(self.limits.receivedObjects)); try again "
-                            + "in a minute, or push fewer commits at once")
-                }
-                state.shares.append(share)
-            }
+            try self.charge(&state)
         }
     }
+
+    /// Takes from the budget for what is held by now: objects, and names of objects, of which trees have many.
+    private func charge(_ state: inout State) throws(GitReceiverError) {
+        guard let receiver = state.receiver else { return }
+        let wanted = Self.shares(for: max(receiver.entries.count, receiver.judge.table.rows.count))
+        while state.shares.count < wanted {
+            guard let share = self.objects.take(Self.share) else {
+                throw GitReceiverError(
+                    .busy,
+                    "the git server receives too many objects at once (\(self.limits.receivedObjects)); try again "
+                        + "in a minute, or push fewer commits at once")
+            }
+            state.shares.append(share)
+        }
+    }
+
+    private static func shares(for count: Int) -> Int { max(0, count - 1) / self.share }
 
     /// Ends the pack and indexes it; false for a pack without objects. Blocks.
     func finish(flag: CancellationFlag) throws(GitReceiverError) -> Bool {
         try self.state.withLock { state throws(GitReceiverError) in
+            // Whatever comes of it. All else that is known of the objects, some hundred bytes for each, goes with the place: the
+            // push may wait for its turn as long as another is built.
+            defer {
+                state.receiver = nil
+                state.place = nil
+                state.shares.removeLast(max(0, state.shares.count - Self.shares(for: state.needs?.count ?? 0)))
+            }
             guard let expected = state.expected else {
                 throw GitReceiverError(.corrupt, state.received == 0 ? "the pack is missing" : "the pack is cut off")
             }
@@ -101,10 +117,8 @@ final class PackIntake: Sendable {
                 return try receiver.finish(
                     objects: { () throws(GitReceiverError) in try repository.objects() }, isOver: isOver)
             }
-            // All else that is known of the objects, some hundred bytes for each, goes with the place: the push may wait
-            // for its turn as long as another is built.
+            try self.charge(&state)
             state.needs = try receiver.judge.table.needs()
-            Self.release(&state)
             return true
         }
     }
@@ -113,20 +127,22 @@ final class PackIntake: Sendable {
     /// take many minutes.
     func takeNeeds() -> [ObjectNeed]? {
         self.state.withLock { state in
-            defer { state.needs = nil }
+            defer {
+                state.needs = nil
+                state.shares = []
+            }
             return state.needs
         }
     }
 
     /// Gives up; the quarantine can be removed afterwards. Blocks.
     func abandon() {
-        self.state.withLock { Self.release(&$0) }
-    }
-
-    private static func release(_ state: inout State) {
-        state.receiver = nil
-        state.place = nil
-        state.shares = []
+        self.state.withLock { state in
+            state.receiver = nil
+            state.needs = nil
+            state.place = nil
+            state.shares = []
+        }
     }
 
     private func compute(

@@ -22,20 +22,22 @@ extension PushSession {
             }
             var (isInstalled, hasChanged) = (false, false)
             for batch in batches {
-                let transaction = try self.lock(batch, in: repository, &refusals)
-                if self.request.isAtomic, !hasChanged { refusals = RefRules.atomically(refusals) }
-                let accepted = batch.filter { refusals[$0] == nil }
-                guard !accepted.isEmpty else { continue }
-                if !isInstalled, accepted.contains(where: { !self.request.commands[$0].isDeletion }) {
-                    try self.install(pack, in: path)
-                    isInstalled = true
-                }
                 do throws(GitReceiverError) {
-                    try self.change(accepted, transaction)
-                    hasChanged = true
+                    let transaction = try self.lock(batch, in: repository, &refusals)
+                    if self.request.isAtomic, !hasChanged { refusals = RefRules.atomically(refusals) }
+                    let accepted = batch.filter { refusals[$0] == nil }
+                    guard !accepted.isEmpty else { continue }
+                    // Before the first of all: while nothing has changed, a full disk refuses the push as a whole.
+                    let needsObjects = open.contains { refusals[$0] == nil && !self.request.commands[$0].isDeletion }
+                    if needsObjects, !isInstalled {
+                        try self.install(pack, in: path)
+                        isInstalled = true
+                    }
+                    if try self.change(accepted, transaction, in: repository, &refusals) { hasChanged = true }
                 } catch {
+                    guard hasChanged else { throw error }
                     self.logger.info("references were not changed", metadata: ["error": "\(error.cause ?? error)"])
-                    for index in accepted { refusals[index] = error.message }
+                    for index in batch where refusals[index] == nil { refusals[index] = error.message }
                 }
             }
             guard hasChanged else { return refusals }
@@ -75,15 +77,29 @@ extension PushSession {
         try KeptPacks.forget(quarantine.installed, of: path)
     }
 
-    private func change(_ accepted: [Int], _ transaction: RefTransaction) throws(GitReceiverError) {
-        for command in accepted.map({ self.request.commands[$0] }) {
-            if command.isDeletion {
-                try transaction.remove(command.name)
-            } else {
-                try transaction.set(command.name, to: command.new)
+    /// Changes references, and refuses those that were not; true if any was.
+    private func change(
+        _ accepted: [Int], _ transaction: RefTransaction, in repository: Repository, _ refusals: inout [String?]
+    ) throws(GitReceiverError) -> Bool {
+        do throws(GitReceiverError) {
+            for command in accepted.map({ self.request.commands[$0] }) {
+                if command.isDeletion {
+                    try transaction.remove(command.name)
+                } else {
+                    try transaction.set(command.name, to: command.new)
+                }
             }
+            try transaction.commit()
+            return true
+        } catch {
+            // The references before the one that failed have changed, and nothing changes them back.
+            self.logger.info("references were not changed", metadata: ["error": "\(error.cause ?? error)"])
+            for index in accepted {
+                let command = self.request.commands[index]
+                if try repository.target(of: command.name) ?? .zero != command.new { refusals[index] = error.message }
+            }
+            return accepted.contains { refusals[$0] == nil }
         }
-        try transaction.commit()
     }
 
     /// A repository whose only branch is `master` should be cloned with it checked out. The push is done by now, so

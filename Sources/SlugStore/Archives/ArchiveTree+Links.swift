@@ -6,9 +6,9 @@ extension ArchiveTree {
     /// directory, since somebody may make it one.
     /// - Parameter root: The directory that will be the tree's root; `nil` if that is the archive's.
     func checkLinks(root: TreePath?, _ cancellation: Cancellation) throws(SlugStoreError) {
-        // In bytes of targets and of paths that are looked up. Bounds the work that links which lead through links which lead
-        // through links can cause.
-        var budget = 1 << 30
+        // In bytes of targets and of paths that are looked up, and as many for each step as take about as long. Bounds the work
+        // that links which lead through links which lead through links can cause.
+        var budget = 1 << 29
         let floor = root == nil ? 0 : 1
         for (path, node) in self.nodes {
             guard case .symbolicLink(let target) = node else { continue }
@@ -42,7 +42,7 @@ extension ArchiveTree {
                 next = nil
             }
             guard let component = rest.popLast() else { return }
-            budget -= 1
+            budget -= 64
             if component.elementsEqual([0x2e]) { continue }
             if component.elementsEqual([0x2e, 0x2e]) {
                 guard depth > floor else {

@@ -89,6 +89,8 @@ struct Destination {
                 renameat((root == nil ? self.parent : self.directory).raw, old, self.parent.raw, new)
             }
         }
+        // Until then it is claimed.
+        withExtendedLifetime(self.directory) {}
         guard status == 0 else { throw .systemCall(what) }
         if root != nil { self.discard() }
     }

@@ -90,7 +90,12 @@ extension Sequence<ImageDescriptor> {
         var known: Set<String> = []
         var (first, repeated): ([ImageDescriptor], [ImageDescriptor]) = ([], [])
         for content in self {
-            if known.insert(content.digest).inserted { first.append(content) } else { repeated.append(content) }
+            // One of another size is not the same, and will be found out.
+            if known.insert("\(content.digest) \(content.size)").inserted {
+                first.append(content)
+            } else {
+                repeated.append(content)
+            }
         }
         return (first, repeated)
     }

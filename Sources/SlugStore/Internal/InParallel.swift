@@ -21,7 +21,7 @@ package func inParallel<Element: Sendable>(
                 }
             }
         }
-        for _ in 0..<limit { start() }
+        for _ in 0..<min(limit, elements.count) { start() }
         var failure: SlugStoreError?
         while let outcome = await group.next() {
             if let outcome, failure == nil {

@@ -36,7 +36,7 @@ struct Leftovers {
                 self.isName(parts.dropLast(2).joined(separator: "-")),
                 let status = try? directory.status(of: name, what),
                 status.st_mode & S_IFMT == self.type, status.st_uid == geteuid(),
-                time(nil) - status.modificationSeconds > Self.seconds,
+                status.modificationSeconds < time(nil) - Self.seconds,
                 let entry = try? directory.open(name, self.type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_RDWR, what),
                 retrying({ flock(entry.raw, LOCK_EX | LOCK_NB) }) == 0,
                 // Whoever held it may have given it another name since, or somebody else this name to another.

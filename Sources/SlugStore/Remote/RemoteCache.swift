@@ -51,11 +51,12 @@ final class RemoteCache: Sendable {
         self.lock = lock
     }
 
-    /// Removes files that were never finished: until then, their names begin with a dot.
+    /// Removes files that were never finished: until then, their names begin with a dot. What cannot be removed is no reason not to
+    /// go on.
     private static func sweep(_ path: FilePath) throws(SlugStoreError) {
         let directory = try Descriptor.directory(at: path)
         for (name, _) in try directory.entries("Listing \(path)") where name.first == UInt8(ascii: ".") {
-            try directory.unlink(name, "Sweeping \(path)")
+            try? directory.unlink(name, "Sweeping \(path)")
         }
     }
 

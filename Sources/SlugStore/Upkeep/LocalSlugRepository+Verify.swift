@@ -174,7 +174,8 @@ extension LocalSlugRepository {
             for name in try directory.damagedSignatures(of: id) {
                 findings.report.damages.append(
                     .init(
-                        description: "The signature \(printable(name.utf8)) is not valid. Sign the slug again.",
+                        description: "The signature \(printable(name.utf8)) is not valid. Sign the slug again "
+                            + "with its key, or delete the file.",
                         slugs: []))
             }
             if checksTree { try self.checkTree(of: id, record.summary, in: directory, &findings, cancellation) }

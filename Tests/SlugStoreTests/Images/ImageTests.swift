@@ -200,7 +200,8 @@ import Testing
                 directory.appending("tree"), metadata: Self.metadata, into: layout)
             let store = MeetingStore(expecting: report.layers.count)
             let reports = Mutex<[ImageProgress]>([])
-            let copied = try await layout.copy("web", to: store) { progress in reports.withLock { $0.append(progress) }
+            let copied = try await layout.copy("web", to: store, layersAtOnce: .max) { progress in
+                reports.withLock { $0.append(progress) }
             }
             #expect(store.order.prefix(2).allSatisfy { $0 == ImageMediaType.layer })
             #expect(store.order.suffix(2) == [ImageMediaType.config, ImageMediaType.manifest])
