@@ -6,10 +6,6 @@ import Testing
 
 @testable import GitReceiver
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Work that a few bytes of a request can ask for any amount of.
 @Suite(.needsGit, .timeLimit(.minutes(1)))
 struct `Work without an end of its own` {
@@ -73,30 +69,31 @@ struct `Work without an end of its own` {
         }
     }
 
-    /// In a process of its own, which may open few files.
     @Test(arguments: [false, true])
     func `is no reason to hold a file open for each reference`(atomic: Bool) async throws {
-        await #expect(processExitsWith: .success) { [atomic] in
-            var files = rlimit()
-            #if canImport(Glibc)
-                let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-            #else
-                let kind = RLIMIT_NOFILE
-            #endif
-            try #require(getrlimit(kind, &files) == 0)
-            files.rlim_cur = 256
-            try #require(setrlimit(kind, &files) == 0)
-            try await withFixture { fixture in
-                let work = try await fixture.workTree()
-                let head = try await fixture.git("rev-parse", "HEAD", in: work)
-                let refs = (0..<500).map { "\(head) refs/heads/b\(1000 + $0)\n" }
-                try ("# pack-refs with: peeled fully-peeled sorted \n" + refs.joined())
-                    .write(toFile: work.appending(".git/packed-refs").string, atomically: true, encoding: .utf8)
-                let output = try await fixture.git.run(
-                    ["push", "slipway", "--all"] + (atomic ? ["--atomic"] : []), in: work)
-                try #require(output.status == 0, "\(output.stderr)")
-                try #require(try await fixture.server.branches(of: "app").count == 501)
+        try await withFixture { fixture in
+            let work = try await fixture.workTree()
+            let head = try await fixture.git("rev-parse", "HEAD", in: work)
+            let refs = (0..<500).map { "\(head) refs/heads/b\(1000 + $0)\n" }
+            try ("# pack-refs with: peeled fully-peeled sorted \n" + refs.joined())
+                .write(toFile: work.appending(".git/packed-refs").string, atomically: true, encoding: .utf8)
+            // A reference that is locked has a file of that name, and it is open.
+            let heads = fixture.repository.appending("refs").appending("heads")
+            let most = Mutex(0)
+            let watch = Task { @concurrent in
+                while !Task.isCancelled {
+                    let locked = Files.list(heads).count { $0.hasSuffix(".lock") }
+                    most.withLock { $0 = max($0, locked) }
+                    await Task.yield()
+                }
             }
+            let output = try await fixture.git.run(
+                ["push", "slipway", "--all"] + (atomic ? ["--atomic"] : []), in: work)
+            watch.cancel()
+            await watch.value
+            #expect(output.status == 0, "\(output.stderr)")
+            #expect(try await fixture.server.branches(of: "app").count == 501)
+            #expect(most.withLock { $0 } <= 100)
         }
     }
 }
