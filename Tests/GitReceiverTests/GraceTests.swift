@@ -139,9 +139,11 @@ struct `An object that nothing reaches` {
             try await fixture.push(work, "main:side")
             try await fixture.push(work, ":side")
             var reader = try HeldLock(fixture.repository.appending(Repository.readersLock), shared: true)
-            async let maintained = fixture.server.maintain("app")
-            // The new pack beside the three old ones.
-            while fixture.packs.count < 4 { try await Task.sleep(for: .milliseconds(5)) }
+            let replaced = Event()
+            async let maintained = fixture.server.core.maintain(try RepositoryName("app")) { step in
+                if step == .referencesPacked { replaced.signal() }
+            }
+            await replaced.wait()
             let next = try GitServer(
                 configuration: .init(root: fixture.directory.appending("repositories")), handler: fixture.handler,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -20,18 +20,7 @@ extension ImageLayout {
     func has(_ content: ImageDescriptor, _ cancellation: Cancellation) throws(SlugStoreError) -> Bool {
         let path = try self.path(of: content)
         guard try Self.bytes(at: path) == content.size else { return false }
-        let file = try Descriptor.regularFile(at: path)
-        var hash = SHA256()
-        var buffer = [UInt8](repeating: 0, count: 256 << 10)
-        while true {
-            try cancellation.check()
-            let count = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
-                try file.read(into: buffer, "Reading \(path)")
-            }
-            if count == 0 { break }
-            hash.update(data: buffer[..<count])
-        }
-        return "sha256:\(hexadecimal(hash.finalize()))" == content.digest
+        return try Descriptor.regularFile(at: path).digest("Reading \(path)", cancellation) == content.hex
     }
 
     /// The size of a file; `nil` if there is none, or something else.

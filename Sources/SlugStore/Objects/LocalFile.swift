@@ -44,18 +44,25 @@ package struct LocalFile: Sendable {
     /// The SHA-256 of the file in hexadecimal.
     package func digest() async throws(SlugStoreError) -> String {
         try await BlockingWork.run { cancellation throws(SlugStoreError) in
-            let file = try Descriptor.regularFile(at: self.path, followsLinks: true)
-            var hash = SHA256()
-            var buffer = [UInt8](repeating: 0, count: 1 << 20)
-            while true {
-                try cancellation.check()
-                let count = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
-                    try file.read(into: buffer, "Reading \(self.path)")
-                }
-                if count == 0 { break }
-                buffer[..<count].withUnsafeBytes { hash.update(bufferPointer: $0) }
+            try Descriptor.regularFile(at: self.path, followsLinks: true).digest("Reading \(self.path)", cancellation)
+        }
+    }
+}
+
+extension Descriptor {
+    /// The SHA-256 of what is left to read, in hexadecimal.
+    func digest(
+        _ what: @autoclosure () -> String, _ cancellation: Cancellation
+    ) throws(SlugStoreError) -> String {
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            try cancellation.check()
+            let count = try buffer.withMutableBytes { buffer throws(SlugStoreError) in
+                try self.read(into: buffer, what())
             }
-            return hash.finalize().withUnsafeBytes { ChunkID(bytes: $0).description }
+            if count == 0 { return hexadecimal(hash.finalize()) }
+            buffer[..<count].withUnsafeBytes { hash.update(bufferPointer: $0) }
         }
     }
 }
